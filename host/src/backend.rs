@@ -1,0 +1,240 @@
+//! A backend, loaded: its component by digest, what holds of its request and its grant, and the programs behind it.
+
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use crate::decision::Programs;
+use crate::devices::DevicePattern;
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::endpoint;
+use crate::error::{Error, Refusal, Rule};
+use crate::executor::{CheckedProgram, ProgramError, ProgramGrant};
+use crate::grants::{Binding, Grants, Slot};
+use crate::sandbox::Component;
+use crate::scope::Scope;
+
+/// Where a component and its grant come from.
+#[derive(Debug, Clone)]
+pub struct BackendSource {
+    /// What the component is called in messages: a file, or `embedded`.
+    pub(crate) origin: String,
+    pub(crate) component: std::borrow::Cow<'static, [u8]>,
+    pub(crate) grants: String,
+    pub(crate) grants_origin: String,
+}
+
+impl BackendSource {
+    /// A component, and the grant that an operator gives it.
+    #[must_use]
+    pub fn new(origin: &str, component: Vec<u8>, grants: &str) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            component: component.into(),
+            grants: grants.to_owned(),
+            grants_origin: format!("grants of {origin}"),
+        }
+    }
+
+    /// Reads both from files.
+    ///
+    /// # Errors
+    /// When one can't be read.
+    pub fn files(component: &std::path::Path, grants: &std::path::Path) -> Result<Self, Error> {
+        let read = |path: &std::path::Path| std::fs::read(path).map_err(|error| Error::io(path.display().to_string(), error));
+        let text = String::from_utf8(read(grants)?).map_err(|_| Error::Config(format!("{}: it is no UTF-8", grants.display())))?;
+        Ok(Self {
+            origin: component.display().to_string(),
+            component: read(component)?.into(),
+            grants: text,
+            grants_origin: grants.display().to_string(),
+        })
+    }
+
+    /// The backends that are embedded in this build, each with its own grant.
+    #[must_use]
+    pub fn embedded() -> Vec<Self> {
+        let source = |(name, component, grants): &(&'static str, &'static [u8], &'static str)| Self {
+            origin: format!("embedded {name}"),
+            component: (*component).into(),
+            grants: (*grants).to_owned(),
+            grants_origin: format!("plugins/{name}/grants.toml"),
+        };
+        crate::embedded::EMBEDDED.iter().map(source).collect()
+    }
+
+    /// The name that the grant gives the backend.
+    pub(crate) fn name(&self) -> Result<String, Error> {
+        Ok(self.parse_grants()?.backend().to_owned())
+    }
+
+    fn parse_grants(&self) -> Result<Grants, Error> {
+        Grants::parse(&self.grants, &self.grants_origin).map_err(|error| Error::Config(error.to_string()))
+    }
+}
+
+/// What a backend takes of its host's environment; read once, by the façade.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HostEnvironment(pub(crate) BTreeMap<String, Vec<u8>>);
+
+impl HostEnvironment {
+    /// The environment of this process.
+    pub(crate) fn of_this_process() -> Self {
+        let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.as_bytes().to_vec())));
+        Self(variables.collect())
+    }
+
+    /// A value that is UTF-8.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+}
+
+/// A backend that is ready to be called.
+pub(crate) struct Backend {
+    name: String,
+    digest: Digest,
+    digest_text: String,
+    grants: Grants,
+    component: Component,
+    device_patterns: Vec<DevicePattern>,
+    environment: HostEnvironment,
+    programs: BTreeMap<String, OnceLock<Result<Arc<CheckedProgram>, Unusable>>>,
+    endpoint: OnceLock<Result<Option<String>, String>>,
+    runtime: OnceLock<Option<String>>,
+    facts: Vec<(Slot, Binding)>,
+}
+
+/// Why a program is not run.
+#[derive(Debug, Clone)]
+enum Unusable {
+    NotThere(String),
+    Wrapper(String),
+    Unsafe(String),
+}
+
+impl Backend {
+    /// Takes a component and its grant apart; compiles nothing yet.
+    pub(crate) fn new(source: BackendSource, environment: HostEnvironment, facts: Vec<(Slot, Binding)>, component: Component) -> Result<Self, Error> {
+        let granted = source.parse_grants()?;
+        let wrong = |why: String| Error::Backend { name: granted.backend().to_owned(), why };
+        let request = component.request().map_err(|error| wrong(error.to_string()))?;
+        let request = Grants::parse(&request, &format!("request of {}", source.origin)).map_err(|error| wrong(error.to_string()))?;
+        component.check_imports(granted.wasi()).map_err(|refusal| Error::Refused(*refusal))?;
+        let grants = granted.narrow(&request).map_err(|error| wrong(error.to_string()))?;
+        let patterns = grants.devices().iter().map(|pattern| pattern.parse()).collect::<Result<_, _>>();
+        let device_patterns = patterns.map_err(|error: crate::devices::DeviceError| wrong(error.to_string()))?;
+        let digest = component.digest().clone();
+        Ok(Self {
+            name: grants.backend().to_owned(),
+            digest_text: digest.to_string(),
+            digest,
+            programs: grants.programs().iter().map(|program| (program.name().to_owned(), OnceLock::new())).collect(),
+            grants,
+            component,
+            device_patterns,
+            environment,
+            endpoint: OnceLock::new(),
+            runtime: OnceLock::new(),
+            facts,
+        })
+    }
+
+    /// Its name in its grants.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The digest of its component.
+    pub(crate) fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The same as text.
+    pub(crate) fn digest_text(&self) -> &str {
+        &self.digest_text
+    }
+
+    /// What holds: request ∩ grant.
+    pub(crate) fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// Its code.
+    pub(crate) fn component(&self) -> &Component {
+        &self.component
+    }
+
+    /// Which device nodes it may have looked at.
+    pub(crate) fn device_patterns(&self) -> &[DevicePattern] {
+        &self.device_patterns
+    }
+
+    /// The socket of its engine's daemon, where it has one that is there and safe.
+    pub(crate) fn endpoint(&self) -> Option<&str> {
+        self.checked_endpoint().ok().flatten()
+    }
+
+    /// The same, or why there is none.
+    pub(crate) fn checked_endpoint(&self) -> Result<Option<&str>, &str> {
+        let checked = self.endpoint.get_or_init(|| match self.grants.endpoint() {
+            None => Ok(None),
+            Some(granted) => endpoint::check(granted.sockets(), &self.environment).map(Some),
+        });
+        checked.as_ref().map(Option::as_deref).map_err(String::as_str)
+    }
+
+    /// The granted OCI runtime to be named, where the first of them can't work on this machine.
+    pub(crate) fn runtime(&self) -> Option<&str> {
+        self.runtime.get_or_init(|| crate::runtimes::choose(self.grants.runtimes())).as_deref()
+    }
+
+    /// Adds the facts that every call has.
+    pub(crate) fn host_facts(&self, mut scope: Scope) -> Scope {
+        for (slot, binding) in &self.facts {
+            scope = scope.with_host(*slot, binding.clone());
+        }
+        if let Some(endpoint) = self.endpoint() {
+            scope = scope.with_host(Slot::EngineEndpoint, Binding::scalar(endpoint));
+        }
+        scope
+    }
+
+    fn resolve(&self, name: &str) -> Result<Arc<CheckedProgram>, Unusable> {
+        let granted = self.grants.program(name);
+        let granted = granted.ok_or_else(|| Unusable::NotThere(format!("the grants name no program {name}")))?;
+        let search = granted.search().iter().map(PathBuf::from).collect();
+        let sha256 = granted.sha256().map(str::to_owned);
+        let grant = ProgramGrant { name: name.to_owned(), search, wrapper: granted.wrapper(), sha256 };
+        CheckedProgram::resolve(&grant).map(Arc::new).map_err(|error| match error {
+            ProgramError::Script { .. } => Unusable::Wrapper(error.to_string()),
+            ref other if other.is_not_found() => Unusable::NotThere(error.to_string()),
+            other => Unusable::Unsafe(other.to_string()),
+        })
+    }
+}
+
+impl Programs for Backend {
+    fn checked(&self, name: &str) -> Result<Arc<CheckedProgram>, Error> {
+        // A daemon's client without a safe socket would look for one by itself.
+        self.checked_endpoint().map_err(|why| Error::Unavailable(why.to_owned()))?;
+        let known = self.programs.get(name).ok_or_else(|| Error::Unavailable(format!("the grants name no program {name}")))?;
+        known.get_or_init(|| self.resolve(name)).clone().map_err(|unusable| match unusable {
+            Unusable::NotThere(why) => Error::Unavailable(why),
+            Unusable::Wrapper(why) => Error::Unsupported(why),
+            Unusable::Unsafe(why) => Refusal::new(Rule::Program, why).into(),
+        })
+    }
+
+    fn variable(&self, name: &str) -> Option<&[u8]> {
+        self.environment.0.get(name).map(Vec::as_slice)
+    }
+}
+
+/// The SHA-256 digest of some bytes.
+pub(crate) fn digest_of(bytes: &[u8]) -> Digest {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    hasher.update(bytes);
+    hasher.finish()
+}

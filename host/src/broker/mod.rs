@@ -1,0 +1,282 @@
+//! The reference monitor: the one place where a backend's ask becomes an action.
+//!
+//! [`Broker::perform`] reads as what it does: decide, record, execute, redact, record.
+
+mod budget;
+mod pending;
+mod services;
+
+pub(crate) use budget::Budget;
+pub(crate) use services::Services;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::backend::Backend;
+use crate::decision::{Grounds, Permit};
+use crate::error::{Error, Refusal, Rule};
+use crate::event::{Event, Level};
+use crate::executor::{Captured, ExecError, RawOutput, Source};
+use crate::grants::{Bindings, Effect, Object};
+use crate::journal::{CallId, Entry, Kind};
+use crate::output::{Output, RedactedStream};
+use crate::owner::ObjectKind;
+use crate::redaction::Redactor;
+use crate::scope::{Ask, Scope};
+use pending::Pending;
+
+/// The monitor of one call of one backend.
+pub(crate) struct Broker {
+    backend: Arc<Backend>,
+    services: Arc<Services>,
+    scope: Scope,
+    redactor: Redactor,
+    budget: Budget,
+    call: CallId,
+    refusals: Mutex<Vec<Refusal>>,
+}
+
+impl Broker {
+    /// A call begins.
+    pub(crate) fn new(backend: Arc<Backend>, services: Arc<Services>, scope: Scope, redactor: Redactor) -> Result<Self, Error> {
+        let call = CallId::random().map_err(|source| Error::io("randomness for a call's name", source))?;
+        let budget = Budget::of(backend.grants());
+        let scope = backend.host_facts(scope);
+        Ok(Self { backend, services, scope, redactor, budget, call, refusals: Mutex::default() })
+    }
+
+    /// Runs an ask of the guest's to its end.
+    pub(crate) async fn perform(&self, ask: &Ask) -> Result<Output, Error> {
+        let permit = self.decide(ask)?;
+        let intent = self.record(&permit)?;
+        if self.leaves_out(&permit) {
+            return Ok(intent.left_out());
+        }
+        let raw = self.services.executor.run(&permit).await;
+        let output = self.redact(raw)?;
+        intent.concluded(output.status(), None)?;
+        Ok(output)
+    }
+
+    /// Starts an ask of the guest's, whose output is read as it comes.
+    pub(crate) fn open(&self, ask: &Ask) -> Result<Running, Error> {
+        let permit = self.decide(ask)?;
+        let intent = self.record(&permit)?;
+        if self.leaves_out(&permit) {
+            intent.left_out();
+            return Ok(Running { stream: None, intent: None, permit });
+        }
+        let raw = self.services.executor.stream(&permit).map_err(|error| self.failed(error))?;
+        Ok(Running { stream: Some(RedactedStream::new(raw, &self.redactor)), intent: Some(intent), permit })
+    }
+
+    /// Runs a command of the host's own, which only looks. What it printed is for the host alone.
+    pub(crate) async fn look(&self, command: &str, facts: Bindings) -> Result<RawOutput, Error> {
+        let permit = self.grounds().decide_evidence(command, facts)?;
+        let intent = self.record(&permit)?;
+        let raw = self.services.executor.run(&permit).await.map_err(|error| self.failed(error))?;
+        intent.concluded(crate::output::status(raw.exit()), None)?;
+        Ok(raw)
+    }
+
+    /// Records that the backend broke.
+    pub(crate) fn record_fault(&self, why: &str) {
+        let why = self.redactor.text(why);
+        // The call fails in any case, and says so.
+        let _unwritten = self.services.journal.append(&Entry { why: Some(&why), ..self.entry(Kind::Fault) });
+    }
+
+    /// Records what the host saw for itself.
+    pub(crate) fn record_verification(&self, facts: &[(&str, &str)]) -> Result<(), Error> {
+        let entry = Entry { facts, ..self.entry(Kind::Verification) };
+        self.services.journal.append(&entry).map(drop).map_err(|error| Error::State(format!("the journal: {error}")))
+    }
+
+    /// Which refusals there were.
+    pub(crate) fn take_refusals(&self) -> Vec<Refusal> {
+        std::mem::take(&mut *self.refusals.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The facts of the call.
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The backend.
+    pub(crate) fn backend(&self) -> &Arc<Backend> {
+        &self.backend
+    }
+
+    /// What is removed from everything that is shown.
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// Decides without running: what a plan of a guest's would render to.
+    pub(crate) fn explain(&self, ask: &Ask, as_call: crate::scope::Call) -> Result<Vec<String>, Error> {
+        let scope = self.scope.clone().as_call(as_call);
+        let grounds = Grounds { scope: &scope, ..self.grounds() };
+        let permit = grounds.decide(ask, |_, _| 0).map_err(|error| self.refused(error))?;
+        Ok(permit.argv().to_vec())
+    }
+
+    /// Looks at a device node for the guest.
+    pub(crate) fn device(&self, path: &str) -> Result<crate::devices::DeviceNode, Error> {
+        self.budget.spend_look().map_err(|refusal| self.refused(refusal.into()))?;
+        self.services.devices.check(self.backend.device_patterns(), path).map_err(|error| {
+            let remedy = "an operator would add a pattern for it to [devices] in the grants";
+            let refusal = Refusal::new(Rule::Device, error.to_string()).slot("device").value(path).remedy(remedy);
+            self.refused(refusal.into())
+        })
+    }
+
+    /// Hands on what a guest says, redacted; what is too much is left out.
+    pub(crate) fn narrate(&self, level: Level, message: &str) {
+        let Some(message) = self.budget.spend_words(message) else { return };
+        let from = self.backend.name().to_owned();
+        self.services.events.emit(|| Event::Narration { from, level, message: self.redactor.text(message) });
+    }
+
+    /// Hands on how far a guest is, redacted.
+    pub(crate) fn progress(&self, item: &str, status: &str, current: Option<u64>, total: Option<u64>) {
+        let (Some(item), Some(status)) = (self.budget.spend_words(item), self.budget.spend_words(status)) else { return };
+        let clean = |text: &str| self.redactor.text(text);
+        self.services.events.emit(|| Event::Progress { item: clean(item), status: clean(status), current, total });
+    }
+
+    fn grounds(&self) -> Grounds<'_> {
+        Grounds { grants: self.backend.grants(), scope: &self.scope, programs: &*self.backend, redactor: &self.redactor }
+    }
+
+    fn decide(&self, ask: &Ask) -> Result<Permit, Error> {
+        let decided = self.budget.spend_command().map_err(Error::from).and_then(|()| {
+            let permit = self.grounds().decide(ask, |effect, object| self.budget.spent(effect, object))?;
+            self.budget.count(permit.effect(), permit.object());
+            Ok(permit)
+        });
+        decided.map_err(|error| self.refused(with_command(error, &ask.command)))
+    }
+
+    /// A refusal is recorded, and kept for the caller.
+    fn refused(&self, error: Error) -> Error {
+        let Error::Refused(refusal) = error else { return error };
+        let entry = Entry {
+            command: refusal.command.as_deref(),
+            rule: Some(refusal.rule.as_str()),
+            slot: refusal.slot.as_deref(),
+            why: Some(&refusal.why),
+            ..self.entry(Kind::Refusal)
+        };
+        let value = refusal.value.as_deref().map(|value| self.redactor.text(value));
+        let recorded = self.services.journal.append(&Entry { value: value.as_deref(), ..entry });
+        let refusal = Refusal { value, ..refusal };
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).push(refusal.clone());
+        match recorded {
+            Ok(_) => refusal.into(),
+            Err(error) => Error::State(error.to_string()),
+        }
+    }
+
+    /// No record, no action.
+    fn record(&self, permit: &Permit) -> Result<Pending, Error> {
+        let program = permit.program().path().display().to_string();
+        let skipped = self.leaves_out(permit);
+        self.services.events.emit(|| Event::Command { from: self.backend.name().to_owned(), argv: permit.argv().to_vec(), skipped });
+        let entry = Entry {
+            command: Some(permit.command()),
+            effect: Some(permit.effect().into()),
+            object: object_kind(permit.object()),
+            program: Some(&program),
+            argv: Some(permit.argv()),
+            endpoint: self.backend.endpoint(),
+            ..self.entry(Kind::Intent)
+        };
+        Pending::begin(&self.services, entry, self.call)
+    }
+
+    fn entry(&self, kind: Kind) -> Entry<'_> {
+        Entry {
+            call: Some(self.call),
+            backend: Some(self.backend.name()),
+            plugin: Some(self.backend.digest_text()),
+            name: self.scope.subject(),
+            ..Entry::new(kind)
+        }
+    }
+
+    /// A dry run leaves out whatever does more than look.
+    fn leaves_out(&self, permit: &Permit) -> bool {
+        self.services.dry_run && permit.effect() != Effect::Read
+    }
+
+    fn redact(&self, raw: Result<RawOutput, ExecError>) -> Result<Output, Error> {
+        raw.map(|raw| Output::redact(&raw, &self.redactor)).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: ExecError) -> Error {
+        match error {
+            ExecError::TimedOut { ref partial, .. } => Error::Timeout(format!("{error}{}", self.tail(partial))),
+            other => Error::Unavailable(other.to_string()),
+        }
+    }
+
+    /// The end of what a command that timed out had on its standard error.
+    fn tail(&self, partial: &Captured) -> String {
+        let text = self.redactor.text(&String::from_utf8_lossy(partial.expose(Source::Stderr)));
+        match text.trim().lines().next_back() {
+            Some(line) => format!("; it last said: {line}"),
+            None => String::new(),
+        }
+    }
+}
+
+fn with_command(error: Error, command: &str) -> Error {
+    match error {
+        Error::Refused(refusal) if refusal.command.is_none() => refusal.command(command).into(),
+        other => other,
+    }
+}
+
+/// The kind of object, where it is one that somebody owns.
+fn object_kind(object: Object) -> Option<ObjectKind> {
+    match object {
+        Object::Engine => None,
+        Object::Image => Some(ObjectKind::Image),
+        Object::Container => Some(ObjectKind::Container),
+        Object::Volume => Some(ObjectKind::Volume),
+        Object::Pod => Some(ObjectKind::Pod),
+        Object::Network => Some(ObjectKind::Network),
+    }
+}
+
+/// A command that runs, and its record that waits for the outcome.
+pub(crate) struct Running {
+    /// None in a dry run.
+    stream: Option<RedactedStream>,
+    intent: Option<Pending>,
+    permit: Permit,
+}
+
+impl Running {
+    /// The next piece of output; none at the end.
+    pub(crate) async fn next(&mut self) -> Option<crate::output::LogChunk> {
+        self.stream.as_mut()?.next().await
+    }
+
+    /// Waits for the end, records it, and gives the exit status.
+    pub(crate) async fn finish(&mut self) -> Result<i32, Error> {
+        let Some(stream) = &mut self.stream else { return Ok(0) };
+        let status = stream.exit().await.map_err(|error| match error {
+            ExecError::TimedOut { .. } => Error::Timeout(error.to_string()),
+            other => Error::Unavailable(other.to_string()),
+        })?;
+        if let Some(intent) = self.intent.take() {
+            intent.concluded(status, None)?;
+        }
+        Ok(status)
+    }
+
+    /// The name of the command in the grants.
+    pub(crate) fn command(&self) -> &str {
+        self.permit.command()
+    }
+}

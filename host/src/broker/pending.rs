@@ -1,0 +1,55 @@
+//! An intent that waits for its outcome. Dropped without one, the call was cancelled, and the journal says so.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Services;
+use crate::error::Error;
+use crate::journal::{CallId, Effect, Entry, Kind, Seq};
+use crate::output::Output;
+
+pub(super) struct Pending {
+    services: Arc<Services>,
+    intent: Seq,
+    call: CallId,
+    effect: Option<Effect>,
+    begun: Instant,
+    concluded: bool,
+}
+
+impl Pending {
+    /// Records the intent; without the record there is no permit to act.
+    pub(super) fn begin(services: &Arc<Services>, entry: Entry<'_>, call: CallId) -> Result<Self, Error> {
+        let effect = entry.effect;
+        let intent = services.journal.intent(entry).map_err(|error| Error::State(format!("the journal: {error}")))?;
+        Ok(Self { services: Arc::clone(services), intent, call, effect, begun: Instant::now(), concluded: false })
+    }
+
+    /// Records how it ended.
+    pub(super) fn concluded(mut self, status: i32, why: Option<&str>) -> Result<(), Error> {
+        self.conclude(Some(status), why).map_err(Error::State)
+    }
+
+    /// A dry run: recorded, and not run.
+    pub(super) fn left_out(mut self) -> Output {
+        // The intent stands; a record of its outcome that can't be written harms nobody, for nothing ran.
+        let _unwritten = self.conclude(None, Some("dry run"));
+        Output::default()
+    }
+
+    fn conclude(&mut self, status: Option<i32>, why: Option<&str>) -> Result<(), String> {
+        self.concluded = true;
+        let duration = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let entry = Entry { call: Some(self.call), effect: self.effect, status, duration_us: Some(duration), why, ..Entry::new(Kind::Outcome) };
+        self.services.journal.outcome(self.intent, entry).map(drop).map_err(|error| format!("the journal: {error}"))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.concluded {
+            // Nobody is left to tell; an intent without an outcome says as much.
+            let _unwritten = self.conclude(None, Some("not seen to its end"));
+        }
+    }
+}

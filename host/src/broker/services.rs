@@ -1,0 +1,16 @@
+//! What all calls share.
+
+use crate::devices::DeviceChecker;
+use crate::event::Events;
+use crate::executor::Executor;
+use crate::journal::Journal;
+
+/// The parts that act, shared by all calls of one host.
+pub(crate) struct Services {
+    pub(crate) journal: Journal,
+    pub(crate) executor: Executor,
+    pub(crate) devices: DeviceChecker,
+    pub(crate) events: Events,
+    /// Only commands that look are run.
+    pub(crate) dry_run: bool,
+}

@@ -1,0 +1,277 @@
+//! From an ask to a permit, or to a refusal. Pure, and the only place that makes a [`Permit`].
+//!
+//! What is checked here is what the executor runs: a permit holds the rendered argv itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, Refusal, Rule};
+use crate::executor::{CheckedProgram, EnvValue, host_defaults};
+use crate::grants::{Binding, Bindings, Command, Effect, Grants, Object, Origin, ProgramGrant, RenderError, Slot, Timeout};
+use crate::redaction::Redactor;
+use crate::scope::{Argument, Ask, Scope};
+
+/// What is kept of each output stream of a command that runs to its end.
+const OUTPUT_CAP: usize = 4 << 20;
+
+/// Seconds that a command gets beyond the grace of its call.
+const BEYOND_GRACE: u64 = 30;
+
+/// One command, decided: exactly this program, these words, this environment.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Permit {
+    command: String,
+    effect: Effect,
+    object: Object,
+    program: Arc<CheckedProgram>,
+    argv: Vec<String>,
+    environment: Vec<(String, EnvValue)>,
+    timeout: Option<Duration>,
+    output_cap: usize,
+}
+
+impl Permit {
+    /// The command's name in the grants.
+    pub(crate) fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// The effect that it has.
+    pub(crate) fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    /// The kind of object that it has it on.
+    pub(crate) fn object(&self) -> Object {
+        self.object
+    }
+
+    /// The checked program.
+    pub(crate) fn program(&self) -> &Arc<CheckedProgram> {
+        &self.program
+    }
+
+    /// The words as rendered, the program's own first.
+    pub(crate) fn argv(&self) -> &[String] {
+        &self.argv
+    }
+
+    /// The whole environment of the child.
+    pub(crate) fn environment(&self) -> &[(String, EnvValue)] {
+        &self.environment
+    }
+
+    /// The time it has; none where it ends with its object or by cancellation.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// The most that is kept of each of its output streams, in bytes.
+    pub(crate) fn output_cap(&self) -> usize {
+        self.output_cap
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_test(
+        program: Arc<CheckedProgram>,
+        argv: Vec<String>,
+        environment: Vec<(String, EnvValue)>,
+        timeout: Option<Duration>,
+        output_cap: usize,
+    ) -> Self {
+        let (effect, object) = (Effect::Read, Object::Engine);
+        Self { command: "test".to_owned(), effect, object, program, argv, environment, timeout, output_cap }
+    }
+}
+
+/// Where the decision gets a checked program from.
+pub(crate) trait Programs {
+    /// The program of this name in the grants, checked.
+    ///
+    /// # Errors
+    /// `Unavailable` where it is not there, `Unsupported` for a wrapper, a refusal where it is not to be trusted.
+    fn checked(&self, name: &str) -> Result<Arc<CheckedProgram>, Error>;
+    /// The value of a variable of the host's own environment.
+    fn variable(&self, name: &str) -> Option<&[u8]>;
+}
+
+/// All that a decision rests on.
+pub(crate) struct Grounds<'a> {
+    pub(crate) grants: &'a Grants,
+    pub(crate) scope: &'a Scope,
+    pub(crate) programs: &'a dyn Programs,
+    pub(crate) redactor: &'a Redactor,
+}
+
+impl Grounds<'_> {
+    /// Decides an ask of a guest's. `spent` tells how often the call already had an effect on a kind of object.
+    pub(crate) fn decide(&self, ask: &Ask, spent: impl Fn(Effect, Object) -> u32) -> Result<Permit, Error> {
+        let command = self.granted(&ask.command)?;
+        if !command.is_for_backends() {
+            let why = "this command is for the host's own evidence alone";
+            return Err(Refusal::new(Rule::CommandNotGranted, why).command(command.name()).into());
+        }
+        self.opened(command, spent)?;
+        let named = self.resolve(command, &ask.arguments)?;
+        let caller = if command.effect() == Effect::Create { self.exact(command, named)? } else { named };
+        self.permit(command, caller)
+    }
+
+    /// Decides a command of the host's own: it only looks, and names what the host says.
+    pub(crate) fn decide_evidence(&self, command: &str, facts: Bindings) -> Result<Permit, Error> {
+        let command = self.granted(command)?;
+        if command.effect() != Effect::Read {
+            let why = "a command for evidence must have the effect `read`";
+            return Err(Refusal::new(Rule::EffectNotOpen, why).command(command.name()).into());
+        }
+        self.permit(command, facts)
+    }
+
+    fn granted(&self, name: &str) -> Result<&Command, Refusal> {
+        self.grants.command(name).ok_or_else(|| {
+            let why = "the grants have no such command";
+            let remedy = format!("an operator would add [commands.{}] to the grants of {}", name.escape_debug(), self.grants.backend());
+            Refusal::new(Rule::CommandNotGranted, why).command(name).remedy(remedy)
+        })
+    }
+
+    /// The call opens the command's effect, and has not used it up.
+    fn opened(&self, command: &Command, spent: impl Fn(Effect, Object) -> u32) -> Result<(), Refusal> {
+        let (effect, object, call) = (command.effect(), command.object(), self.scope.call());
+        let told = |rule, why: String| Err(Refusal::new(rule, why).command(command.name()));
+        match call.allowance(effect, object) {
+            None => told(
+                Rule::EffectNotOpen,
+                format!("the call `{}` does not open `{} {}`", call.name(), effect.as_str(), object.as_str()),
+            ),
+            Some(allowance) if spent(effect, object) >= allowance.most => told(
+                Rule::CountExceeded,
+                format!("the call `{}` opens `{} {}` {} times", call.name(), effect.as_str(), object.as_str(), allowance.most),
+            ),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Each argument names a slot of the template, and a fact of the call.
+    fn resolve(&self, command: &Command, arguments: &[Argument]) -> Result<Bindings, Refusal> {
+        let mut named = Bindings::default();
+        for argument in arguments {
+            let slot = self.slot(command, &argument.slot)?;
+            for binding in self.fact(command, slot, argument)? {
+                named.insert(slot, binding);
+            }
+        }
+        Ok(named)
+    }
+
+    fn slot(&self, command: &Command, name: &str) -> Result<Slot, Refusal> {
+        let refused = |why: &str| Refusal::new(Rule::SlotNotGranted, why).command(command.name()).slot(name);
+        let slot = Slot::by_name(name).ok_or_else(|| refused("there is no such slot"))?;
+        if slot.origin() != Origin::Caller && slot != Slot::ContainerId {
+            return Err(refused("the host alone fills this slot"));
+        }
+        if !command.template().slots().any(|known| known == slot) {
+            return Err(refused("the command's template has no such slot")
+                .remedy(format!("an operator would add a token with {{{name}}} to [commands.{}]", command.name())));
+        }
+        Ok(slot)
+    }
+
+    fn fact(&self, command: &Command, slot: Slot, argument: &Argument) -> Result<Vec<Binding>, Refusal> {
+        self.scope.resolve(slot, &argument.given).ok_or_else(|| {
+            Refusal::new(Rule::OutOfScope, "the value is no fact of this call: the caller did not ask for it")
+                .command(command.name())
+                .slot(slot.name())
+                .value(&format!("{:?}", argument.given))
+        })
+    }
+
+    /// Every fact of the caller's was given exactly once; then the facts themselves are rendered, in their own order.
+    fn exact(&self, command: &Command, named: Bindings) -> Result<Bindings, Refusal> {
+        let refused = |slot: Slot, why: &str| Refusal::new(Rule::NotExact, why).command(command.name()).slot(slot.name());
+        for (slot, facts) in self.scope.caller().iter() {
+            if !command.template().slots().any(|known| known == slot) {
+                return Err(refused(slot, "the caller asked for this, and the command's template can't say it (unsupported)"));
+            }
+            if !same_multiset(facts, named.get(slot)) {
+                return Err(refused(slot, "what the caller asked for was left out, or given more than once"));
+            }
+        }
+        Ok(self.scope.caller().clone())
+    }
+
+    /// Renders, looks for secrets, and puts the environment together.
+    fn permit(&self, command: &Command, mut facts: Bindings) -> Result<Permit, Error> {
+        for (slot, bindings) in self.scope.host().iter() {
+            if facts.get(slot).is_empty() && command.template().slots().any(|known| known == slot) {
+                bindings.iter().for_each(|binding| facts.insert(slot, binding.clone()));
+            }
+        }
+        let argv = command.template().render(&facts).map_err(|error| unrendered(command, &error))?;
+        self.no_secret(command, &argv)?;
+        let program = self.programs.checked(command.template().program())?;
+        Ok(Permit {
+            command: command.name().to_owned(),
+            effect: command.effect(),
+            object: command.object(),
+            environment: self.environment(command, &facts)?,
+            program,
+            argv,
+            timeout: self.timeout(command),
+            output_cap: OUTPUT_CAP,
+        })
+    }
+
+    fn timeout(&self, command: &Command) -> Option<Duration> {
+        match command.timeout() {
+            Timeout::After(time) => Some(time),
+            Timeout::None => None,
+            Timeout::Grace => Some(Duration::from_secs(u64::from(self.scope.grace()) + BEYOND_GRACE)),
+        }
+    }
+
+    /// No known secret stands in the words, in any spelling.
+    fn no_secret(&self, command: &Command, argv: &[String]) -> Result<(), Refusal> {
+        match argv.iter().find_map(|word| self.redactor.find_secret(word.as_bytes())) {
+            None => Ok(()),
+            Some(name) => Err(Refusal::new(Rule::SecretInArgv, format!("the secret {name} would stand in a command line"))
+                .command(command.name())
+                .remedy("pass it with --secret, and nowhere else")),
+        }
+    }
+
+    /// The granted names that the host's own environment has, what the host sets, and the secrets of this command.
+    fn environment(&self, command: &Command, facts: &Bindings) -> Result<Vec<(String, EnvValue)>, Refusal> {
+        let mut variables: BTreeMap<String, EnvValue> = host_defaults().into_iter().collect();
+        let program = self.grants.program(command.template().program());
+        for name in program.map(ProgramGrant::environment).unwrap_or_default() {
+            if let Some(value) = self.programs.variable(name) {
+                variables.insert(name.clone(), EnvValue::plain(value));
+            }
+        }
+        for name in facts.get(Slot::EnvSecret).iter().filter_map(|fact| fact.field("name")) {
+            let refused = |why: &str| Refusal::new(Rule::Secret, why).command(command.name()).slot("env.secret").value(name);
+            let value = self.scope.secret(name).ok_or_else(|| refused("the call has no such secret"))?;
+            if variables.insert(name.to_owned(), EnvValue::secret(value.expose())).is_some() {
+                return Err(refused("the engine's client reads a variable of this name itself"));
+            }
+        }
+        Ok(variables.into_iter().collect())
+    }
+}
+
+fn unrendered(command: &Command, error: &RenderError) -> Refusal {
+    let rule = if error.slot == Slot::ImageId { Rule::ImageNotVerified } else { Rule::Grammar };
+    Refusal::new(rule, error.to_string()).command(command.name()).slot(error.slot.name())
+}
+
+fn same_multiset(left: &[Binding], right: &[Binding]) -> bool {
+    let sorted = |bindings: &[Binding]| {
+        let mut sorted = bindings.to_vec();
+        sorted.sort();
+        sorted
+    };
+    left.len() == right.len() && sorted(left) == sorted(right)
+}

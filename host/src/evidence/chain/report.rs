@@ -1,0 +1,201 @@
+//! What was proved, what was claimed, and what could not be checked.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::super::manifest::Platform;
+use super::walk::Resolved;
+use crate::digest::Digest;
+
+/// Which part of the chain a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Step {
+    /// From the request to the document it names, or from an index to a further one.
+    Requested,
+    /// From an index to the manifest of one platform.
+    Manifest,
+    /// From a manifest to its configuration's digest.
+    Config,
+    /// From a configuration, manifest or index to the engine's image ID.
+    ImageId,
+    /// From the configuration to the digests of the uncompressed layers.
+    DiffIds,
+    /// From the digest of an uncompressed layer to its content.
+    Layer,
+}
+
+impl Step {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Manifest => "manifest",
+            Self::Config => "config",
+            Self::ImageId => "image id",
+            Self::DiffIds => "diff ids",
+            Self::Layer => "layer",
+        }
+    }
+}
+
+/// How sure a link is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Status {
+    /// The host hashed the bytes it rests on.
+    Proved,
+    /// The engine says so.
+    Claimed,
+    /// Nobody could look.
+    NotCheckable {
+        /// Why.
+        why: String,
+        /// What would make it checkable.
+        remedy: String,
+    },
+}
+
+/// One link of the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Link {
+    /// Which part of the chain it is.
+    pub step: Step,
+    /// Where it begins: a digest, or a word and a digest.
+    pub from: String,
+    /// Where it ends.
+    pub to: String,
+    /// How sure it is.
+    #[serde(flatten)]
+    pub status: Status,
+}
+
+impl Link {
+    /// A link whose bytes the host hashed.
+    pub fn proved(step: Step, from: impl ToString, to: impl ToString) -> Self {
+        Self { step, from: from.to_string(), to: to.to_string(), status: Status::Proved }
+    }
+
+    /// A link that the engine alone speaks for.
+    pub fn claimed(step: Step, from: impl ToString, to: impl ToString) -> Self {
+        Self { step, from: from.to_string(), to: to.to_string(), status: Status::Claimed }
+    }
+
+    /// A link that could not be looked at.
+    pub fn not_checkable(step: Step, from: impl ToString, to: impl ToString, why: &str, remedy: &str) -> Self {
+        let status = Status::NotCheckable { why: why.to_owned(), remedy: remedy.to_owned() };
+        Self { step, from: from.to_string(), to: to.to_string(), status }
+    }
+
+    /// The link to the layers' content before anybody read it.
+    pub(super) fn content_unread(resolved: &Resolved) -> Self {
+        let from = resolved.config_digest().map_or_else(|| "image".to_owned(), |digest| format!("config {digest}"));
+        let why = "the content of the layers was not read";
+        Self::not_checkable(
+            Step::Layer,
+            from,
+            "layers",
+            why,
+            "verify with --deep, which hashes the engine's own export",
+        )
+    }
+}
+
+/// How much of an image is proved; more is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Some link up to the image ID rests on the engine's word.
+    Claimed,
+    /// Every link from the request to the image ID is proved.
+    Manifest,
+    /// So is every layer's content.
+    Content,
+}
+
+/// The whole chain of one image. [`Display`](fmt::Display) prints a line for each link; serde writes the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The digest asked for.
+    pub requested: Digest,
+    /// The platform that an index was searched for.
+    pub platform: Platform,
+    /// The digest of the platform's manifest, once proved.
+    pub manifest: Option<Digest>,
+    /// The digest of the configuration, as the proved manifest names it.
+    pub config: Option<Digest>,
+    /// The engine's image ID, where an engine was asked.
+    pub image_id: Option<Digest>,
+    /// The digests of the uncompressed layers, once proved, lowest first.
+    pub diff_ids: Vec<Digest>,
+    /// The links, in order.
+    pub links: Vec<Link>,
+}
+
+impl Report {
+    pub(in crate::evidence) fn of(resolved: &Resolved) -> Self {
+        Self {
+            requested: resolved.requested,
+            platform: resolved.platform.clone(),
+            manifest: resolved.manifest.as_ref().and(resolved.manifest_digest()),
+            config: resolved.config_digest(),
+            image_id: None,
+            diff_ids: resolved.config().map(|config| config.diff_ids().to_vec()).unwrap_or_default(),
+            links: resolved.links.clone(),
+        }
+    }
+
+    pub(in crate::evidence) fn push(&mut self, link: Link) {
+        self.links.push(link);
+    }
+
+    /// Puts what was found of each layer's content in place of the link that says it was not read.
+    pub fn set_layers(&mut self, layers: Vec<Link>) {
+        self.links.retain(|link| link.step != Step::Layer);
+        self.links.extend(layers);
+    }
+
+    /// How much is proved.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        let is_proved = |link: &Link| link.status == Status::Proved;
+        let is_content = |link: &&Link| link.step >= Step::DiffIds;
+        let (content, path): (Vec<&Link>, Vec<&Link>) = self.links.iter().partition(is_content);
+        let layers = content.iter().filter(|link| link.step == Step::Layer).count();
+        let is_whole = self.config.is_some() && path.iter().all(|link| is_proved(link));
+        match is_whole {
+            false => Level::Claimed,
+            true if layers == self.diff_ids.len() && content.iter().all(|link| is_proved(link)) => Level::Content,
+            true => Level::Manifest,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Proved => "proved",
+            Self::Claimed => "claimed",
+            Self::NotCheckable { .. } => "not checkable",
+        })
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<13}  {:<9}  {} → {}", self.status, self.step.name(), self.from, self.to)?;
+        match &self.status {
+            Status::NotCheckable { why, remedy } => write!(f, "\n{:15}why: {why}\n{:15}to check: {remedy}", "", ""),
+            Status::Proved | Status::Claimed => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} for {}", self.requested, self.platform)?;
+        self.links.iter().try_for_each(|link| write!(f, "\n{link}"))
+    }
+}

@@ -1,0 +1,80 @@
+//! Looking: the evidence commands of the grants, run and read by the host.
+
+use super::container::ContainerInfo;
+use super::document::{documents, is_id};
+use super::image::ImageFacts;
+use crate::broker::Broker;
+use crate::error::{Error, Fault, FaultKind};
+use crate::executor::{RawOutput, Source};
+use crate::grants::{Binding, Bindings, Slot};
+use crate::output::status;
+use crate::reference::Reference;
+use crate::scope::for_engine;
+
+impl Broker {
+    /// The containers of these names or IDs, ours or not; those that are not there are left out.
+    pub(crate) async fn look_at_containers(&self, queries: &[&str]) -> Result<Vec<ContainerInfo>, Error> {
+        if queries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let grants = self.backend().grants();
+        let grant = grants.evidence().container.as_ref().ok_or_else(|| self.no_evidence("container"))?;
+        let facts = queries.iter().map(|query| (Slot::Query, Binding::fields([("name", *query)]))).collect::<Bindings>();
+        let raw = self.look(&grant.command, facts).await?;
+        self.found(&raw, &grant.missing)?;
+        let documents = documents(raw.expose().expose(Source::Stdout)).map_err(Error::Unavailable)?;
+        let read = |document| ContainerInfo::read(document, grant, self.backend().name());
+        documents.iter().map(read).collect::<Result<_, _>>().map_err(Error::Unavailable)
+    }
+
+    /// The container of this very name, ours or not. Engines also find containers by the beginning of an ID.
+    pub(crate) async fn look_at_container(&self, name: &str) -> Result<Option<ContainerInfo>, Error> {
+        Ok(self.look_at_containers(&[name]).await?.into_iter().find(|container| container.name == name))
+    }
+
+    /// The IDs of the containers that bear this install's label.
+    pub(crate) async fn look_at_list(&self) -> Result<Vec<String>, Error> {
+        let grant = self.backend().grants().evidence().containers.as_ref().ok_or_else(|| self.no_evidence("containers"))?;
+        let raw = self.look(&grant.command, Bindings::default()).await?;
+        self.found(&raw, &[])?;
+        let text = String::from_utf8_lossy(raw.expose().expose(Source::Stdout)).into_owned();
+        Ok(text.lines().map(str::trim).filter(|line| is_id(line)).map(str::to_owned).collect())
+    }
+
+    /// An image, where the engine holds it.
+    pub(crate) async fn look_at_image(&self, image: &Reference) -> Result<Option<ImageFacts>, Error> {
+        let grant = self.backend().grants().evidence().image.as_ref().ok_or_else(|| self.no_evidence("image"))?;
+        let facts = [(Slot::ImageReference, Binding::scalar(for_engine(image)))].into_iter().collect::<Bindings>();
+        let raw = self.look(&grant.command, facts).await?;
+        if !self.found(&raw, &grant.missing)? {
+            return Ok(None);
+        }
+        let documents = documents(raw.expose().expose(Source::Stdout)).map_err(Error::Unavailable)?;
+        documents.first().map(|document| ImageFacts::read(document, grant)).transpose().map_err(Error::Unavailable)
+    }
+
+    /// Whether the engine found what it was asked about; any other failure is an error.
+    fn found(&self, raw: &RawOutput, missing: &[String]) -> Result<bool, Error> {
+        let code = status(raw.exit());
+        if code == 0 {
+            return Ok(true);
+        }
+        let stderr = self.redactor().text(&String::from_utf8_lossy(raw.expose().expose(Source::Stderr)));
+        let lower = stderr.to_lowercase();
+        if missing.iter().any(|text| lower.contains(text.as_str())) {
+            return Ok(false);
+        }
+        let message = stderr.trim().lines().next_back().unwrap_or_default().to_owned();
+        Err(Error::Unavailable(format!("{} can't answer (status {code}): {message}", self.backend().name())))
+    }
+
+    fn no_evidence(&self, what: &str) -> Error {
+        Error::Unsupported(format!("the grants of {} have no [evidence.{what}]", self.backend().name()))
+    }
+
+    /// The backend said what the host saw to be untrue, or broke: recorded, and told.
+    pub(crate) fn fault(&self, kind: FaultKind, why: &str) -> Fault {
+        self.record_fault(why);
+        Fault { backend: self.backend().name().to_owned(), digest: *self.backend().digest(), kind, why: self.redactor().text(why) }
+    }
+}

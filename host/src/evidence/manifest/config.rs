@@ -1,0 +1,70 @@
+//! Image configurations: where an image runs, and what its layers are.
+
+use serde_json::Value;
+
+use super::json::{self, Object};
+use super::{Manifest, ManifestError, Platform, platform_of};
+use crate::digest::Digest;
+
+const CONFIG_FIELDS: [&str; 8] = ["created", "author", "architecture", "os", "variant", "config", "rootfs", "history"];
+
+/// What the host needs of an image's configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageConfig {
+    platform: Platform,
+    diff_ids: Vec<Digest>,
+}
+
+impl ImageConfig {
+    /// Reads the configuration that `manifest` describes, and compares the two.
+    ///
+    /// # Errors
+    /// [`ManifestError`] on anything but a well-formed configuration of the described size, with one `diff_id`
+    /// for each layer.
+    pub fn parse(bytes: &[u8], manifest: &Manifest) -> Result<Self, ManifestError> {
+        manifest.config().check_size(bytes.len() as u64)?;
+        let value = json::parse(bytes)?;
+        let object = Object::new(&value, "", &CONFIG_FIELDS)?;
+        let config = Self { platform: platform_of(&object, "the configuration")?, diff_ids: diff_ids(&object)? };
+        let (layers, diff_ids) = (manifest.layers().len(), config.diff_ids.len());
+        if layers == diff_ids { Ok(config) } else { Err(ManifestError::DiffIds { layers, diff_ids }) }
+    }
+
+    /// Where the image runs, by its own account.
+    #[must_use]
+    pub const fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    /// The digests of the layers' tar archives, uncompressed, lowest first.
+    #[must_use]
+    pub fn diff_ids(&self) -> &[Digest] {
+        &self.diff_ids
+    }
+
+    /// Compares the platform with what an index said; variants may differ, as tools often leave them out.
+    ///
+    /// # Errors
+    /// [`ManifestError::PlatformMismatch`].
+    pub fn check_platform(&self, expected: &Platform) -> Result<(), ManifestError> {
+        if expected.is_same_machine(&self.platform) {
+            return Ok(());
+        }
+        Err(ManifestError::PlatformMismatch {
+            expected: Box::new(expected.clone()),
+            found: Box::new(self.platform.clone()),
+        })
+    }
+}
+
+fn diff_ids(config: &Object<'_>) -> Result<Vec<Digest>, ManifestError> {
+    let rootfs = Object::new(config.required("rootfs")?, "rootfs", &["type", "diff_ids"])?;
+    if rootfs.string("type")? != "layers" {
+        return Err(json::wrong_type("rootfs.type", "the word \"layers\""));
+    }
+    let digest = |(i, value): (usize, &Value)| {
+        let path = format!("rootfs.diff_ids[{i}]");
+        json::parse_digest(value.as_str().ok_or_else(|| json::wrong_type(&path, "a string"))?, &path)
+    };
+    rootfs.array("diff_ids")?.iter().enumerate().map(digest).collect()
+}

@@ -1,0 +1,15 @@
+//! What the host sees for itself: of images, of containers, of who they belong to.
+//!
+//! What a backend says counts for nothing here. The commands, and the places in what they print, stand in the grants.
+
+pub mod blobs;
+pub mod chain;
+pub(crate) mod container;
+pub(crate) mod document;
+pub(crate) mod image;
+pub mod layout;
+pub(crate) mod look;
+pub mod manifest;
+pub mod registry;
+
+pub use container::{ContainerInfo, ContainerState, MountInfo};

@@ -1,0 +1,183 @@
+//! Where the host looks for itself: commands of effect `read`, and where in their JSON the facts stand.
+
+use super::command::{Command, Effect};
+use super::error::GrantsError;
+use super::reader::{Entry, Section};
+
+macro_rules! evidence {
+    ($(#[$doc:meta])* $name:ident { $($field:ident $key:literal $need:ident $about:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct $name {
+            /// The command that prints it: a JSON array of documents, or one.
+            pub command: String,
+            /// Texts of stderr, in lower case, that say that there is no such object.
+            pub missing: Vec<String>,
+            $(#[doc = $about] pub $field: evidence!(@type $need),)*
+        }
+
+        impl $name {
+            fn read(section: Section<'_>, commands: &[Command]) -> Result<Self, GrantsError> {
+                section.only(&["command", "missing", $($key,)*])?;
+                Ok(Self {
+                    command: command(section.need("command")?, commands)?,
+                    missing: section.texts("missing")?,
+                    $($field: evidence!(@read $need section $key),)*
+                })
+            }
+        }
+    };
+    (@type required) => { String };
+    (@type optional) => { Option<String> };
+    (@read required $section:ident $key:literal) => { pointer($section.need($key)?)? };
+    (@read optional $section:ident $key:literal) => { $section.get($key).map(pointer).transpose()? };
+}
+
+evidence! {
+    /// How the host looks at an image. Each place is a JSON pointer (RFC 6901) into one document.
+    ImageEvidence {
+        id "id" required "Its local ID.",
+        digests "digests" required "A list of `name@digest`.",
+        tags "tags" optional "A list of `name:tag`.",
+        size "size" optional "Its size in bytes.",
+        labels "labels" optional "Its labels.",
+        architecture "architecture" optional "Its architecture.",
+        os "os" optional "Its operating system.",
+    }
+}
+
+evidence! {
+    /// How the host looks at a container. Each place is a JSON pointer (RFC 6901) into one document.
+    ContainerEvidence {
+        id "id" required "Its ID.",
+        name "name" required "Its name.",
+        image "image" required "The ID of its image.",
+        labels "labels" required "Its labels.",
+        state "state" required "Its state.",
+        exit_code "exit-code" optional "Its exit status.",
+        pid "pid" optional "Its first process.",
+        created "created" optional "When it was created.",
+        ports "ports" optional "Its published ports.",
+        mounts "mounts" optional "Its mounts.",
+        env "env" optional "Its environment.",
+        words "words" optional "The words of its command.",
+        entrypoint "entrypoint" optional "Its entrypoint.",
+        user "user" optional "Its user.",
+        workdir "workdir" optional "Its working directory.",
+        memory "memory" optional "Its memory limit in bytes.",
+        devices "devices" optional "Its devices.",
+        network "network" optional "The mode of its network.",
+        restart "restart" optional "Its restart policy.",
+    }
+}
+
+evidence! {
+    /// How the host looks at a volume, a pod or a network.
+    ObjectEvidence {
+        name "name" required "Its name.",
+        labels "labels" required "Its labels.",
+        id "id" optional "Its ID, where it has one.",
+        state "state" optional "Its state.",
+    }
+}
+
+/// The command that lists the IDs of this install's objects, one a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListEvidence {
+    /// The command.
+    pub command: String,
+}
+
+/// Where the bytes of a manifest come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ManifestEvidence {
+    /// The host's own bounded client may ask the registry.
+    pub registry: bool,
+    /// The command that prints it, byte by byte.
+    pub command: Option<String>,
+}
+
+/// All that the host may look at for itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EvidenceGrant {
+    /// Images.
+    pub image: Option<ImageEvidence>,
+    /// Containers.
+    pub container: Option<ContainerEvidence>,
+    /// The list of this install's containers.
+    pub containers: Option<ListEvidence>,
+    /// Volumes.
+    pub volume: Option<ObjectEvidence>,
+    /// Pods.
+    pub pod: Option<ObjectEvidence>,
+    /// Networks.
+    pub network: Option<ObjectEvidence>,
+    /// Manifests; without the section, nowhere.
+    pub manifest: ManifestEvidence,
+}
+
+impl EvidenceGrant {
+    const KEYS: [&'static str; 7] = ["image", "container", "containers", "volume", "pod", "network", "manifest"];
+
+    pub(super) fn read(section: Section<'_>, commands: &[Command]) -> Result<Self, GrantsError> {
+        section.only(&Self::KEYS)?;
+        let part = |key: &str| section.get(key).map(|entry| entry.section()).transpose();
+        let object = |key: &str| part(key)?.map(|section| ObjectEvidence::read(section, commands)).transpose();
+        Ok(Self {
+            image: part("image")?.map(|section| ImageEvidence::read(section, commands)).transpose()?,
+            container: part("container")?.map(|section| ContainerEvidence::read(section, commands)).transpose()?,
+            containers: part("containers")?.map(|section| list(section, commands)).transpose()?,
+            volume: object("volume")?,
+            pod: object("pod")?,
+            network: object("network")?,
+            manifest: part("manifest")?.map_or(Ok(ManifestEvidence::default()), |section| manifest(section, commands))?,
+        })
+    }
+
+    /// The commands that it needs.
+    pub fn commands(&self) -> impl Iterator<Item = &str> {
+        let objects = [&self.volume, &self.pod, &self.network];
+        let named = [self.image.as_ref().map(|it| &it.command), self.container.as_ref().map(|it| &it.command)];
+        let others = [self.containers.as_ref().map(|it| &it.command), self.manifest.command.as_ref()];
+        let objects = objects.map(|object| object.as_ref().map(|it| &it.command));
+        named.into_iter().chain(others).chain(objects).flatten().map(String::as_str)
+    }
+}
+
+fn list(section: Section<'_>, commands: &[Command]) -> Result<ListEvidence, GrantsError> {
+    section.only(&["command"])?;
+    Ok(ListEvidence { command: command(section.need("command")?, commands)? })
+}
+
+fn manifest(section: Section<'_>, commands: &[Command]) -> Result<ManifestEvidence, GrantsError> {
+    section.only(&["registry", "command"])?;
+    Ok(ManifestEvidence {
+        registry: section.get("registry").map_or(Ok(false), |entry| entry.boolean())?,
+        command: section.get("command").map(|entry| command(entry, commands)).transpose()?,
+    })
+}
+
+fn command(entry: Entry<'_>, commands: &[Command]) -> Result<String, GrantsError> {
+    let name = entry.text()?;
+    let names = commands.iter().map(Command::name);
+    let found = commands.iter().find(|command| command.name() == name);
+    let found = found.ok_or_else(|| entry.error(format!("there is no command `{name}`")).near(name, names))?;
+    if found.effect() != Effect::Read {
+        return Err(entry.error(format!("`{name}` is of effect {}: evidence only reads", found.effect().as_str())));
+    }
+    Ok(name.to_owned())
+}
+
+fn pointer(entry: Entry<'_>) -> Result<String, GrantsError> {
+    let text = entry.text()?;
+    // RFC 6901: `~` is written `~0`, `/` within a name `~1`
+    let escapes = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    if text.starts_with('/') && escapes && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    Err(entry.error(format!("`{}` is a JSON pointer such as /Config/Labels", entry.key)))
+}

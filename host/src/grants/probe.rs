@@ -1,0 +1,158 @@
+//! Probes: facts about the machine that the host gathers for `detect` and `preflight`.
+
+use std::path::PathBuf;
+
+use super::error::GrantsError;
+use super::program::absolute_path;
+use super::reader::{Entry, Section};
+
+/// The most bytes of a file that a probe may hand on.
+const CAP_MAX: u64 = 65_536;
+/// What is handed on where the file does not say.
+const CAP_DEFAULT: u64 = 4096;
+
+/// A call before which a probe runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeCall {
+    /// `detect`.
+    Detect,
+    /// `preflight`.
+    Preflight,
+}
+
+/// What a probe looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProbeKind {
+    /// The beginning of a file.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// The most bytes.
+        cap: u64,
+    },
+    /// The names in a folder.
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// The most bytes of names.
+        cap: u64,
+    },
+    /// The free space of the file system that holds a path.
+    Space {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Whether a loopback port is free.
+    Port {
+        /// Which.
+        port: u16,
+    },
+    /// Whether there is something at a path, and of what kind.
+    Path {
+        /// Which.
+        path: PathBuf,
+    },
+    /// How the machine groups processes.
+    Cgroup,
+    /// The user, and its subordinate IDs.
+    User,
+    /// The granted OCI runtimes that are there.
+    Runtimes,
+}
+
+#[derive(Clone, Copy)]
+enum Word {
+    File,
+    Directory,
+    Space,
+    Port,
+    Path,
+    Cgroup,
+    User,
+    Runtimes,
+}
+
+const WORDS: [(&str, Word); 8] = [
+    ("file", Word::File),
+    ("directory", Word::Directory),
+    ("space", Word::Space),
+    ("port", Word::Port),
+    ("path", Word::Path),
+    ("cgroup", Word::Cgroup),
+    ("user", Word::User),
+    ("runtimes", Word::Runtimes),
+];
+
+/// One probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeSpec {
+    name: String,
+    kind: ProbeKind,
+    calls: Vec<ProbeCall>,
+}
+
+impl ProbeSpec {
+    pub(super) fn read(section: Section<'_>) -> Result<Self, GrantsError> {
+        let calls = [("detect", ProbeCall::Detect), ("preflight", ProbeCall::Preflight)];
+        let kind = kind(&section)?;
+        let entry = section.need("calls")?;
+        let calls = entry.list()?.iter().map(|entry| entry.choice(&calls)).collect::<Result<Vec<_>, _>>()?;
+        if calls.is_empty() {
+            return Err(entry.error("`calls` is empty: it names detect, preflight or both"));
+        }
+        Ok(Self { name: section.name().to_owned(), kind, calls })
+    }
+
+    /// Its name: under which a backend is told.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it looks at.
+    #[must_use]
+    pub const fn kind(&self) -> &ProbeKind {
+        &self.kind
+    }
+
+    /// The calls before which it runs.
+    #[must_use]
+    pub fn calls(&self) -> &[ProbeCall] {
+        &self.calls
+    }
+}
+
+fn kind(section: &Section<'_>) -> Result<ProbeKind, GrantsError> {
+    let word = section.need("kind")?.choice(&WORDS)?;
+    let keys: &[&str] = match word {
+        Word::File | Word::Directory => &["kind", "calls", "path", "cap"],
+        Word::Space | Word::Path => &["kind", "calls", "path"],
+        Word::Port => &["kind", "calls", "port"],
+        Word::Cgroup | Word::User | Word::Runtimes => &["kind", "calls"],
+    };
+    section.only(keys)?;
+    let path = || absolute_path(section.need("path")?);
+    Ok(match word {
+        Word::File => ProbeKind::File { path: path()?, cap: cap(section)? },
+        Word::Directory => ProbeKind::Directory { path: path()?, cap: cap(section)? },
+        Word::Space => ProbeKind::Space { path: path()? },
+        Word::Path => ProbeKind::Path { path: path()? },
+        Word::Port => ProbeKind::Port { port: port(section.need("port")?)? },
+        Word::Cgroup => ProbeKind::Cgroup,
+        Word::User => ProbeKind::User,
+        Word::Runtimes => ProbeKind::Runtimes,
+    })
+}
+
+fn cap(section: &Section<'_>) -> Result<u64, GrantsError> {
+    let Some(entry) = section.get("cap") else { return Ok(CAP_DEFAULT) };
+    let cap = entry.number()?;
+    let fits = (1..=CAP_MAX).contains(&cap);
+    if fits { Ok(cap) } else { Err(entry.error(format!("`cap` is a number of bytes from 1 to {CAP_MAX}"))) }
+}
+
+fn port(entry: Entry<'_>) -> Result<u16, GrantsError> {
+    let number = u16::try_from(entry.number()?).ok().filter(|port| *port > 0);
+    number.ok_or_else(|| entry.error("`port` is a number from 1 to 65535"))
+}

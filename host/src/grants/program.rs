@@ -1,0 +1,186 @@
+//! Programs, endpoints and OCI runtimes that an operator grants.
+
+use std::path::PathBuf;
+
+use super::accept;
+use super::error::GrantsError;
+use super::reader::{Entry, Section};
+
+/// A program that commands may begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProgramGrant {
+    name: String,
+    search: Vec<PathBuf>,
+    environment: Vec<String>,
+    wrapper: bool,
+    sha256: Option<String>,
+}
+
+impl ProgramGrant {
+    pub(super) fn read(section: Section<'_>) -> Result<Self, GrantsError> {
+        section.only(&["search", "environment", "wrapper", "sha256"])?;
+        Ok(Self {
+            name: section.name().to_owned(),
+            search: absolute_paths(section.need("search")?)?,
+            environment: environment(&section)?,
+            wrapper: section.get("wrapper").map_or(Ok(false), |entry| entry.boolean())?,
+            sha256: section.get("sha256").map(sha256).transpose()?,
+        })
+    }
+
+    /// Its name: the first word of a template.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it may lie: absolute paths, the first that is there holds.
+    #[must_use]
+    pub fn search(&self) -> &[PathBuf] {
+        &self.search
+    }
+
+    /// The names of the host's own variables that it gets; all others are cleared.
+    #[must_use]
+    pub fn environment(&self) -> &[String] {
+        &self.environment
+    }
+
+    /// Whether it may be a script that starts another program.
+    #[must_use]
+    pub const fn wrapper(&self) -> bool {
+        self.wrapper
+    }
+
+    /// The SHA-256 that its file must have, in lower-case hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> Option<&str> {
+        self.sha256.as_deref()
+    }
+}
+
+/// The host sets these itself, or the loader obeys them.
+fn is_the_hosts(name: &str) -> bool {
+    matches!(name, "PATH" | "LC_ALL") || name.starts_with("LD_")
+}
+
+fn environment(section: &Section<'_>) -> Result<Vec<String>, GrantsError> {
+    let Some(entry) = section.get("environment") else { return Ok(Vec::new()) };
+    entry.list()?.into_iter().map(variable).collect()
+}
+
+fn variable(entry: Entry<'_>) -> Result<String, GrantsError> {
+    let name = entry.text()?;
+    if !accept::env_name(name) || name.len() > 256 {
+        return Err(entry.error(format!("{name:?} is not the name of a variable; there are no wildcards")));
+    }
+    if is_the_hosts(name) {
+        return Err(entry.error(format!("`{name}` is never passed on: the host sets PATH and LC_ALL, and nothing sets LD_…")));
+    }
+    Ok(name.to_owned())
+}
+
+fn sha256(entry: Entry<'_>) -> Result<String, GrantsError> {
+    let text = entry.text()?;
+    if accept::id(text) { Ok(text.to_owned()) } else { Err(entry.error("`sha256` is 64 hexadecimal digits, lower case")) }
+}
+
+/// One or more absolute paths without `.` and `..`.
+fn absolute_paths(entry: Entry<'_>) -> Result<Vec<PathBuf>, GrantsError> {
+    let paths = entry.list()?.into_iter().map(absolute_path).collect::<Result<Vec<_>, _>>()?;
+    if paths.is_empty() { Err(entry.error(format!("`{}` names no path", entry.key))) } else { Ok(paths) }
+}
+
+pub(super) fn absolute_path(entry: Entry<'_>) -> Result<PathBuf, GrantsError> {
+    let path = entry.text()?;
+    if accept::host_path(path) {
+        return Ok(PathBuf::from(path));
+    }
+    Err(entry.error(format!("{path:?} is not an absolute path without empty parts, `.` and `..`")))
+}
+
+/// Where an engine's daemon may listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointGrant {
+    sockets: Vec<String>,
+}
+
+impl EndpointGrant {
+    /// Variables of the host that may begin a socket's path.
+    pub const VARIABLES: [&'static str; 2] = ["XDG_RUNTIME_DIR", "HOME"];
+
+    pub(super) fn read(section: Section<'_>) -> Result<Self, GrantsError> {
+        section.only(&["sockets"])?;
+        let sockets = section.need("sockets")?.list()?.into_iter().map(socket).collect::<Result<_, _>>()?;
+        Ok(Self { sockets })
+    }
+
+    /// Absolute paths of sockets, the first that is there and safe holds; one may begin with `{XDG_RUNTIME_DIR}` or `{HOME}`.
+    #[must_use]
+    pub fn sockets(&self) -> &[String] {
+        &self.sockets
+    }
+}
+
+fn socket(entry: Entry<'_>) -> Result<String, GrantsError> {
+    let text = entry.text()?;
+    let variable = |name: &&str| text.strip_prefix(&format!("{{{name}}}"));
+    let path = EndpointGrant::VARIABLES.iter().find_map(variable).unwrap_or(text);
+    if accept::endpoint(&format!("unix://{path}")) {
+        return Ok(text.to_owned());
+    }
+    Err(entry.error(format!("{text:?} is not the absolute path of a socket; it may begin with {{XDG_RUNTIME_DIR}} or {{HOME}}")))
+}
+
+/// How a machine groups processes (cgroups(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cgroups {
+    /// Version 1 alone.
+    V1,
+    /// Version 2 alone.
+    V2,
+    /// Both at once.
+    Hybrid,
+}
+
+/// An OCI runtime that may be named to an engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeGrant {
+    name: String,
+    search: Vec<PathBuf>,
+    cgroups: Vec<Cgroups>,
+}
+
+impl RuntimeGrant {
+    pub(super) fn read(section: Section<'_>) -> Result<Self, GrantsError> {
+        section.only(&["name", "search", "cgroups"])?;
+        let words = [("v1", Cgroups::V1), ("v2", Cgroups::V2), ("hybrid", Cgroups::Hybrid)];
+        let name = section.need("name")?;
+        if !accept::runtime(name.text()?) || name.text()?.starts_with('/') {
+            return Err(name.error("the name of a runtime is of lower-case letters, digits, `_`, `.` and `-`"));
+        }
+        Ok(Self {
+            name: name.text()?.to_owned(),
+            search: absolute_paths(section.need("search")?)?,
+            cgroups: section.need("cgroups")?.list()?.iter().map(|entry| entry.choice(&words)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it may lie.
+    #[must_use]
+    pub fn search(&self) -> &[PathBuf] {
+        &self.search
+    }
+
+    /// The arrangements of cgroups under which it works.
+    #[must_use]
+    pub fn cgroups(&self) -> &[Cgroups] {
+        &self.cgroups
+    }
+}

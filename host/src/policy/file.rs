@@ -1,0 +1,191 @@
+//! From a policy file to a policy, and back for reading.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::{Demand, Names, Policy, Stance};
+use crate::error::Error;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    extends: Option<Base>,
+    #[serde(default)]
+    images: Images,
+    #[serde(default)]
+    ports: Ports,
+    #[serde(default)]
+    mounts: Mounts,
+    #[serde(default)]
+    gpus: Gpus,
+    #[serde(default)]
+    networks: Networks,
+    #[serde(default)]
+    secrets: Secrets,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Base {
+    Home,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Images {
+    registries: Option<BTreeSet<String>>,
+    tags: Option<Stance>,
+    demand: Option<Demand>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ports {
+    addresses: Option<BTreeSet<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mounts {
+    roots: Option<BTreeSet<String>>,
+    protected: Option<Vec<PathBuf>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Gpus {
+    allow: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Networks {
+    allow: Option<BTreeSet<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Secrets {
+    unmaskable: Option<Stance>,
+}
+
+impl Policy {
+    /// Reads a policy file. What it does not say is denied, or as `home` has it where it extends that.
+    ///
+    /// # Errors
+    /// With the file, the line and the column of what is wrong.
+    pub fn parse(text: &str, file: &str) -> Result<Self, Error> {
+        let read: File = toml::from_str(text).map_err(|error| Error::Config(format!("{file}: {error}")))?;
+        let base = match read.extends {
+            Some(Base::Home) => Self::home(),
+            None => Self::deny_all(),
+        };
+        let policy = base.overlaid(read, file);
+        policy.check_file()?;
+        Ok(policy)
+    }
+
+    fn overlaid(self, file: File, origin: &str) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            registries: names(file.images.registries, self.registries),
+            tags: file.images.tags.unwrap_or(self.tags),
+            demand: file.images.demand.unwrap_or(self.demand),
+            addresses: names(file.ports.addresses, self.addresses),
+            roots: names(file.mounts.roots, self.roots),
+            protected: file.mounts.protected.unwrap_or(self.protected),
+            gpus: file.gpus.allow.unwrap_or(self.gpus),
+            networks: names(file.networks.allow, self.networks),
+            unmaskable: file.secrets.unmaskable.unwrap_or(self.unmaskable),
+        }
+    }
+
+    fn check_file(&self) -> Result<(), Error> {
+        let relative = |path: &str| !path.starts_with('/') || path.split('/').any(|part| part == "..");
+        let Names::Only(roots) = &self.roots else { return Ok(()) };
+        let protected = self.protected.iter().map(|path| path.to_string_lossy().into_owned());
+        match roots.iter().cloned().chain(protected).find(|path| relative(path)) {
+            None => Ok(()),
+            Some(path) => Err(Error::Config(format!("{}: under [mounts] {path:?} is no absolute path without `..`", self.origin))),
+        }
+    }
+
+    /// The policy as a file would say it.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut text = format!("# {}\n", self.origin);
+        let word = |stance: Stance| match stance {
+            Stance::Allow => "allow",
+            Stance::Warn => "warn",
+            Stance::Refuse => "refuse",
+        };
+        let demand = match self.demand {
+            Demand::Claimed => "claimed",
+            Demand::Manifest => "manifest",
+        };
+        let protected: BTreeSet<String> = self.protected.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+        let lines = [
+            ("images", format!("registries = {}\ntags = \"{}\"\ndemand = \"{demand}\"", list(&self.registries), word(self.tags))),
+            ("ports", format!("addresses = {}", list(&self.addresses))),
+            ("mounts", format!("roots = {}\nprotected = {}", list(&self.roots), list(&Names::Only(protected)))),
+            ("gpus", format!("allow = {}", self.gpus)),
+            ("networks", format!("allow = {}", list(&self.networks))),
+            ("secrets", format!("unmaskable = \"{}\"", word(self.unmaskable))),
+        ];
+        for (section, body) in lines {
+            // Writing to a string can't fail.
+            let _infallible = write!(text, "\n[{section}]\n{body}\n");
+        }
+        text
+    }
+}
+
+/// `*` stands for every name.
+fn names(said: Option<BTreeSet<String>>, base: Names) -> Names {
+    match said {
+        None => base,
+        Some(names) if names.contains("*") => Names::Any,
+        Some(names) => Names::Only(names.into_iter().map(|name| trimmed(&name)).collect()),
+    }
+}
+
+/// A folder or a registry may be written with a slash at its end.
+fn trimmed(name: &str) -> String {
+    if name.len() > 1 { name.trim_end_matches('/').to_owned() } else { name.to_owned() }
+}
+
+fn list(names: &Names) -> String {
+    match names {
+        Names::Any => "[\"*\"]".to_owned(),
+        Names::Only(names) => format!("{:?}", names.iter().collect::<Vec<_>>()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn home_reads_back_as_it_is_shown() {
+        let home = Policy::home();
+        let read = Policy::parse(&home.to_toml(), "home").unwrap();
+        assert_eq!(read, home);
+    }
+
+    #[test]
+    fn a_file_starts_from_nothing_or_from_home() {
+        assert_eq!(Policy::parse("", "deny-all").unwrap(), Policy::deny_all());
+        let policy = Policy::parse("extends = \"home\"\n[networks]\nallow = [\"host\"]\n", "p.toml").unwrap();
+        assert_eq!(policy.networks, Names::Only(["host".to_owned()].into()));
+        assert_eq!(policy.addresses, Policy::home().addresses);
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_its_place() {
+        let error = Policy::parse("[ports]\nadresses = []\n", "p.toml").unwrap_err().to_string();
+        assert!(error.contains("p.toml") && error.contains("line 2") && error.contains("addresses"), "{error}");
+    }
+}

@@ -1,0 +1,372 @@
+//! Reading `name = value` in the many ways that programs print it: environment, YAML, JSON (also within JSON), Go maps,
+//! Python dicts, flags, headers, queries, CSV, XML, between colour codes.
+
+use super::names::MAX_NAME;
+
+/// How a name and its value are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// `=`, `:`, `:=`, `=>`, `->` and such; or `<name>value`.
+    Sign,
+    /// A flag and the next word: `--token value`.
+    Flag,
+    /// A comma, as in a list of pairs.
+    Comma,
+    /// Nothing but blanks.
+    Blank,
+}
+
+/// One name and its value, as ranges of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Assignment {
+    pub(crate) name: (usize, usize),
+    pub(crate) value: (usize, usize),
+    pub(crate) link: Link,
+    /// Whether the value stands in quotes or behind a scheme such as `Bearer`.
+    pub(crate) marked: bool,
+    /// Whether the value is the last word of its line.
+    pub(crate) last: bool,
+}
+
+/// Longest value that is read; a longer one is masked piece by piece.
+const MAX_VALUE: usize = 16 * 1024;
+/// Most blanks between a name and its value: columns are aligned with them.
+const MAX_BLANKS: usize = 48;
+const SCHEMES: &[&str] = &["bearer", "basic", "token", "apikey", "api-key", "key", "bot", "digest", "negotiate", "ghtoken", "sso-key", "private-token"];
+
+/// Whether a byte may be part of a name.
+fn in_name(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-.$".contains(byte)
+}
+
+/// Reads the assignment whose name holds the keyword at `start..end`.
+pub(crate) fn read(text: &[u8], start: usize, end: usize) -> Option<Assignment> {
+    let name = name_around(text, start, end);
+    let mut cursor = Cursor { text, at: name.1 };
+    let closed = cursor.quotes().is_some();
+    cursor.skip(|byte| byte == b']' && closed);
+    cursor.colours();
+    let blank = cursor.blanks();
+    let link = link(&mut cursor, text, name, closed, blank)?;
+    cursor.blanks();
+    cursor.colours();
+    let (value, marked) = value(&mut cursor, text, name, link)?;
+    let last = rest_of_line(text, value.1).iter().all(|byte| b" \t\r\"'`,;)]}\\".contains(byte));
+    (value.0 < value.1).then_some(Assignment { name, value, link, marked, last })
+}
+
+fn rest_of_line(text: &[u8], at: usize) -> &[u8] {
+    let rest = text.get(at..).unwrap_or_default();
+    let rest = rest.get(..rest.len().min(128)).unwrap_or_default();
+    rest.split(|&byte| byte == b'\n').next().unwrap_or_default()
+}
+
+/// The whole name that a keyword is part of.
+pub(crate) fn name_around(text: &[u8], start: usize, end: usize) -> (usize, usize) {
+    let before = text.get(start.saturating_sub(MAX_NAME)..start).unwrap_or_default();
+    let mut first = start - before.iter().rev().take_while(|byte| in_name(byte)).count();
+    first += escape_tail(text, first, start);
+    let after = text.get(end..).unwrap_or_default().iter().take(MAX_NAME);
+    let mut last = end + after.take_while(|byte| in_name(byte)).count();
+    while last > end && matches!(text.get(last - 1), Some(b'.' | b'-')) {
+        last -= 1;
+    }
+    (first, last)
+}
+
+/// How many bytes at the start of a name are the tail of an escape before it: `\n`, `%26`, `\u001b[36m`.
+pub(crate) fn escape_tail(text: &[u8], first: usize, limit: usize) -> usize {
+    let name = text.get(first..limit).unwrap_or_default();
+    let length = match (first.checked_sub(1).and_then(|at| text.get(at)), name) {
+        (Some(b'\\'), [b'u', ..]) => 5,
+        (Some(b'\\'), [b'x', ..]) => 3,
+        (Some(b'\\'), [b'n' | b't' | b'r' | b'b' | b'f', ..]) => 1,
+        (Some(b'%'), [a, b, ..]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => 2,
+        (Some(b'[' | b';'), _) => {
+            let digits = name.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            if name.get(digits) == Some(&b'm') { digits + 1 } else { 0 }
+        }
+        _ => 0,
+    };
+    length.min(name.len())
+}
+
+fn link(cursor: &mut Cursor<'_>, text: &[u8], name: (usize, usize), closed: bool, blank: bool) -> Option<Link> {
+    if cursor.sign() {
+        return Some(Link::Sign);
+    }
+    match cursor.peek() {
+        Some(b'>') if name.0.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'<') => cursor.step(Link::Sign),
+        Some(b',') if closed => cursor.step(Link::Comma),
+        Some(b',') => cursor.step(Link::Comma),
+        Some(b'\\') if cursor.rest().starts_with(b"\\t") => {
+            cursor.at += 2;
+            Some(Link::Blank)
+        }
+        _ if !blank => None,
+        _ if text.get(name.0) == Some(&b'-') => Some(Link::Flag),
+        _ => Some(Link::Blank),
+    }
+}
+
+fn value(cursor: &mut Cursor<'_>, text: &[u8], name: (usize, usize), link: Link) -> Option<((usize, usize), bool)> {
+    cursor.typed();
+    let opened = cursor.opening();
+    let scheme = cursor.scheme();
+    cursor.colours();
+    let start = cursor.at;
+    let quoted = opened.and_then(|quote| quoted_end(text, start, quote));
+    if let Some(end) = quoted {
+        return Some(((start, end), true));
+    }
+    let surrounding = quote_before(text, name.0);
+    if let (Some(quote), Link::Sign) = (surrounding, link)
+        && let Some(end) = quoted_end(text, start, quote)
+        && text.get(name.1) == Some(&b'=')
+    {
+        return Some(((start, end), false));
+    }
+    let env = link == Link::Sign && text.get(name.1) == Some(&b'=') && begins_word(text, name.0);
+    Some(((start, bare_end(text, start, env)), opened.is_some() || scheme))
+}
+
+/// A quote, and how many backslashes stand before it.
+#[derive(Clone, Copy)]
+struct Quote {
+    sign: u8,
+    slashes: usize,
+}
+
+/// The quote that opens just before `at`.
+fn quote_before(text: &[u8], at: usize) -> Option<Quote> {
+    let sign = *text.get(at.checked_sub(1)?)?;
+    let before = text.get(at.saturating_sub(9)..at - 1).unwrap_or_default();
+    let slashes = before.iter().rev().take_while(|&&byte| byte == b'\\').count();
+    matches!(sign, b'"' | b'\'').then_some(Quote { sign, slashes })
+}
+
+/// Where a value in quotes ends: at the first like quote with no more backslashes than the opening one has.
+fn quoted_end(text: &[u8], start: usize, quote: Quote) -> Option<usize> {
+    let rest = text.get(start..).unwrap_or_default();
+    let rest = rest.get(..rest.len().min(MAX_VALUE)).unwrap_or_default();
+    let mut from = 0;
+    while let Some(found) = memchr::memchr2(quote.sign, b'\n', rest.get(from..).unwrap_or_default()) {
+        let at = from + found;
+        if rest.get(at) == Some(&b'\n') {
+            return None;
+        }
+        let slashes = rest.get(..at).unwrap_or_default().iter().rev().take_while(|&&byte| byte == b'\\').count();
+        if slashes <= quote.slashes {
+            return Some(start + at - slashes);
+        }
+        from = at + 1;
+    }
+    None
+}
+
+/// Whether a name begins a line or a word of a shell, so that its value may hold any sign but a blank.
+fn begins_word(text: &[u8], at: usize) -> bool {
+    match at.checked_sub(1).and_then(|before| text.get(before)) {
+        None => true,
+        Some(byte) => byte.is_ascii_whitespace(),
+    }
+}
+
+/// Where a value without quotes ends.
+fn bare_end(text: &[u8], start: usize, env: bool) -> usize {
+    let rest = text.get(start..).unwrap_or_default();
+    let rest = rest.get(..rest.len().min(MAX_VALUE)).unwrap_or_default();
+    let ends = |at: usize, byte: u8| {
+        let after = rest.get(at + 1..).unwrap_or_default();
+        match byte {
+            0..=b' ' | 0x7F | b'"' | b'`' => true,
+            b'\'' | b'<' | b'>' | b'|' => !env || after.first().is_none_or(u8::is_ascii_whitespace),
+            b')' | b']' | b'}' => !env || after.first().is_none_or(|byte| byte.is_ascii_whitespace() || b",;:\"'".contains(byte)),
+            b'&' | b';' | b',' => !env || begins_pair(after),
+            b'\\' => matches!(after.first(), Some(b'n' | b'r' | b't' | b'"' | b'\'' | b'\\' | b'u' | b'x')),
+            b'%' => after.starts_with(b"26") && begins_pair(after.get(2..).unwrap_or_default()),
+            b':' => after.first().is_none_or(u8::is_ascii_whitespace),
+            _ => false,
+        }
+    };
+    let length = rest.iter().enumerate().find(|&(at, &byte)| ends(at, byte)).map_or(rest.len(), |(at, _)| at);
+    let value = rest.get(..length).unwrap_or_default();
+    let tail = value.iter().rev().take_while(|byte| b".,;:!?".contains(byte)).count();
+    start + length - if env { 0 } else { tail }
+}
+
+/// Whether `name=` follows, or a blank.
+fn begins_pair(rest: &[u8]) -> bool {
+    let name = rest.iter().take(MAX_NAME).take_while(|byte| in_name(byte) || **byte == b' ').count();
+    rest.first().is_none_or(u8::is_ascii_whitespace) || (name > 0 && matches!(rest.get(name), Some(b'=' | b':')))
+}
+
+struct Cursor<'t> {
+    text: &'t [u8],
+    at: usize,
+}
+
+impl<'t> Cursor<'t> {
+    fn rest(&self) -> &'t [u8] {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn step(&mut self, link: Link) -> Option<Link> {
+        self.at += 1;
+        Some(link)
+    }
+
+    fn skip(&mut self, wanted: impl Fn(u8) -> bool) -> bool {
+        let found = self.peek().is_some_and(wanted);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn blanks(&mut self) -> bool {
+        let count = self.rest().iter().take(MAX_BLANKS).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        self.at += count;
+        count > 0
+    }
+
+    /// Colour codes, raw or as some program printed them.
+    fn colours(&mut self) {
+        while let Some(length) = colour(self.rest()) {
+            self.at += length;
+            self.blanks();
+        }
+    }
+
+    /// A quote with any backslashes before it, or its entity.
+    fn quotes(&mut self) -> Option<Quote> {
+        let slashes = self.rest().iter().take(8).take_while(|&&byte| byte == b'\\').count();
+        match self.rest().get(slashes) {
+            Some(&sign @ (b'"' | b'\'' | b'`')) => {
+                self.at += slashes + 1;
+                Some(Quote { sign, slashes })
+            }
+            _ if self.rest().starts_with(b"&quot;") => {
+                self.at += 6;
+                Some(Quote { sign: b'&', slashes: 0 })
+            }
+            _ if self.rest().starts_with(b"\\u0022") => {
+                self.at += 6;
+                Some(Quote { sign: b'\\', slashes: 0 })
+            }
+            _ => None,
+        }
+    }
+
+    /// `=`, `:`, `:=`, `=>`, `->`, `::=`, `%3D`, or such.
+    fn sign(&mut self) -> bool {
+        let rest = self.rest();
+        let run = rest.iter().take(4).take_while(|byte| b"=:?|+>-~".contains(byte)).count();
+        let signs = rest.get(..run).unwrap_or_default();
+        let length = match rest {
+            [b'%', b'3', b'D' | b'd' | b'A' | b'a', ..] => 3,
+            _ if rest.starts_with(b"\\u003d") || rest.starts_with(b"\\u003D") => 6,
+            _ if signs.starts_with(b"->") => 2,
+            _ if signs.first() == Some(&b'>') || signs.first() == Some(&b'-') => 0,
+            _ => signs.iter().rposition(|byte| b"=:>".contains(byte)).map_or(0, |last| last + 1),
+        };
+        self.at += length;
+        length > 0
+    }
+
+    /// A type between a name and its value: `name: str = value`.
+    fn typed(&mut self) {
+        let word = self.rest().iter().take(24).take_while(|byte| byte.is_ascii_alphabetic() || b"&[]'".contains(byte)).count();
+        let mut ahead = Cursor { text: self.text, at: self.at + word };
+        if word > 1 && ahead.blanks() && ahead.peek() == Some(b'=') && ahead.sign() && ahead.blanks() {
+            self.at = ahead.at;
+        }
+    }
+
+    /// Brackets and quotes before a value.
+    fn opening(&mut self) -> Option<Quote> {
+        self.skip(|byte| byte == b'[' || byte == b'(');
+        let letters = self.rest().iter().take(2).take_while(|byte| b"brufBRUF@$".contains(byte)).count();
+        let mut ahead = Cursor { text: self.text, at: self.at + letters };
+        let quote = ahead.quotes();
+        if quote.is_some() {
+            self.at = ahead.at;
+            self.blanks();
+        }
+        quote
+    }
+
+    /// `Bearer` and its like, before the value proper.
+    fn scheme(&mut self) -> bool {
+        let word = self.rest().iter().take(16).take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'-').count();
+        let name = self.rest().get(..word).unwrap_or_default();
+        let known = SCHEMES.iter().any(|scheme| name.eq_ignore_ascii_case(scheme.as_bytes()));
+        let mut ahead = Cursor { text: self.text, at: self.at + word };
+        let found = known && (ahead.blanks() || ahead.rest().starts_with(b"%20") || ahead.peek() == Some(b'+'));
+        if found {
+            ahead.at += if ahead.rest().starts_with(b"%20") { 3 } else { usize::from(ahead.peek() == Some(b'+')) };
+            self.at = ahead.at;
+        }
+        found
+    }
+}
+
+/// The length of a colour code at the start of `rest`.
+pub(crate) fn colour(rest: &[u8]) -> Option<usize> {
+    let lead = [b"\x1b[".as_slice(), b"\\u001b[", b"\\x1b[", b"\\033[", b"\\u001B[", b"\\x1B[", b"\\e["];
+    let length = lead.iter().find(|lead| rest.starts_with(lead))?.len();
+    let tail = rest.get(length..).unwrap_or_default();
+    let digits = tail.iter().take(16).take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
+    (tail.get(digits) == Some(&b'm')).then_some(length + digits + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reads(text: &str, keyword: &str) -> Option<(String, String, Link)> {
+        let start = text.find(keyword).unwrap();
+        let found = read(text.as_bytes(), start, start + keyword.len())?;
+        Some((text[found.name.0..found.name.1].to_owned(), text[found.value.0..found.value.1].to_owned(), found.link))
+    }
+
+    #[test]
+    fn reads_values_in_every_dress() {
+        for (text, keyword, name, value) in [
+            ("DB_TOKEN=abc,def", "TOKEN", "DB_TOKEN", "abc,def"),
+            ("export DB_TOKEN=\"a b\" x", "TOKEN", "DB_TOKEN", "a b"),
+            ("{\"db_token\": \"v1\", \"x\": 1}", "token", "db_token", "v1"),
+            ("{\"m\":\"{\\\"token\\\":\\\"v1\\\"}\"}", "token", "token", "v1"),
+            ("{'token': b'v1'}", "token", "token", "v1"),
+            ("[\"A=b\", \"TOKEN=v1;x\", \"C=d\"]", "TOKEN", "TOKEN", "v1;x"),
+            ("map[token:v1 other:2]", "token", "token", "v1"),
+            ("&{Token:v1}", "Token", "Token", "v1"),
+            ("--db-token=v1 --x", "token", "--db-token", "v1"),
+            ("GET /?a=b&token=v1&x=2 HTTP", "token", "token", "v1"),
+            ("token := \"v1\"", "token", "token", "v1"),
+            ("token: str = \"v1\"", "token", "token", "v1"),
+            ("token ?= v1", "token", "token", "v1"),
+            ("Authorization: Bearer v1", "Auth", "Authorization", "v1"),
+            ("\\nTOKEN=v1\\n", "TOKEN", "TOKEN", "v1"),
+            ("<token>v1</token>", "token", "token", "v1"),
+            ("env[\"TOKEN\"] = 'v1'", "TOKEN", "TOKEN", "v1"),
+            ("token \u{1b}[36mv1\u{1b}[0m for", "token", "token", "v1"),
+            ("a%26token%3Dv1%26b=c", "token", "token", "v1"),
+            ("token=v1: 401", "token", "token", "v1"),
+        ] {
+            let (found_name, found_value, _) = reads(text, keyword).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!((found_name.as_str(), found_value.as_str()), (name, value), "{text}");
+        }
+    }
+
+    #[test]
+    fn tells_flags_and_blanks_apart() {
+        assert_eq!(reads("--token v1", "token").unwrap().2, Link::Flag);
+        assert_eq!(reads("password authentication failed", "password").unwrap().2, Link::Blank);
+        assert_eq!(reads("key, value", "key").unwrap().2, Link::Comma);
+        assert_eq!(reads("(token)", "token"), None);
+        assert_eq!(reads("token", "token"), None);
+    }
+}

@@ -1,0 +1,114 @@
+//! Private keys between `BEGIN` and `END`: on one line with escapes, or on many with whatever a log puts before each, with
+//! or without an end.
+
+use super::span::{Label, Span};
+
+/// A private key that the text so far did not end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    label: Label,
+    /// The column that the first line of the key began at.
+    column: usize,
+    /// How many more lines that are no part of a key may come before it is given up.
+    patience: u8,
+}
+
+/// Lines of something else that may stand between the lines of one key.
+const PATIENCE: u8 = 3;
+/// A run of this many letters of base64 is part of the key wherever it stands in the line.
+const LONG_RUN: usize = 40;
+/// Longest header line.
+const MAX_HEADER: usize = 80;
+
+/// Reads the block whose `-----BEGIN` stands at `at`. `None`: no private key. Otherwise the key, if it goes on behind the text.
+pub(crate) fn read(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) -> Option<Option<Block>> {
+    let header = text.get(at..text.len().min(at + MAX_HEADER)).unwrap_or_default();
+    let close = header.get(10..)?.windows(5).position(|window| window == b"-----")? + 15;
+    let title = header.get(..close)?;
+    if !title.windows(11).any(|window| window == b"PRIVATE KEY") {
+        return None;
+    }
+    let start = at + close;
+    let line_end = memchr::memchr(b'\n', text.get(start..)?).map_or(text.len(), |length| start + length);
+    let rest = text.get(start..line_end)?;
+    if !rest.trim_ascii().is_empty() && rest.len() > 4 {
+        found.push(Span { start, end: start + length_on_line(rest), label });
+        return Some(None);
+    }
+    let line_start = text.get(..at)?.iter().rposition(|&byte| byte == b'\n').map_or(0, |line| line + 1);
+    let block = Block { label, column: at - line_start, patience: PATIENCE };
+    Some(block.go_on(text, (line_end + 1).min(text.len()), found).1)
+}
+
+/// How much of a line, from behind `BEGIN`, a key takes up that stands on that line alone.
+fn length_on_line(rest: &[u8]) -> usize {
+    let end = rest.windows(8).position(|window| window == b"-----END");
+    let quote = rest.iter().position(|byte| b"\"'`<".contains(byte));
+    match (end, quote) {
+        (Some(end), _) => end,
+        (None, Some(quote)) => quote - rest.get(..quote).unwrap_or_default().iter().rev().take_while(|&&byte| byte == b'\\').count(),
+        (None, None) => rest.len(),
+    }
+}
+
+impl Block {
+    /// Reads on from the start of a line. Gives the offset where other text begins, and the block if it has not ended.
+    pub(crate) fn go_on(mut self, text: &[u8], from: usize, found: &mut Vec<Span>) -> (usize, Option<Self>) {
+        let mut at = from;
+        while at < text.len() {
+            let rest = text.get(at..).unwrap_or_default();
+            let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            let line = rest.get(..length).unwrap_or_default();
+            if let Some(end) = line.windows(8).position(|window| window == b"-----END") {
+                return (at + end, None);
+            }
+            match self.part_of_key(line) {
+                Some((start, end)) => {
+                    self.patience = PATIENCE;
+                    if start < end {
+                        found.push(Span { start: at + start, end: at + end, label: self.label });
+                    }
+                }
+                None if self.patience == 0 => return (at, None),
+                None => self.patience -= 1,
+            }
+            at += length + 1;
+        }
+        (at.min(text.len()), Some(self))
+    }
+
+    /// The part of a line that belongs to the key; empty for a blank line or a header of the key.
+    fn part_of_key(&self, line: &[u8]) -> Option<(usize, usize)> {
+        let line = line.trim_ascii_end();
+        let (start, end) = longest_run(line);
+        if end - start >= LONG_RUN {
+            return Some((start, end));
+        }
+        let word = line.iter().rposition(|byte| b" \t|>".contains(byte)).map_or(0, |blank| blank + 1);
+        let content = line.get(word..).unwrap_or_default();
+        let header = line.windows(5).any(|window| window == b"Type:" || window == b"Info:");
+        let aligned = word.abs_diff(self.column) <= 2 || content.len() >= 24 || content.ends_with(b"=");
+        if content.is_empty() || header {
+            return Some((0, 0));
+        }
+        (aligned && content.iter().all(is_letter)).then_some((word, line.len()))
+    }
+}
+
+fn is_letter(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/=".contains(byte)
+}
+
+fn longest_run(line: &[u8]) -> (usize, usize) {
+    let mut best = (0, 0);
+    let mut start = 0;
+    for (at, byte) in line.iter().chain([&b' ']).enumerate() {
+        if !is_letter(byte) {
+            if at - start > best.1 - best.0 {
+                best = (start, at);
+            }
+            start = at + 1;
+        }
+    }
+    best
+}

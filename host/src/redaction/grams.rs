@@ -1,0 +1,210 @@
+//! A filter over four-byte grams: where in a text could one of many heads stand?
+//!
+//! Every head is entered under the grams at its first few offsets, so that a text need only be sampled once every
+//! [`Grams::stride`] bytes. A sample that is in the bit set is looked up exactly; what is found is a candidate that the
+//! caller verifies. Letters are compared without case. The cost does not depend on how many heads there are, and there is
+//! no automaton to build.
+
+/// Where one gram occurs in a head.
+#[derive(Clone, Copy)]
+struct Entry {
+    gram: u32,
+    offset: u8,
+    target: u32,
+}
+
+/// The filter: a bit set in front of a sorted table.
+pub(crate) struct Grams {
+    bits: Vec<u64>,
+    shift: u32,
+    stride: usize,
+    /// First entry of each bucket of hashed grams; one more than there are buckets.
+    buckets: Vec<u32>,
+    entries: Vec<Entry>,
+}
+
+/// The bits that upper and lower case letters differ in, in each of four bytes.
+const FOLD: u32 = 0x2020_2020;
+const WIDE_FOLD: u64 = 0x2020_2020_2020_2020;
+/// Sampling more sparsely than this gains little and costs table space.
+const MAX_STRIDE: usize = 4;
+const BUCKET_BITS: u32 = 12;
+
+/// The case-folded form of one byte, as this filter sees it.
+pub(crate) const fn fold(byte: u8) -> u8 {
+    byte | 0x20
+}
+
+fn hash(gram: u32, shift: u32) -> usize {
+    (gram.wrapping_mul(0x9E37_79B1) >> shift) as usize
+}
+
+fn gram_at(bytes: &[u8], at: usize) -> Option<u32> {
+    let window: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
+    Some(u32::from_le_bytes(window) | FOLD)
+}
+
+impl Grams {
+    /// Builds the filter over `(target, head)` pairs. A head of three bytes is entered with every fourth byte; shorter
+    /// ones are left out.
+    pub(crate) fn new<'a>(heads: impl Iterator<Item = (u32, &'a [u8])> + Clone) -> Self {
+        let shortest = heads.clone().map(|(_, head)| head.len()).min().unwrap_or(4);
+        let stride = shortest.saturating_sub(3).clamp(1, MAX_STRIDE);
+        let mut entries = Vec::new();
+        for (target, head) in heads {
+            push_entries(&mut entries, target, head, stride);
+        }
+        Self::from_entries(entries, stride)
+    }
+
+    fn from_entries(mut entries: Vec<Entry>, stride: usize) -> Self {
+        let wanted = (entries.len().max(64) * 48).next_power_of_two().clamp(1 << 14, 1 << 20);
+        let shift = 32 - wanted.trailing_zeros();
+        let mut bits = vec![0u64; wanted / 64];
+        for entry in &entries {
+            let slot = hash(entry.gram, shift);
+            if let Some(word) = bits.get_mut(slot / 64) {
+                *word |= 1 << (slot % 64);
+            }
+        }
+        entries.sort_by_key(|entry| (hash(entry.gram, 32 - BUCKET_BITS), entry.gram, entry.offset, entry.target));
+        entries.dedup_by_key(|entry| (entry.gram, entry.offset, entry.target));
+        let mut buckets = vec![0u32; (1 << BUCKET_BITS) + 1];
+        for entry in &entries {
+            if let Some(count) = buckets.get_mut(hash(entry.gram, 32 - BUCKET_BITS) + 1) {
+                *count += 1;
+            }
+        }
+        let mut sum = 0;
+        for count in &mut buckets {
+            sum += *count;
+            *count = sum;
+        }
+        Self { bits, shift, stride, buckets, entries }
+    }
+
+    /// Whether nothing can ever be found.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Calls `found(at, target)` for every place from `from` on where the head `target` may begin. The last three bytes
+    /// of the text begin nothing.
+    pub(crate) fn scan(&self, text: &[u8], from: usize, mut found: impl FnMut(usize, u32)) {
+        if self.is_empty() {
+            return;
+        }
+        match self.stride {
+            1 => self.sample::<1>(text, from, &mut found),
+            2 => self.sample::<2>(text, from, &mut found),
+            3 => self.sample::<3>(text, from, &mut found),
+            _ => self.sample::<4>(text, from, &mut found),
+        }
+    }
+
+    fn sample<const STRIDE: usize>(&self, text: &[u8], from: usize, found: &mut impl FnMut(usize, u32)) {
+        let step = STRIDE * (4 / STRIDE + 1);
+        let mut at = from;
+        while let Some(window) = text.get(at..at + 8) {
+            let Ok(window) = <[u8; 8]>::try_from(window) else { return };
+            let wide = u64::from_le_bytes(window) | WIDE_FOLD;
+            let mut hits = 0u64;
+            let mut offset = 0;
+            while offset < step {
+                hits |= self.bit((wide >> (offset * 8)) as u32);
+                offset += STRIDE;
+            }
+            if hits & 1 != 0 {
+                self.resolve_window::<STRIDE>(text, at, at + step, from, found);
+            }
+            at += step;
+        }
+        self.resolve_window::<STRIDE>(text, at, text.len(), from, found);
+    }
+
+    #[inline(always)]
+    fn bit(&self, gram: u32) -> u64 {
+        let slot = hash(gram, self.shift);
+        self.bits.get(slot / 64).map_or(0, |word| word >> (slot % 64))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn resolve_window<const STRIDE: usize>(
+        &self,
+        text: &[u8],
+        start: usize,
+        end: usize,
+        from: usize,
+        found: &mut impl FnMut(usize, u32),
+    ) {
+        for at in (start..end).step_by(STRIDE) {
+            let Some(gram) = gram_at(text, at) else { return };
+            if self.bit(gram) & 1 != 0 {
+                self.resolve(gram, at, from, found);
+            }
+        }
+    }
+
+    fn resolve(&self, gram: u32, at: usize, from: usize, found: &mut impl FnMut(usize, u32)) {
+        let bucket = hash(gram, 32 - BUCKET_BITS);
+        let (Some(&first), Some(&last)) = (self.buckets.get(bucket), self.buckets.get(bucket + 1)) else { return };
+        for entry in self.entries.get(first as usize..last as usize).unwrap_or_default() {
+            let start = at.checked_sub(usize::from(entry.offset)).filter(|&start| start >= from);
+            if let (true, Some(start)) = (entry.gram == gram, start) {
+                found(start, entry.target);
+            }
+        }
+    }
+}
+
+fn push_entries(entries: &mut Vec<Entry>, target: u32, head: &[u8], stride: usize) {
+    if let &[a, b, c] = head {
+        for last in 0..=u8::MAX {
+            let gram = u32::from_le_bytes([a, b, c, last]) | FOLD;
+            entries.push(Entry { gram, offset: 0, target });
+        }
+        return;
+    }
+    for offset in 0..stride {
+        if let (Some(gram), Ok(short)) = (gram_at(head, offset), u8::try_from(offset)) {
+            entries.push(Entry { gram, offset: short, target });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn positions(heads: &[&[u8]], text: &[u8], from: usize) -> Vec<(usize, u32)> {
+        let list: Vec<(u32, &[u8])> = heads.iter().enumerate().map(|(n, head)| (n as u32, *head)).collect();
+        let mut found = Vec::new();
+        Grams::new(list.iter().copied()).scan(text, from, |at, target| found.push((at, target)));
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    #[test]
+    fn finds_a_head_at_every_alignment() {
+        for head in ["abcd", "abcde", "abcdef", "abcdefg", "abcdefgh"] {
+            for lead in 0..20 {
+                let text = format!("{}{head}{}", ".".repeat(lead), ".".repeat(lead % 5));
+                assert_eq!(positions(&[head.as_bytes()], text.as_bytes(), 0), [(lead, 0)], "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn ignores_case_and_what_lies_before_the_start() {
+        assert_eq!(positions(&[b"token"], b"TOKEN Token", 0), [(0, 0), (6, 0)]);
+        assert_eq!(positions(&[b"token"], b"TOKEN Token", 1), [(6, 0)]);
+    }
+
+    #[test]
+    fn a_head_of_three_bytes_needs_one_more_byte_of_text() {
+        assert_eq!(positions(&[b"key"], b"the key=", 0), [(4, 0)]);
+        assert!(positions(&[b"key"], b"the key", 0).is_empty());
+    }
+}

@@ -1,0 +1,282 @@
+//! Running a rule set over text: keywords first, then the reader of each rule whose keyword was found.
+
+use std::sync::Arc;
+
+use regex_automata::meta::Regex;
+use regex_automata::{Anchored, Input};
+
+use super::assign::{self, Assignment, Link};
+use super::grams::{Grams, fold};
+use super::names::{Strength, judge};
+use super::rule::{Reader, Rule};
+use super::span::{Label, Span};
+use super::{blocks, headers, values};
+
+/// A rule set, ready to be run.
+pub(crate) struct Matcher {
+    rules: Vec<Arc<Rule>>,
+    /// Each keyword, folded, with the rules that it triggers.
+    keywords: Vec<(Vec<u8>, Vec<u32>)>,
+    grams: Grams,
+}
+
+/// What is carried from one part of a text to the next.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Carried {
+    /// A private key whose end was not seen yet.
+    pub(crate) block: Option<blocks::Block>,
+}
+
+/// Bytes of a keyword that the filter is given.
+const KEYWORD_HEAD: usize = 8;
+/// How far behind its keyword an expression that begins before it may end.
+const REACH: usize = 4096;
+
+impl Matcher {
+    pub(crate) fn new(rules: Vec<Arc<Rule>>) -> Self {
+        let mut keywords: Vec<(Vec<u8>, Vec<u32>)> = Vec::new();
+        let mut places = std::collections::HashMap::new();
+        for (number, rule) in (0u32..).zip(&rules) {
+            for keyword in &rule.keywords {
+                let folded: Vec<u8> = keyword.bytes().map(fold).collect();
+                let place = *places.entry(folded.clone()).or_insert_with(|| {
+                    keywords.push((folded, Vec::new()));
+                    keywords.len() - 1
+                });
+                if let Some((_, rules)) = keywords.get_mut(place) {
+                    rules.push(number);
+                }
+            }
+        }
+        let heads = keywords.iter().map(|(keyword, _)| keyword.get(..keyword.len().min(KEYWORD_HEAD)).unwrap_or_default());
+        let grams = Grams::new((0u32..).zip(heads));
+        Self { rules, keywords, grams }
+    }
+
+    /// Finds what the rules match from keywords in `text[from..to]`. The text before `from` is context; that after `to`
+    /// may be part of a match.
+    pub(crate) fn scan(&self, text: &[u8], from: usize, to: usize, carried: &mut Carried, found: &mut Vec<Span>) {
+        let mut from = from;
+        if let Some(block) = carried.block.take() {
+            (from, carried.block) = block.go_on(text, from, found);
+        }
+        let mut block = None;
+        self.grams.scan(text, from, |at, keyword| {
+            if at < to {
+                self.triggered(text, at, keyword, &mut block, found);
+            }
+        });
+        carried.block = carried.block.take().or(block);
+    }
+
+    fn triggered(&self, text: &[u8], at: usize, keyword: u32, block: &mut Option<blocks::Block>, found: &mut Vec<Span>) {
+        let Some((keyword, rules)) = self.keywords.get(keyword as usize) else { return };
+        let Some(window) = text.get(at..at + keyword.len()) else { return };
+        if !window.iter().zip(keyword).all(|(&byte, &wanted)| fold(byte) == wanted) {
+            return;
+        }
+        for &number in rules {
+            let Some(rule) = self.rules.get(number as usize) else { continue };
+            let label = Label::Rule(number);
+            match &rule.reader {
+                Reader::Expression { near: 0, whole, .. } => anchored(rule, *whole, text, at, label, found),
+                Reader::Expression { near, whole, .. } => nearby(rule, *whole, text, at, *near, label, found),
+                Reader::Value { .. } => assigned(rule, text, (at, at + keyword.len()), label, found),
+                Reader::Assignment => assignment(text, (at, at + keyword.len()), label, found),
+                Reader::Userinfo => headers::userinfo(text, at, label, found),
+                Reader::Cookie => headers::cookie(text, at, at + keyword.len(), label, found),
+                Reader::PrivateKey => {
+                    if let Some(open) = blocks::read(text, at, label, found) {
+                        *block = open;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a word that a text ends with may be the beginning of what an expression matches.
+    pub(crate) fn may_begin_in(&self, word: &[u8]) -> bool {
+        let mut hit = false;
+        let padded: Vec<u8> = word.iter().copied().chain(*b"\0\0\0\0").collect();
+        self.grams.scan(&padded, 0, |at, keyword| {
+            let Some((keyword, rules)) = self.keywords.get(keyword as usize) else { return };
+            let whole = padded.get(at..at + keyword.len()).is_some_and(|window| window.iter().zip(keyword).all(|(&byte, &wanted)| fold(byte) == wanted));
+            let expression = |&number: &u32| self.rules.get(number as usize).is_some_and(|rule| matches!(rule.reader, Reader::Expression { .. }));
+            hit |= whole && rules.iter().any(expression);
+        });
+        hit
+    }
+}
+
+fn anchored(rule: &Rule, whole: bool, text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) {
+    if whole && !begins_here(text, at) {
+        return;
+    }
+    let input = Input::new(text).span(at..text.len()).anchored(Anchored::Yes);
+    matched(rule, whole, text, input, label, found);
+}
+
+fn nearby(rule: &Rule, whole: bool, text: &[u8], at: usize, near: usize, label: Label, found: &mut Vec<Span>) {
+    let first = at.saturating_sub(near);
+    let before = text.get(first..at).unwrap_or_default();
+    let start = before.iter().rposition(|&byte| byte == b'\n').map_or(first, |line| first + line + 1);
+    let after = text.get(at..text.len().min(at + REACH)).unwrap_or_default();
+    let end = at + memchr::memchr(b'\n', after).unwrap_or(after.len());
+    matched(rule, whole, text, Input::new(text).span(start..end), label, found);
+}
+
+/// Runs a rule's expression and masks what it matched, but for the groups that it keeps.
+fn matched(rule: &Rule, whole: bool, text: &[u8], input: Input<'_>, label: Label, found: &mut Vec<Span>) {
+    let (Some(regex), Reader::Expression { keep, .. }) = (rule.regex(), &rule.reader) else { return };
+    if keep.is_empty() {
+        if let Some(hit) = regex.search(&input)
+            && fits(text, hit.start(), hit.end(), whole)
+        {
+            found.push(Span { start: hit.start(), end: hit.end(), label });
+        }
+        return;
+    }
+    let mut captures = regex.create_captures();
+    regex.search_captures(&input, &mut captures);
+    let Some(hit) = captures.get_match() else { return };
+    if !fits(text, hit.start(), hit.end(), whole) {
+        return;
+    }
+    let mut kept: Vec<(usize, usize)> = keep.iter().filter_map(|name| captures.get_group_by_name(name)).map(|group| (group.start, group.end)).collect();
+    kept.sort_unstable();
+    let mut start = hit.start();
+    for (first, last) in kept.into_iter().chain([(hit.end(), hit.end())]) {
+        if start < first && !values::is_placeholder(text.get(start..first).unwrap_or_default()) {
+            found.push(Span { start, end: first, label });
+        }
+        start = last;
+    }
+}
+
+fn fits(text: &[u8], start: usize, end: usize, whole: bool) -> bool {
+    let inner = text.get(end.saturating_sub(1)).is_some_and(u8::is_ascii_alphanumeric) && text.get(end).is_some_and(u8::is_ascii_alphanumeric);
+    let tail = text.get(end.saturating_sub(end.saturating_sub(start) * 2 / 3)..end).unwrap_or_default();
+    start < end && !(whole && (inner || !begins_here(text, start))) && !values::has_few_characters(tail)
+}
+
+/// Whether a word may begin at `at`: what stands before is no letter or digit, or the tail of an escape or a colour code.
+pub(crate) fn begins_here(text: &[u8], at: usize) -> bool {
+    let before = text.get(at.saturating_sub(10)..at).unwrap_or_default();
+    match before {
+        [] => true,
+        [.., last] if !last.is_ascii_alphanumeric() => true,
+        [.., b'\\', b'n' | b't' | b'r' | b'b' | b'f'] => true,
+        [.., b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => true,
+        [.., b'\\', b'u', _, _, _, _] | [.., b'\\', b'x', _, _] => true,
+        [.., b'm'] => {
+            let digits = before.iter().rev().skip(1).take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
+            before.iter().rev().nth(digits + 1) == Some(&b'[')
+        }
+        _ => false,
+    }
+}
+
+/// A rule whose keyword stands in the name of an assignment, and whose expression is the value's.
+fn assigned(rule: &Rule, text: &[u8], keyword: (usize, usize), label: Label, found: &mut Vec<Span>) {
+    let Some(regex) = rule.regex() else { return };
+    if !begins_word(text, keyword.0) {
+        return;
+    }
+    let assignment = assign::read(text, keyword.0, keyword.1);
+    if let Some(assignment) = assignment.filter(|assignment| is_value(regex, text, assignment)) {
+        let (start, end) = assignment.value;
+        found.push(Span { start, end, label });
+    } else if let Some((start, end)) = announced(regex, text, keyword.1) {
+        found.push(Span { start, end, label });
+    }
+}
+
+fn is_value(regex: &Regex, text: &[u8], assignment: &Assignment) -> bool {
+    let value = text.get(assignment.value.0..assignment.value.1).unwrap_or_default();
+    let name = text.get(assignment.name.0..assignment.name.1).unwrap_or_default();
+    let whole = regex.search(&Input::new(value).anchored(Anchored::Yes)).is_some_and(|hit| hit.end() == value.len());
+    let telling = match assignment.link {
+        Link::Sign | Link::Flag => true,
+        Link::Comma => value.iter().any(u8::is_ascii_digit),
+        Link::Blank => values::is_random(value),
+    };
+    whole && telling && !super::names::is_reference(name) && !values::is_placeholder(value)
+}
+
+/// Words that announce a secret between an issuer's name and the value: `the adobe client secret is …`.
+const ANNOUNCING: &[&str] = &["key", "token", "secret", "password", "credential", "auth", "login"];
+/// How far behind an issuer's name a value may be announced.
+const ANNOUNCED: usize = 64;
+
+fn announced(regex: &Regex, text: &[u8], from: usize) -> Option<(usize, usize)> {
+    let window = text.get(from..text.len().min(from + ANNOUNCED))?;
+    let between = window.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b" _.:='\"([-\t".contains(byte)).count();
+    let starts = (1..between).filter(|&at| begins_here(window, at) && window.get(at).is_some_and(u8::is_ascii_alphanumeric));
+    let lower = window.to_ascii_lowercase();
+    for at in starts {
+        let input = Input::new(text).span(from + at..text.len()).anchored(Anchored::Yes);
+        let Some(hit) = regex.search(&input) else { continue };
+        let value = text.get(hit.range())?;
+        let words = lower.get(..at)?;
+        let told = ANNOUNCING.iter().any(|word| words.windows(word.len()).any(|part| part == word.as_bytes()));
+        let ended = text.get(hit.end()).is_none_or(|byte| !byte.is_ascii_alphanumeric() && !b"-_".contains(byte));
+        let random = value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic);
+        return (told && ended && random && !values::is_placeholder(value)).then_some((hit.start(), hit.end()));
+    }
+    None
+}
+
+/// Whether a word of a name begins at `at`: behind a sign, or at a change of case.
+fn begins_word(text: &[u8], at: usize) -> bool {
+    let camel = text.get(at).is_some_and(u8::is_ascii_uppercase) && text.get(at.wrapping_sub(1)).is_some_and(|byte| !byte.is_ascii_uppercase());
+    camel || begins_here(text, at)
+}
+
+fn assignment(text: &[u8], keyword: (usize, usize), label: Label, found: &mut Vec<Span>) {
+    let name = assign::name_around(text, keyword.0, keyword.1);
+    let strength = judge(text.get(name.0..name.1).unwrap_or_default());
+    if strength == Strength::None {
+        return;
+    }
+    let Some(assignment) = assign::read(text, keyword.0, keyword.1) else { return };
+    let value = text.get(assignment.value.0..assignment.value.1).unwrap_or_default();
+    if is_secret(text, strength, &assignment, value) {
+        found.push(Span { start: assignment.value.0, end: assignment.value.1, label });
+    }
+}
+
+/// Whether the value of an assignment is a secret, by what its name, its looks and its place say together.
+fn is_secret(text: &[u8], strength: Strength, assignment: &Assignment, value: &[u8]) -> bool {
+    if values::is_placeholder(value) || (!assignment.marked && values::is_expression(value)) || values::is_place(value) {
+        return false;
+    }
+    match (strength, assignment.link) {
+        (Strength::None, _) => false,
+        (_, Link::Blank) => value.len() >= 20 && values::is_random(value) && !values::is_digest(value) && !values::is_uuid(value),
+        (Strength::Password, Link::Sign | Link::Flag) => is_password(text, assignment, value),
+        (Strength::Strong, Link::Sign | Link::Flag) => is_token(text, assignment, value),
+        (_, Link::Comma) | (Strength::Weak, _) => values::is_random(value) && !values::is_uuid(value) && !is_bare_digest(text, assignment, value),
+    }
+}
+
+/// A digest under a name of one word, such as `key`.
+fn is_bare_digest(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
+    let name = text.get(assignment.name.0..assignment.name.1).unwrap_or_default();
+    values::is_digest(value) && super::names::words(name).len() == 1
+}
+
+fn is_password(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
+    let number = value.iter().all(u8::is_ascii_digit);
+    let word = value.iter().all(u8::is_ascii_lowercase);
+    let tight = text.get(assignment.name.1) == Some(&b'=') || assignment.marked || assignment.link == Link::Flag;
+    value.len() >= 3 && !(number && value.len() < 4) && (!word || tight || assignment.last)
+}
+
+fn is_token(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
+    let name = super::names::words(text.get(assignment.name.0..assignment.name.1).unwrap_or_default());
+    let plain = value.iter().all(|byte| byte.is_ascii_alphabetic() && byte.is_ascii_lowercase() || b"-_/.:".contains(byte));
+    let number = value.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    // `secret` alone is what orchestrators call an object, and name it.
+    let object = matches!(name.as_slice(), [one] if one == "secret" || one == "credential") && !values::is_random(value);
+    value.len() >= 8 && !number && !object && (!plain || (assignment.marked && value.len() >= 12 && !value.contains(&b'/')))
+}

@@ -1,0 +1,186 @@
+//! What leaves is clean: secrets are removed from everything that containers and engines print.
+//!
+//! A [`Redactor`] knows values and rules. Known values are found in every encoding that programs print them in; rules find
+//! what has the form of a secret. Both put a mark, `[redacted:NAME]`, in its place. Digests, identifiers, paths and versions
+//! are left as they are.
+//!
+//! Pure: no input or output, no clock, no environment.
+//!
+//! The parts: [`variants`] makes what a known value may look like, [`grams`] finds where one may begin, [`walker`] reads it,
+//! [`known`] holds them together. [`ruleset`] reads rules, [`matcher`] runs them with [`assign`], [`headers`] and [`blocks`];
+//! [`names`] and [`values`] judge `name = value`. [`stream`] and [`document`] apply both to bytes and to JSON.
+
+mod assign;
+mod blocks;
+mod document;
+mod frames;
+mod grams;
+mod headers;
+mod known;
+mod maskable;
+mod matcher;
+mod names;
+mod records;
+mod rule;
+mod ruleset;
+mod span;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod values;
+mod variants;
+mod walker;
+
+use std::fmt;
+use std::sync::Arc;
+
+use known::{Known, Secret};
+pub use ruleset::{ExampleFailure, RuleError, RuleSet};
+use span::Label;
+pub use stream::RedactionStream;
+
+/// Removes known values, and what rules match, from text, bytes, documents and streams. Cheap to clone.
+#[derive(Clone)]
+pub struct Redactor {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    known: Known,
+    rules: RuleSet,
+    lenient: bool,
+    unmasked: Vec<UnmaskableSecret>,
+}
+
+/// Builds a [`Redactor`]: values first, then rules.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct RedactorBuilder {
+    secrets: Vec<Secret>,
+    rules: RuleSet,
+    lenient: bool,
+    unmasked: Vec<UnmaskableSecret>,
+}
+
+/// A secret whose value can't be masked everywhere without making output useless. Says its name, never its value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the secret `{name}` cannot be masked in output: {why}")]
+#[non_exhaustive]
+pub struct UnmaskableSecret {
+    /// The secret's name.
+    pub name: String,
+    /// What is wrong with its value, and what would be right.
+    pub why: &'static str,
+}
+
+impl Redactor {
+    /// Begins a redactor with no values and no rules.
+    pub fn builder() -> RedactorBuilder {
+        RedactorBuilder { secrets: Vec::new(), rules: RuleSet::none(), lenient: false, unmasked: Vec::new() }
+    }
+
+    /// A redactor that knows one more value.
+    ///
+    /// # Errors
+    /// The value is too short or too common to be masked, and the redactor is not lenient.
+    pub fn with_secret(&self, name: &str, value: &[u8]) -> Result<Self, UnmaskableSecret> {
+        let secrets = self.inner.known.secrets().to_vec();
+        let (rules, unmasked) = (self.inner.rules.clone(), self.inner.unmasked.clone());
+        let builder = RedactorBuilder { secrets, rules, lenient: self.inner.lenient, unmasked };
+        Ok(builder.secret(name, value)?.build())
+    }
+
+    /// Redacts a text.
+    #[must_use]
+    pub fn text(&self, text: &str) -> String {
+        let bytes = self.bytes(text.as_bytes());
+        // A span may begin inside a character where the text is not what was encoded.
+        String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+
+    /// Redacts bytes, UTF-8 or not.
+    #[must_use]
+    pub fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(bytes.len());
+        let mut stream = self.stream();
+        stream.push(bytes, &mut out);
+        stream.finish(&mut out);
+        out
+    }
+
+    /// The name of a known value that stands in `bytes` in any encoding: what holds one must not become a command line.
+    #[must_use]
+    pub fn find_secret(&self, bytes: &[u8]) -> Option<&str> {
+        self.inner.known.find(bytes)
+    }
+
+    /// A redactor of one stream. Values may be added to it while it runs.
+    #[must_use]
+    pub fn stream(&self) -> RedactionStream {
+        RedactionStream::new(self.clone())
+    }
+
+    /// The secrets that a lenient builder accepted without masking them.
+    #[must_use]
+    pub fn unmasked(&self) -> &[UnmaskableSecret] {
+        &self.inner.unmasked
+    }
+
+    fn name_of(&self, label: Label) -> &str {
+        match label {
+            Label::Known(secret) => self.inner.known.secrets().get(secret as usize).map_or("secret", |secret| &secret.name),
+            Label::Rule(rule) => self.inner.rules.list().get(rule as usize).map_or("rule", |rule| &rule.id),
+        }
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Redactor").field("known", &self.inner.known).field("rules", &self.inner.rules).finish_non_exhaustive()
+    }
+}
+
+impl RedactorBuilder {
+    /// Adds a known value. Blanks and line ends around it do not count.
+    ///
+    /// # Errors
+    /// The value is too short or too common to be masked. A [`lenient`](Self::lenient) builder accepts it, unmasked.
+    pub fn secret(mut self, name: &str, value: &[u8]) -> Result<Self, UnmaskableSecret> {
+        match maskable::objection(value) {
+            None => self.secrets.push(Secret { name: mark_name(name), value: value.to_vec() }),
+            Some(why) => {
+                let refused = UnmaskableSecret { name: name.to_owned(), why };
+                if !self.lenient {
+                    return Err(refused);
+                }
+                self.unmasked.push(refused);
+            }
+        }
+        Ok(self)
+    }
+
+    /// Accepts values that can't be masked, and lists them in [`Redactor::unmasked`].
+    pub fn lenient(mut self) -> Self {
+        self.lenient = true;
+        self
+    }
+
+    /// Sets the rules; without, there are none.
+    pub fn rules(mut self, rules: RuleSet) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// The redactor.
+    #[must_use]
+    pub fn build(self) -> Redactor {
+        let Self { secrets, rules, lenient, unmasked } = self;
+        Redactor { inner: Arc::new(Inner { known: Known::new(secrets), rules, lenient, unmasked }) }
+    }
+}
+
+/// A name that can stand in a mark within any format: letters, digits and `_ . -`, at most 64.
+fn mark_name(name: &str) -> String {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
+    name.chars().take(64).map(|letter| if fits(letter) { letter } else { '_' }).collect()
+}

@@ -1,0 +1,189 @@
+//! Lines that engines cut into several records: the `P` and `F` records of the CRI log format, and docker's json-file.
+//!
+//! A secret may lie across the cut, with a time stamp in between. The contents of one line are joined here and looked
+//! through as one text; what is found across a cut is masked on both of its sides.
+
+use super::known::Known;
+use super::matcher::{Carried, Matcher};
+use super::span::Span;
+
+/// The content of one record within a buffer.
+struct Record {
+    stream: usize,
+    start: usize,
+    end: usize,
+    /// Whether the next record of the stream continues the line.
+    partial: bool,
+}
+
+/// The unfinished line of each of the two streams, as ranges of a buffer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Records {
+    /// Up to here lines have been read.
+    at: usize,
+    lines: [Vec<(usize, usize)>; 2],
+}
+
+/// What a joined line is looked through with.
+pub(crate) struct Scanners<'r> {
+    pub(crate) known: &'r Known,
+    pub(crate) rules: Option<&'r Matcher>,
+}
+
+/// Bytes of an unfinished line that are kept to be joined with what follows.
+const MAX_JOINED: usize = 8 * 1024;
+/// How far behind the newest text an unfinished line may lie before it is given up.
+const MAX_DISTANCE: usize = 64 * 1024;
+
+impl Records {
+    /// Reads the new lines of `buffer`, also an unfinished one if the input has ended. Adds what is found across records to `found`, and gives the offset from
+    /// which on a secret may go on in the next record.
+    pub(crate) fn scan(&mut self, buffer: &[u8], ended: bool, scanners: &Scanners<'_>, found: &mut Vec<Span>) -> usize {
+        let fresh = buffer.get(self.at..).unwrap_or_default();
+        let whole = memchr::memrchr(b'\n', fresh).map_or(0, |line| line + 1);
+        let fresh = fresh.get(..if ended { fresh.len() } else { whole }).unwrap_or_default();
+        if self.lines.iter().all(Vec::is_empty) && !may_hold_partial(fresh) {
+            self.at += fresh.len();
+            return buffer.len();
+        }
+        for line in fresh.split_inclusive(|&byte| byte == b'\n') {
+            if let Some(record) = read(line, self.at) {
+                self.take(record, buffer, scanners, found);
+            }
+            self.at += line.len();
+        }
+        self.lines.iter_mut().for_each(|line| trim(line, buffer.len()));
+        let unfinished = self.lines.iter().filter(|line| !line.is_empty());
+        unfinished.map(|line| Joined::new(line, buffer).search(scanners, found)).min().unwrap_or(buffer.len())
+    }
+
+    fn take(&mut self, record: Record, buffer: &[u8], scanners: &Scanners<'_>, found: &mut Vec<Span>) {
+        let Some(line) = self.lines.get_mut(record.stream) else { return };
+        line.push((record.start, record.end));
+        if !record.partial {
+            if line.len() > 1 {
+                Joined::new(line, buffer).search(scanners, found);
+            }
+            line.clear();
+        }
+    }
+
+    /// The first byte that is still needed.
+    pub(crate) fn needed_from(&self) -> Option<usize> {
+        self.lines.iter().filter_map(|line| line.first()).map(|part| part.0).min()
+    }
+
+    /// Follows the buffer when its first `cut` bytes are dropped.
+    pub(crate) fn shift(&mut self, cut: usize) {
+        self.at = self.at.saturating_sub(cut);
+        for part in self.lines.iter_mut().flatten() {
+            *part = (part.0.saturating_sub(cut), part.1.saturating_sub(cut));
+        }
+    }
+}
+
+/// Keeps the last bytes of an unfinished line, and nothing of one that lies too far back.
+fn trim(line: &mut Vec<(usize, usize)>, end: usize) {
+    let mut room = MAX_JOINED;
+    for part in line.iter_mut().rev() {
+        part.0 = part.0.max(part.1.saturating_sub(room));
+        room -= part.1 - part.0;
+    }
+    line.retain(|part| part.0 < part.1 && end - part.0 <= MAX_DISTANCE);
+}
+
+fn may_hold_partial(text: &[u8]) -> bool {
+    memchr::memmem::find(text, b" P ").is_some() || memchr::memmem::find(text, b"\",\"stream\":\"").is_some()
+}
+
+fn read(line: &[u8], at: usize) -> Option<Record> {
+    read_cri(line, at).or_else(|| read_json_file(line, at))
+}
+
+/// `2026-09-01T10:11:12.5Z stdout P content`
+fn read_cri(line: &[u8], at: usize) -> Option<Record> {
+    if line.get(4) != Some(&b'-') || line.get(10) != Some(&b'T') {
+        return None;
+    }
+    let blank = line.iter().take(48).position(|&byte| byte == b' ')?;
+    let rest = line.get(blank + 1..)?;
+    let stream = match rest.get(..7)? {
+        b"stdout " => 0,
+        b"stderr " => 1,
+        _ => return None,
+    };
+    let (tag, content) = (rest.get(7)?, rest.get(8..)?);
+    let partial = matches!(tag, b'P');
+    let start = at + blank + 1 + 9;
+    let end = at + line.len() - usize::from(line.ends_with(b"\n"));
+    (content.first() == Some(&b' ') && (partial || *tag == b'F') && start <= end).then_some(Record { stream, start, end, partial })
+}
+
+/// `{"log":"content\n","stream":"stdout","time":"…"}`
+fn read_json_file(line: &[u8], at: usize) -> Option<Record> {
+    let head = b"{\"log\":\"";
+    let content = line.strip_prefix(head)?;
+    let end = memchr::memmem::rfind(content, b"\",\"stream\":\"")?;
+    let stream = usize::from(content.get(end + 12..)?.starts_with(b"stderr"));
+    let partial = !content.get(..end)?.ends_with(b"\\n");
+    Some(Record { stream, start: at + head.len(), end: at + head.len() + end, partial })
+}
+
+/// The contents of several records as one text.
+struct Joined<'l> {
+    text: Vec<u8>,
+    parts: &'l [(usize, usize)],
+}
+
+impl<'l> Joined<'l> {
+    fn new(parts: &'l [(usize, usize)], buffer: &[u8]) -> Self {
+        let text = parts.iter().flat_map(|&(start, end)| buffer.get(start..end).unwrap_or_default()).copied().collect();
+        Self { text, parts }
+    }
+
+    /// Looks the text through. Gives the place in the buffer from which on a secret may go on.
+    fn search(&self, scanners: &Scanners<'_>, found: &mut Vec<Span>) -> usize {
+        let (mut spans, mut pending) = (Vec::new(), Vec::new());
+        scanners.known.scan(&self.text, 0, &mut spans, &mut pending);
+        let mut certain = match scanners.rules {
+            Some(rules) => {
+                rules.scan(&self.text, 0, self.text.len(), &mut Carried::default(), &mut spans);
+                super::stream::end_of_certain(&self.text, 0, rules)
+            }
+            None => self.text.len(),
+        };
+        if !scanners.known.is_empty() {
+            let begun = pending.iter().map(|place| place.at).min().unwrap_or(self.text.len());
+            certain = certain.min(begun).min(scanners.known.head_at_end(&self.text));
+        }
+        spans.iter().for_each(|span| self.place(span, found));
+        self.offset(certain)
+    }
+
+    /// Adds a span that crosses a cut, in as many parts as it has.
+    fn place(&self, span: &Span, found: &mut Vec<Span>) {
+        let mut at = 0;
+        let mut placed = Vec::new();
+        for &(start, end) in self.parts {
+            let (first, last) = (span.start.max(at), span.end.min(at + end - start));
+            if first < last {
+                placed.push(Span { start: start + first - at, end: start + last - at, label: span.label });
+            }
+            at += end - start;
+        }
+        if placed.len() > 1 {
+            found.append(&mut placed);
+        }
+    }
+
+    fn offset(&self, at: usize) -> usize {
+        let mut before = 0;
+        for &(start, end) in self.parts {
+            if at < before + end - start {
+                return start + at - before;
+            }
+            before += end - start;
+        }
+        usize::MAX
+    }
+}

@@ -1,0 +1,382 @@
+//! The forms a known value may take, as needles to be walked and heads to be looked for.
+//!
+//! Escaped forms share one needle, the value itself: [`super::walker`] reads them all. What differs is how each begins, so
+//! every escape here is applied to the first few characters only. Base64 needles hold the letters that the value alone
+//! decides, whatever stands before and after it.
+
+use super::walker::Writing;
+
+/// Bytes of a head: enough to sample a text every fourth byte.
+pub(crate) const HEAD: usize = 8;
+/// Base64 of less than this many letters is found by chance.
+const MIN_BASE64: usize = 6;
+/// A line of a longer value is masked by itself from this length on.
+const MIN_LINE: usize = 8;
+/// Characters of the value that a head is made from.
+const HEAD_CHARACTERS: usize = 10;
+
+/// One thing to be read from a text, and how it may begin there.
+#[derive(Clone)]
+pub(crate) struct Needle {
+    pub(crate) writing: Writing,
+    pub(crate) bytes: Vec<u8>,
+    /// Whether a letter before or after is decided in part by the value, and is masked too.
+    pub(crate) spills: bool,
+    pub(crate) heads: Vec<Vec<u8>>,
+}
+
+/// All needles of a value.
+pub(crate) fn needles(value: &[u8]) -> Vec<Needle> {
+    let mut needles = Vec::new();
+    let trimmed = value.trim_ascii();
+    text_needle(trimmed, &mut needles);
+    encoded_needles(trimmed, &mut needles);
+    if trimmed.contains(&b'\n') {
+        // A value that ends in a line's end is encoded with it.
+        for line in trimmed.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii) {
+            if stands_alone(line) {
+                text_needle(line, &mut needles);
+            }
+        }
+    }
+    needles
+}
+
+/// Whether a line of a value is not found elsewhere too: one long word, or a word that looks random.
+fn stands_alone(line: &[u8]) -> bool {
+    let mixed = |word: &[u8]| word.iter().any(u8::is_ascii_digit) && word.iter().any(u8::is_ascii_alphabetic);
+    let mut words = line.split(u8::is_ascii_whitespace);
+    let single = !line.iter().any(u8::is_ascii_whitespace);
+    line.len() >= MIN_LINE && super::maskable::objection(line).is_none() && (single || words.any(|word| word.len() >= 12 && mixed(word)))
+}
+
+fn text_needle(value: &[u8], needles: &mut Vec<Needle>) {
+    needles.push(Needle { writing: Writing::Text, bytes: value.to_vec(), spills: false, heads: text_heads(value) });
+}
+
+fn encoded_needles(value: &[u8], needles: &mut Vec<Needle>) {
+    needles.push(Needle { writing: Writing::Hex, bytes: value.to_vec(), spills: false, heads: hex_heads(value) });
+    for core in base64_cores(value) {
+        for twice in base64_cores(&core).into_iter().chain(base64_cores(&url_alphabet(&core))) {
+            base64_needle(twice, needles);
+        }
+        base64_needle(core, needles);
+    }
+}
+
+fn base64_needle(core: Vec<u8>, needles: &mut Vec<Needle>) {
+    let known = |needle: &Needle| needle.writing == Writing::Base64 && needle.bytes == core;
+    if core.len() >= MIN_BASE64 && !needles.iter().any(known) {
+        let heads = base64_heads(&core);
+        needles.push(Needle { writing: Writing::Base64, bytes: core, spills: true, heads });
+    }
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// The letters of base64 that `value` decides whatever surrounds it, for each of the three ways it can lie.
+fn base64_cores(value: &[u8]) -> Vec<Vec<u8>> {
+    (0..3).map(|before| base64_core(value, before)).collect()
+}
+
+fn base64_core(value: &[u8], before: usize) -> Vec<u8> {
+    let first = (before * 8).div_ceil(6);
+    let last = (before + value.len()) * 8 / 6;
+    (first..last).filter_map(|letter| base64_at(value, letter * 6 - before * 8)).collect()
+}
+
+/// The letter for the six bits from `bit` on.
+fn base64_at(value: &[u8], bit: usize) -> Option<u8> {
+    let high = u16::from(*value.get(bit / 8)?) << 8;
+    let low = u16::from(value.get(bit / 8 + 1).copied().unwrap_or_default());
+    let six = (high | low) >> (10 - bit % 8) & 63;
+    ALPHABET.get(usize::from(six)).copied()
+}
+
+fn url_alphabet(base64: &[u8]) -> Vec<u8> {
+    let swap = |&letter: &u8| match letter {
+        b'+' => b'-',
+        b'/' => b'_',
+        other => other,
+    };
+    base64.iter().map(swap).collect()
+}
+
+fn base64_heads(core: &[u8]) -> Vec<Vec<u8>> {
+    let forms: [(&str, &str); 5] = [("+", "/"), ("-", "_"), ("%2b", "%2f"), ("+", "\\/"), ("\\u002b", "/")];
+    let encode = |(plus, slash): (&str, &str)| {
+        let letters = core.iter().take(HEAD).map(|&letter| match letter {
+            b'+' => plus.to_owned(),
+            b'/' => slash.to_owned(),
+            other => char::from(other).to_string(),
+        });
+        letters.collect::<String>().into_bytes()
+    };
+    distinct(forms.into_iter().map(encode))
+}
+
+fn hex_heads(value: &[u8]) -> Vec<Vec<u8>> {
+    let separators = ["", ":", " ", "-", ", 0x", ",0x", " 0x", "\\x", "\\\\x", ", ", ",", "%", "0x"];
+    let join = |separator: &str| {
+        let pairs: Vec<String> = value.iter().take(HEAD).map(|byte| format!("{byte:02x}")).collect();
+        pairs.join(separator).into_bytes()
+    };
+    // Pairs of pairs, as `xxd` prints them.
+    let words = || {
+        let words: Vec<String> = value.chunks(2).take(4).map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+        words.join(" ").into_bytes()
+    };
+    distinct(separators.into_iter().map(join).chain([words()]))
+}
+
+/// Cuts the heads to length, and keeps one of those that differ in nothing but case.
+fn distinct(forms: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
+    let mut heads: Vec<Vec<u8>> = forms
+        .map(|mut head| {
+            head.truncate(HEAD);
+            head.iter_mut().for_each(|byte| *byte = super::grams::fold(*byte));
+            head
+        })
+        .collect();
+    heads.sort_unstable();
+    heads.dedup();
+    heads
+}
+
+/// How one character is written by one kind of program.
+type Escape = fn(&[u8], &mut Vec<u8>);
+
+fn text_heads(value: &[u8]) -> Vec<Vec<u8>> {
+    let escapes: [Escape; 22] = [
+        plain, percent_all, percent_script, percent_path, form, json, json_ascii, json_html, json_slash, json_all, xml, xml_numbers,
+        xml_all, hex_bytes, octal_bytes, braced, shell, shell_double, doubled, backslashed, json_hex, single_quoted,
+    ];
+    let once = escapes.iter().map(|escape| apply(value, *escape));
+    let twice = [json as Escape, json_ascii, json_html, json_slash, hex_bytes, braced, percent_all].into_iter().flat_map(|escape| {
+        let inner = apply(value, escape);
+        [apply(&inner, json), apply(&inner, json_slash), apply(&inner, percent_all), apply(&inner, xml)]
+    });
+    distinct(once.chain(twice))
+}
+
+fn apply(value: &[u8], escape: Escape) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = value;
+    for _ in 0..HEAD_CHARACTERS {
+        let (unit, after) = rest.split_at(unit_length(rest));
+        if unit.is_empty() {
+            break;
+        }
+        escape(unit, &mut out);
+        rest = after;
+    }
+    out
+}
+
+fn unit_length(rest: &[u8]) -> usize {
+    let head = rest.get(..rest.len().min(4)).unwrap_or_default();
+    let valid = head.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    valid.chars().next().map_or(rest.len().min(1), char::len_utf8)
+}
+
+fn code_of(unit: &[u8]) -> Option<char> {
+    std::str::from_utf8(unit).ok()?.chars().next()
+}
+
+fn plain(unit: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(unit);
+}
+
+fn percent(unit: &[u8], keep: &[u8], out: &mut Vec<u8>) {
+    for &byte in unit {
+        match byte.is_ascii_alphanumeric() || keep.contains(&byte) {
+            true => out.push(byte),
+            false => out.extend(format!("%{byte:02X}").bytes()),
+        }
+    }
+}
+
+fn percent_all(unit: &[u8], out: &mut Vec<u8>) {
+    percent(unit, b"-._~", out);
+}
+
+fn percent_script(unit: &[u8], out: &mut Vec<u8>) {
+    percent(unit, b"-._~!'()*", out);
+}
+
+fn percent_path(unit: &[u8], out: &mut Vec<u8>) {
+    percent(unit, b"-._~!'()*/:@&=+$,;", out);
+}
+
+fn form(unit: &[u8], out: &mut Vec<u8>) {
+    match unit {
+        b" " => out.push(b'+'),
+        _ => percent(unit, b"-._*", out),
+    }
+}
+
+fn json(unit: &[u8], out: &mut Vec<u8>) {
+    match unit {
+        b"\"" | b"\\" => out.extend([b'\\'].iter().chain(unit)),
+        b"\n" => out.extend(b"\\n"),
+        b"\r" => out.extend(b"\\r"),
+        b"\t" => out.extend(b"\\t"),
+        [0..=31] => json_all(unit, out),
+        _ => plain(unit, out),
+    }
+}
+
+fn json_ascii(unit: &[u8], out: &mut Vec<u8>) {
+    match unit {
+        [byte] if byte.is_ascii() => json(unit, out),
+        _ => json_all(unit, out),
+    }
+}
+
+fn json_html(unit: &[u8], out: &mut Vec<u8>) {
+    match unit {
+        b"<" | b">" | b"&" => json_all(unit, out),
+        _ => json(unit, out),
+    }
+}
+
+fn json_slash(unit: &[u8], out: &mut Vec<u8>) {
+    match unit {
+        b"/" => out.extend(b"\\/"),
+        _ => json(unit, out),
+    }
+}
+
+/// JSON as some libraries write it for use in a page: every sign as its number.
+fn json_hex(unit: &[u8], out: &mut Vec<u8>) {
+    match unit {
+        [byte] if byte.is_ascii_alphanumeric() || b" -_.".contains(byte) => out.push(*byte),
+        _ => json_all(unit, out),
+    }
+}
+
+fn json_all(unit: &[u8], out: &mut Vec<u8>) {
+    let mut units = [0u16; 2];
+    match code_of(unit) {
+        Some(code) => code.encode_utf16(&mut units).iter().for_each(|unit| out.extend(format!("\\u{unit:04x}").bytes())),
+        None => plain(unit, out),
+    }
+}
+
+fn xml(unit: &[u8], out: &mut Vec<u8>) {
+    match unit {
+        b"&" => out.extend(b"&amp;"),
+        b"<" => out.extend(b"&lt;"),
+        b">" => out.extend(b"&gt;"),
+        b"\"" => out.extend(b"&quot;"),
+        b"'" => out.extend(b"&apos;"),
+        _ => plain(unit, out),
+    }
+}
+
+fn xml_numbers(unit: &[u8], out: &mut Vec<u8>) {
+    match unit {
+        b"\"" => out.extend(b"&#34;"),
+        b"'" => out.extend(b"&#39;"),
+        _ => xml(unit, out),
+    }
+}
+
+fn xml_all(unit: &[u8], out: &mut Vec<u8>) {
+    match (unit, code_of(unit)) {
+        ([byte], _) if byte.is_ascii_alphanumeric() => out.push(*byte),
+        (_, Some(code)) => out.extend(format!("&#{};", u32::from(code)).bytes()),
+        _ => plain(unit, out),
+    }
+}
+
+/// Python's `repr` of bytes, and Go's and C's of what is not UTF-8.
+fn hex_bytes(unit: &[u8], out: &mut Vec<u8>) {
+    match unit {
+        [byte] if byte.is_ascii() => json(unit, out),
+        _ => unit.iter().for_each(|byte| out.extend(format!("\\x{byte:02x}").bytes())),
+    }
+}
+
+fn octal_bytes(unit: &[u8], out: &mut Vec<u8>) {
+    match unit {
+        [byte] if byte.is_ascii() => json(unit, out),
+        _ => unit.iter().for_each(|byte| out.extend(format!("\\{byte:03o}").bytes())),
+    }
+}
+
+/// Rust's `escape_unicode` for what is not ASCII, and for what does not print.
+fn braced(unit: &[u8], out: &mut Vec<u8>) {
+    match (unit, code_of(unit)) {
+        ([32..=126], _) => json(unit, out),
+        (_, Some(code)) => out.extend(format!("\\u{{{:x}}}", u32::from(code)).bytes()),
+        _ => plain(unit, out),
+    }
+}
+
+fn shell(unit: &[u8], out: &mut Vec<u8>) {
+    match unit {
+        b"'" => out.extend(b"'\\''"),
+        _ => plain(unit, out),
+    }
+}
+
+fn shell_double(unit: &[u8], out: &mut Vec<u8>) {
+    match unit {
+        b"'" => out.extend(b"'\"'\"'"),
+        _ => plain(unit, out),
+    }
+}
+
+/// Quotes doubled, as CSV, SQL and YAML have them.
+fn doubled(unit: &[u8], out: &mut Vec<u8>) {
+    plain(unit, out);
+    if matches!(unit, b"'" | b"\"") {
+        plain(unit, out);
+    }
+}
+
+/// A shell's word without quotes: every sign behind a backslash.
+fn backslashed(unit: &[u8], out: &mut Vec<u8>) {
+    let special = |byte: &u8| *byte == b' ' || byte.is_ascii_punctuation() && !b"-_./:@%+=,".contains(byte);
+    if unit.iter().all(special) {
+        out.push(b'\\');
+    }
+    plain(unit, out);
+}
+
+/// Python's `repr` of text with an apostrophe in it.
+fn single_quoted(unit: &[u8], out: &mut Vec<u8>) {
+    match unit {
+        b"'" => out.extend(b"\\'"),
+        b"\"" => out.push(b'"'),
+        _ => json(unit, out),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_cores_are_what_the_value_alone_decides() {
+        // base64("u:Xk29-tigerLily-77\n") and base64("Xk29-tigerLily-77")
+        let cores = base64_cores(b"Xk29-tigerLily-77");
+        let text = |core: &Vec<u8>| String::from_utf8(core.clone()).unwrap();
+        assert_eq!(text(&cores[0]), "WGsyOS10aWdlckxpbHktNz");
+        assert_eq!(text(&cores[2]), "YazI5LXRpZ2VyTGlseS03N");
+    }
+
+    #[test]
+    fn a_plain_value_has_few_heads() {
+        let count: usize = needles(b"Xk29tigerLily77").iter().map(|needle| needle.heads.len()).sum();
+        assert!(count < 60, "{count}");
+    }
+
+    #[test]
+    fn long_lines_of_a_value_stand_alone() {
+        let value = b"-----BEGIN X-----\nAAAAbbbbCCCCddddEEEE\nkind: Config\nab\n-----END X-----";
+        let alone: Vec<_> = needles(value).into_iter().filter(|needle| needle.writing == Writing::Text).skip(1).collect();
+        assert_eq!(alone.len(), 1);
+    }
+}

@@ -1,0 +1,174 @@
+//! Configuring a host.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Inner, Portreeve};
+use crate::backend::{Backend, BackendSource, HostEnvironment};
+use crate::broker::Services;
+use crate::devices::DeviceChecker;
+use crate::error::Error;
+use crate::event::{Event, Events};
+use crate::evidence::blobs::BlobStore;
+use crate::evidence::image::Verifier;
+use crate::evidence::registry::{AuthFile, Limits, RegistryClient};
+use crate::executor::Executor;
+use crate::grants::{Binding, Slot};
+use crate::journal::{Durability, Journal, JournalOptions};
+use crate::policy::Policy;
+use crate::redaction::{Redactor, RuleSet};
+use crate::sandbox::{CodeCache, Component, Sandbox};
+use crate::state::{Area, StateDir, default_path};
+
+/// Configures a [`Portreeve`]. What is not said: the embedded backends, the `home` policy, the state directory of the
+/// user, the built-in redaction rules, an fsync for every intent that does more than look.
+#[derive(Default)]
+#[must_use]
+pub struct PortreeveBuilder {
+    state: Option<PathBuf>,
+    policy: Option<Policy>,
+    backends: Vec<BackendSource>,
+    prefer: Option<String>,
+    listener: Option<Events>,
+    rules: Option<RuleSet>,
+    variables: Vec<(String, Vec<u8>)>,
+    durability: Durability,
+    dry_run: bool,
+    offline: bool,
+}
+
+impl PortreeveBuilder {
+    /// The folder for the install's key, the journal and the caches; made (0700) where it is missing.
+    pub fn state_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.state = Some(path.into());
+        self
+    }
+
+    /// What callers may ask for.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// Adds a backend; once one is added, the embedded ones are no longer there by themselves.
+    pub fn backend(mut self, source: BackendSource) -> Self {
+        self.backends.push(source);
+        self
+    }
+
+    /// The only backend to be used, by its name; by default the first whose engine works.
+    pub fn prefer(mut self, name: impl Into<String>) -> Self {
+        self.prefer = Some(name.into());
+        self
+    }
+
+    /// Who hears what happens: narration, progress, commands. Called from the call's own task; it should be quick.
+    pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Events::to(listener));
+        self
+    }
+
+    /// The redaction rules, beside the secrets of each call.
+    pub fn rules(mut self, rules: RuleSet) -> Self {
+        self.rules = Some(rules);
+        self
+    }
+
+    /// Sets a variable in place of the one of this process's environment; grants say which are handed on.
+    pub fn variable(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
+        self.variables.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Which records of the journal are waited for until they are on the disk.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Decide and render everything, but run only what looks.
+    pub fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+
+    /// Never ask a registry for a manifest; where none was kept, images are then no more than claimed.
+    pub fn without_registry_client(mut self) -> Self {
+        self.offline = true;
+        self
+    }
+
+    /// Opens the state directory and loads the backends. Nothing is compiled and no engine is asked yet.
+    ///
+    /// # Errors
+    /// When the state directory or the journal can't be used, or a backend, its request or its grant is refused.
+    #[allow(clippy::unused_async, reason = "waiting may come to be needed, and would break every embedder")]
+    pub async fn build(self) -> Result<Portreeve, Error> {
+        let environment = self.environment();
+        let state = StateDir::open(self.state_path(&environment)?)?;
+        let options = JournalOptions::default().durability(self.durability);
+        let journal = Journal::open(&state, options).map_err(|error| Error::State(format!("the journal: {error}")))?;
+        let devices = DeviceChecker::open(std::path::Path::new("/dev")).map_err(|error| Error::State(error.to_string()))?;
+        let events = self.listener.unwrap_or_else(Events::none);
+        let services = Services { journal, executor: Executor::default(), devices, events, dry_run: self.dry_run };
+        let policy = self.policy.unwrap_or_else(Policy::home);
+        let rules = self.rules.unwrap_or_else(RuleSet::builtin);
+        let redactor = Redactor::builder().rules(rules);
+        let client = (!self.offline).then(|| RegistryClient::new(Limits::default(), auth_file(&environment)));
+        let inner = Inner {
+            sandbox: Sandbox::new(Some(CodeCache::new(state.area(Area::Code)?, state.key().derive("code"))))?,
+            backends: load(self.backends, self.prefer.as_deref(), &environment, &state)?,
+            redactor: if policy.is_lenient_on_secrets() { redactor.lenient() } else { redactor }.build(),
+            verifier: Verifier::new(BlobStore::new(state.area(Area::Blobs)?), client),
+            services: Arc::new(services),
+            chosen: tokio::sync::OnceCell::new(),
+            policy,
+            environment,
+            state,
+        };
+        Ok(Portreeve { inner: Arc::new(inner) })
+    }
+
+    fn environment(&self) -> HostEnvironment {
+        let mut environment = HostEnvironment::of_this_process();
+        environment.0.extend(self.variables.iter().cloned());
+        environment
+    }
+
+    fn state_path(&self, environment: &HostEnvironment) -> Result<PathBuf, Error> {
+        if let Some(path) = &self.state {
+            return Ok(path.clone());
+        }
+        let value = |name| environment.text(name).map(std::ffi::OsStr::new);
+        Ok(default_path(value("XDG_STATE_HOME"), value("HOME"), rustix::process::geteuid().is_root())?)
+    }
+}
+
+/// Loads what was given, or what is embedded; the preferred one alone where one is.
+fn load(given: Vec<BackendSource>, prefer: Option<&str>, environment: &HostEnvironment, state: &StateDir) -> Result<Vec<Arc<Backend>>, Error> {
+    let sources = if given.is_empty() { BackendSource::embedded() } else { given };
+    let install = vec![(Slot::InstallId, Binding::scalar(state.install().as_str()))];
+    let mut backends = Vec::new();
+    for source in sources {
+        let name = source.name()?;
+        if prefer.is_some_and(|prefer| prefer != name) {
+            continue;
+        }
+        let component = Component::read(source.component.clone()).map_err(|error| Error::Backend { name, why: error.to_string() })?;
+        backends.push(Arc::new(Backend::new(source, environment.clone(), install.clone(), component)?));
+    }
+    match prefer {
+        Some(prefer) if backends.is_empty() => {
+            Err(Error::Backend { name: prefer.to_owned(), why: "there is no such backend; `portreeve backend list` shows them".to_owned() })
+        }
+        _ => Ok(backends),
+    }
+}
+
+/// The credentials that the engines' own clients keep; none where there is no file, or it is not to be read.
+fn auth_file(environment: &HostEnvironment) -> AuthFile {
+    let runtime = environment.text("XDG_RUNTIME_DIR").map(|folder| format!("{folder}/containers/auth.json"));
+    let home = environment.text("HOME").map(|folder| format!("{folder}/.docker/config.json"));
+    let read = |path: String| std::fs::read_to_string(path).ok().and_then(|text| AuthFile::parse(&text).ok());
+    runtime.into_iter().chain(home).find_map(read).unwrap_or_default()
+}

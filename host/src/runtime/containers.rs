@@ -1,0 +1,228 @@
+//! Containers: run, looked at, listed, removed.
+
+use std::sync::Arc;
+
+use super::create::Created;
+use super::mounts::mounted_as_checked;
+use super::{Inner, LogStream, Portreeve};
+use crate::backend::Backend;
+use crate::error::{Error, FaultKind};
+use crate::event::Level;
+use crate::evidence::{ContainerInfo, ContainerState};
+use crate::scope::{Call, Scope};
+use crate::spec::ContainerSpec;
+
+/// What a removal did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Removed {
+    /// It is gone.
+    Removed,
+    /// It was left, for this is a dry run.
+    LeftOut,
+}
+
+impl Portreeve {
+    /// Creates a container and does not start it. The same name and spec again gives the one that is there.
+    ///
+    /// # Errors
+    /// `Refused`, `Digest`, `Gpu`, `Conflict` where the name is taken by another spec or something foreign.
+    pub async fn create(&self, spec: &ContainerSpec) -> Result<ContainerInfo, Error> {
+        let (backend, _) = self.inner.chosen().await?;
+        Ok(self.inner.create(backend, spec).await?.container)
+    }
+
+    /// Creates a container where it is not there yet, starts it, and looks at it: running, or ended already.
+    ///
+    /// # Errors
+    /// As [`Portreeve::create`]; `Engine` where it can't be started, and then what was created is removed again.
+    pub async fn run(&self, spec: &ContainerSpec) -> Result<ContainerInfo, Error> {
+        let inner = &self.inner;
+        let (backend, _) = inner.chosen().await?;
+        let created = inner.create(backend, spec).await?;
+        if created.existed && created.container.state.is_alive() {
+            return Ok(created.container);
+        }
+        inner.say(Level::Info, || format!("starting {}", spec.name));
+        let started = inner.start_created(backend, &created).await;
+        if started.is_err() && !created.existed {
+            inner.abandon(backend, spec.name.as_str()).await;
+        }
+        started
+    }
+
+    /// Creates a container, starts it with its output attached, and gives the stream, which ends when it does.
+    ///
+    /// With `remove` in the spec the host removes it when the stream has been read to its end.
+    ///
+    /// # Errors
+    /// As [`Portreeve::run`].
+    pub async fn run_attached(&self, spec: &ContainerSpec) -> Result<LogStream, Error> {
+        let inner = &self.inner;
+        let (backend, _) = inner.chosen().await?;
+        let kept = ContainerSpec { remove: false, ..spec.clone() };
+        let created = inner.create(backend, &kept).await?;
+        inner.say(Level::Info, || format!("running {}", spec.name));
+        let scope = Scope::of_container(Call::RunToCompletion, spec.name.as_str(), &created.container.id);
+        let broker = inner.broker(backend, scope, &created.redactor)?;
+        let running = match crate::sandbox::Guest::enter(&inner.sandbox, Arc::clone(&broker)).await {
+            Ok(guest) => guest.run_to_completion(spec.name.as_str()).await,
+            Err(error) => Err(error),
+        };
+        match running {
+            Ok(running) => Ok(LogStream::attached(Arc::clone(&self.inner), broker, running, created, spec.remove)),
+            Err(error) => {
+                inner.abandon(backend, spec.name.as_str()).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Starts a container of ours.
+    ///
+    /// # Errors
+    /// `NotFound` where it is not there or not ours.
+    pub async fn start(&self, name: &str) -> Result<ContainerInfo, Error> {
+        let (backend, container) = self.inner.find(name).await?;
+        let redactor = self.inner.redactor_of_container(&container);
+        let created = Created { container, redactor, mounts: Vec::new(), existed: true };
+        self.inner.start_created(&backend, &created).await
+    }
+
+    /// Looks at a container of ours.
+    ///
+    /// # Errors
+    /// `NotFound` where it is not there or not ours.
+    pub async fn inspect(&self, name: &str) -> Result<ContainerInfo, Error> {
+        let (backend, container) = self.inner.find(name).await?;
+        let scope = Scope::of_container(Call::Inspect, name, &container.id);
+        let broker = self.inner.broker(&backend, scope, &self.inner.redactor_of_container(&container))?;
+        let claimed = crate::sandbox::Guest::enter(&self.inner.sandbox, Arc::clone(&broker)).await?.inspect(name).await?;
+        if crate::evidence::document::bare_id(&claimed.0) != container.id {
+            return Err(broker.fault(FaultKind::Untrue, "it speaks of another container than the one that was asked about").into());
+        }
+        Ok(container)
+    }
+
+    /// Lists the containers of this install, on every engine that answers.
+    ///
+    /// # Errors
+    /// `NoEngine` where none answers.
+    pub async fn list(&self) -> Result<Vec<ContainerInfo>, Error> {
+        let (mut all, mut problems, mut answered) = (Vec::new(), Vec::new(), false);
+        for backend in &self.inner.backends {
+            match self.inner.list_on(backend).await {
+                Ok(containers) => {
+                    answered = true;
+                    all.extend(containers);
+                }
+                Err(error @ (Error::State(_) | Error::Refused(_) | Error::Fault(_))) => return Err(error),
+                Err(error) => problems.push(format!("{}: {error}", backend.name())),
+            }
+        }
+        if answered { Ok(all) } else { Err(Error::NoEngine(problems)) }
+    }
+
+    /// Removes a container of ours; a running one only by force.
+    ///
+    /// # Errors
+    /// `NotFound` where it is not there or not ours, `Conflict` or `Engine` where it runs.
+    pub async fn remove(&self, name: &str, force: bool) -> Result<Removed, Error> {
+        let (backend, container) = self.inner.find(name).await?;
+        if container.state.is_alive() && !force {
+            let why = format!("{name} is {}; stop it first, or remove it by force", container.state.as_str());
+            return Err(Error::Engine { command: "remove".to_owned(), status: 1, message: why });
+        }
+        let scope = Scope::of_container(Call::Remove, name, &container.id).with_force(force);
+        self.inner.guest(&backend, scope, &self.inner.redactor).await?.remove(name, force).await?;
+        if self.inner.services.dry_run {
+            return Ok(Removed::LeftOut);
+        }
+        let looker = self.inner.looker(&backend, Call::Remove)?;
+        if looker.look_at_containers(&[&container.id]).await?.iter().any(|found| found.id == container.id) {
+            return Err(looker.fault(FaultKind::Untrue, "it says that it removed a container that is still there").into());
+        }
+        self.inner.remove_secret_files(name);
+        Ok(Removed::Removed)
+    }
+}
+
+impl Inner {
+    /// A container of ours by its very name, on the first engine that has one.
+    pub(super) async fn find(&self, name: &str) -> Result<(Arc<Backend>, ContainerInfo), Error> {
+        let _well_formed: crate::spec::Name = name.parse()?;
+        let (mut problems, mut answered) = (Vec::new(), false);
+        for backend in &self.backends {
+            match self.looker(backend, Call::Inspect)?.look_at_container(name).await {
+                Ok(Some(found)) if found.is_ours(self.state.key(), self.state.install()) => return Ok((Arc::clone(backend), found)),
+                Ok(_) => answered = true,
+                Err(error @ (Error::State(_) | Error::Refused(_))) => return Err(error),
+                Err(error) => problems.push(format!("{}: {error}", backend.name())),
+            }
+        }
+        if answered {
+            return Err(Error::NotFound { kind: "container", name: name.to_owned() });
+        }
+        Err(Error::NoEngine(problems))
+    }
+
+    /// Starts it, and looks: what runs is the image that was proved, with the mounts that were checked.
+    pub(super) async fn start_created(&self, backend: &Arc<Backend>, created: &Created) -> Result<ContainerInfo, Error> {
+        let name = created.container.name.as_str();
+        let scope = Scope::of_container(Call::Start, name, &created.container.id);
+        let broker = self.broker(backend, scope, &created.redactor)?;
+        crate::sandbox::Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.start(name).await?;
+        if self.services.dry_run {
+            return Ok(created.container.clone());
+        }
+        let seen = broker.look_at_containers(&[&created.container.id]).await?;
+        let Some(seen) = seen.into_iter().find(|found| found.id == created.container.id) else {
+            // One that the engine removes when it ends may be gone by now.
+            return Ok(ContainerInfo { state: ContainerState::Exited, ..created.container.clone() });
+        };
+        if seen.state == ContainerState::Created {
+            return Err(broker.fault(FaultKind::Untrue, "it says that it started a container that was never started").into());
+        }
+        self.check_running(&seen, created)?;
+        Ok(seen)
+    }
+
+    /// A container that got other files than those that were checked is ended.
+    pub(super) fn check_running(&self, seen: &ContainerInfo, created: &Created) -> Result<(), Error> {
+        let Some(pid) = seen.pid.filter(|_| !created.mounts.is_empty()) else { return Ok(()) };
+        match mounted_as_checked(pid, &created.mounts) {
+            Some(Err(why)) => Err(crate::error::Refusal::new(crate::error::Rule::Policy, why).slot("mount.bind").into()),
+            Some(Ok(())) => Ok(()),
+            None => {
+                self.say(Level::Detail, || format!("the mounts of {} could not be looked at", seen.name));
+                Ok(())
+            }
+        }
+    }
+
+    /// What a run that failed half-way left is taken away again, where it is ours.
+    pub(super) async fn abandon(&self, backend: &Arc<Backend>, name: &str) {
+        if self.services.dry_run {
+            return;
+        }
+        if let Err(error) = self.remove_ours(backend, name).await {
+            self.say(Level::Warning, || format!("{name} could not be removed again: {error}"));
+        }
+        self.remove_secret_files(name);
+    }
+
+    async fn list_on(&self, backend: &Arc<Backend>) -> Result<Vec<ContainerInfo>, Error> {
+        backend.checked_endpoint().map_err(|why| Error::Unavailable(why.to_owned()))?;
+        let broker = self.looker(backend, Call::List)?;
+        let claimed = crate::sandbox::Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.list().await?;
+        let ids = broker.look_at_list().await?;
+        // Between the two looks one may have come or gone; what the host saw is what the caller gets.
+        if claimed.len() != ids.len() {
+            self.say(Level::Detail, || format!("{} told of {} containers, and there are {}", backend.name(), claimed.len(), ids.len()));
+        }
+        let queries: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let seen = broker.look_at_containers(&queries).await?;
+        Ok(seen.into_iter().filter(|found| found.is_ours(self.state.key(), self.state.install())).collect())
+    }
+}

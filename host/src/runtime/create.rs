@@ -1,0 +1,273 @@
+//! Creating a container: exactly what was asked for, of an image that was proved, or nothing.
+
+use std::sync::Arc;
+
+use super::mounts::Checked;
+use super::{Inner, PulledImage};
+use crate::backend::Backend;
+use crate::error::{Conflict, Difference, Error, FaultKind};
+use crate::evidence::ContainerInfo;
+use crate::grants::{Binding, Slot};
+use crate::limits::HostLimits;
+use crate::owner::{Nonce, ObjectKind, OwnerLabel, SPEC_LABEL, SpecSeal};
+use crate::redaction::Redactor;
+use crate::scope::{Call, Scope, SecretFile};
+use crate::spec::ContainerSpec;
+use crate::state::random;
+
+/// A container that was asked for, and how it came to be.
+pub(super) struct Created {
+    pub(super) container: ContainerInfo,
+    pub(super) redactor: Redactor,
+    pub(super) mounts: Vec<Checked>,
+    /// It was there already, with this very spec.
+    pub(super) existed: bool,
+}
+
+/// What a spec became on its way to a container.
+struct Prepared {
+    spec: ContainerSpec,
+    mounts: Vec<Checked>,
+    redactor: Redactor,
+    image: PulledImage,
+    canonical: Vec<u8>,
+}
+
+impl Inner {
+    /// The container of a spec: the one that is there with this very spec, or a new one.
+    pub(super) async fn create(&self, backend: &Arc<Backend>, spec: &ContainerSpec) -> Result<Created, Error> {
+        let mut spec = spec.clone();
+        spec.check()?;
+        self.policy.check_container(&spec)?;
+        let mounts = self.check_mounts(&mut spec)?;
+        let redactor = self.redactor_of(&spec)?;
+        let existing = self.looker(backend, Call::Create)?.look_at_container(spec.name.as_str()).await?;
+        let existing = existing.map(|found| self.ours_or_conflict(found)).transpose()?;
+        self.check_gpus(backend, &spec.gpus).await?;
+        let image = self.ensured(backend, &spec.image).await?;
+        let canonical = canonical(&spec, &image.id);
+        let prepared = Prepared { spec, mounts, redactor, image, canonical };
+        match existing {
+            Some(container) => self.same_or_conflict(container, prepared),
+            None => self.create_anew(backend, prepared).await,
+        }
+    }
+
+    /// A name that something else bears is not touched.
+    fn ours_or_conflict(&self, found: ContainerInfo) -> Result<ContainerInfo, Error> {
+        if found.is_ours(self.state.key(), self.state.install()) {
+            return Ok(found);
+        }
+        Err(Error::Conflict(Conflict { name: found.name, differs: Vec::new() }))
+    }
+
+    fn same_or_conflict(&self, container: ContainerInfo, prepared: Prepared) -> Result<Created, Error> {
+        let seal = container.host_label(SPEC_LABEL).unwrap_or_default();
+        if SpecSeal::matches(self.state.key(), &prepared.canonical, seal) {
+            return Ok(Created { container, redactor: prepared.redactor, mounts: prepared.mounts, existed: true });
+        }
+        let differs = differences(&container, &prepared);
+        Err(Error::Conflict(Conflict { name: container.name, differs }))
+    }
+
+    async fn create_anew(&self, backend: &Arc<Backend>, prepared: Prepared) -> Result<Created, Error> {
+        let files = self.write_secret_files(&prepared.spec)?;
+        let created = self.create_with(backend, &prepared, &files).await;
+        if created.is_err() {
+            self.undo(backend, prepared.spec.name.as_str()).await;
+        }
+        let container = created?;
+        Ok(Created { container, redactor: prepared.redactor, mounts: prepared.mounts, existed: false })
+    }
+
+    async fn create_with(&self, backend: &Arc<Backend>, prepared: &Prepared, files: &[SecretFile]) -> Result<ContainerInfo, Error> {
+        let scope = self.create_scope(backend, prepared, files)?;
+        let broker = self.broker(backend, scope, &prepared.redactor)?;
+        let guest = crate::sandbox::Guest::enter(&self.sandbox, Arc::clone(&broker)).await?;
+        let claimed = guest.create(&prepared.spec).await;
+        if self.services.dry_run {
+            // Of what was left out, a guest can make nothing.
+            return match claimed {
+                Err(error @ (Error::Refused(_) | Error::Fault(_))) => Err(error),
+                _ => Ok(imagined(backend, prepared)),
+            };
+        }
+        let claimed = claimed?;
+        let seen = broker.look_at_container(prepared.spec.name.as_str()).await?;
+        let untrue = |why: &str| Error::from(broker.fault(FaultKind::Untrue, why));
+        let seen = seen.ok_or_else(|| untrue("it says that it created a container, and there is none"))?;
+        self.check_created(&seen, &claimed, prepared).map_err(|why| untrue(&why))?;
+        Ok(seen)
+    }
+
+    fn create_scope(&self, backend: &Backend, prepared: &Prepared, files: &[SecretFile]) -> Result<Scope, Error> {
+        let (key, install) = (self.state.key(), self.state.install());
+        let nonce = random().map(Nonce::from_bytes).map_err(|source| Error::io("randomness for an owner label", source))?;
+        let name = prepared.spec.name.as_str();
+        let owner = OwnerLabel::mint(key, install, ObjectKind::Container, name, nonce);
+        let names = prepared.spec.secrets.iter().map(|secret| secret.name.as_str()).collect::<Vec<_>>().join(",");
+        let mut scope = Scope::of_create(&prepared.spec, files)
+            .with_host(Slot::ImageId, Binding::scalar(prepared.image.id.as_str()))
+            .with_host(Slot::OwnerLabel, Binding::scalar(owner.to_string()))
+            .with_host(Slot::SpecSeal, Binding::scalar(SpecSeal::of(key, &prepared.canonical).to_string()))
+            .with_host(Slot::SecretNames, Binding::scalar(names));
+        if let Some(runtime) = backend.runtime() {
+            scope = scope.with_host(Slot::Runtime, Binding::scalar(runtime));
+        }
+        Ok(with_limits(scope, &prepared.spec))
+    }
+
+    /// What the engine has is what was asked for; what the backend said of it is true.
+    fn check_created(&self, seen: &ContainerInfo, claimed: &str, prepared: &Prepared) -> Result<(), String> {
+        if !seen.is_ours(self.state.key(), self.state.install()) {
+            return Err("the container that it created does not bear the owner label".to_owned());
+        }
+        if claimed.trim() != seen.id {
+            return Err("it says that it created another container than the one that is there".to_owned());
+        }
+        let bare = crate::evidence::document::bare_id(&prepared.image.id);
+        if seen.image_id != bare {
+            return Err("the container is of another image than the one that was verified".to_owned());
+        }
+        let labels = prepared.spec.labels.iter();
+        match labels.into_iter().find(|label| seen.labels.get(label.key()).map(String::as_str) != Some(label.value())) {
+            Some(label) => Err(format!("the container does not have the label {}", label.key())),
+            None => Ok(()),
+        }
+    }
+
+    /// What a create that failed half-way left is taken away again, where it is ours.
+    async fn undo(&self, backend: &Arc<Backend>, name: &str) {
+        if !self.services.dry_run {
+            // The failure that led here is the one to tell.
+            let _kept = self.remove_ours(backend, name).await;
+        }
+        self.remove_secret_files(name);
+    }
+
+    /// Removes a container of ours by force; whether there was one.
+    pub(super) async fn remove_ours(&self, backend: &Arc<Backend>, name: &str) -> Result<bool, Error> {
+        let found = self.looker(backend, Call::Remove)?.look_at_container(name).await?;
+        let Some(container) = found.filter(|found| found.is_ours(self.state.key(), self.state.install())) else {
+            return Ok(false);
+        };
+        let scope = Scope::of_container(Call::Remove, name, &container.id).with_force(true);
+        self.guest(backend, scope, &self.redactor).await?.remove(name, true).await?;
+        Ok(true)
+    }
+}
+
+/// Process limits within the host's own, where an engine's defaults would lie beyond them.
+fn with_limits(mut scope: Scope, spec: &ContainerSpec) -> Scope {
+    let asked = |name: &str| spec.ulimits.iter().any(|limit| limit.name == name);
+    let limits = HostLimits::read();
+    let facts = [("nofile", Slot::LimitNofile, limits.container_nofile()), ("nproc", Slot::LimitNproc, limits.container_nproc())];
+    for (name, slot, limit) in facts {
+        if !asked(name) {
+            scope = scope.with_host(slot, Binding::scalar(limit.to_string()));
+        }
+    }
+    scope
+}
+
+/// What an idempotent create compares: every fact with its secrets' values, and the image's ID. Paths of secret files
+/// are the host's own choice and don't count.
+fn canonical(spec: &ContainerSpec, image_id: &str) -> Vec<u8> {
+    let scope = Scope::of_create(spec, &[]);
+    let mut bytes = Vec::new();
+    let mut field = |text: &[u8]| {
+        bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(text);
+    };
+    field(image_id.as_bytes());
+    for (slot, bindings) in scope.caller().iter() {
+        for binding in bindings {
+            field(slot.name().as_bytes());
+            binding.iter().for_each(|(name, value)| {
+                field(name.as_bytes());
+                field(value.as_bytes());
+            });
+        }
+    }
+    for secret in &spec.secrets {
+        field(secret.name.as_str().as_bytes());
+        field(secret.value.expose());
+    }
+    bytes
+}
+
+/// What a dry run would have made.
+fn imagined(backend: &Backend, prepared: &Prepared) -> ContainerInfo {
+    ContainerInfo::imagined(backend.name(), prepared.spec.name.as_str(), &prepared.image.id)
+}
+
+/// In what an existing container differs from what was asked: from the host's evidence, and of secrets no value.
+fn differences(container: &ContainerInfo, prepared: &Prepared) -> Vec<Difference> {
+    let spec = &prepared.spec;
+    let mut differs = Vec::new();
+    let mut compare = |field: &str, existing: String, asked: String| {
+        if existing != asked {
+            differs.push(Difference { field: field.to_owned(), existing: prepared.redactor.text(&existing), asked: prepared.redactor.text(&asked) });
+        }
+    };
+    compare("image", container.image_id.clone(), crate::evidence::document::bare_id(&prepared.image.id).to_owned());
+    if !spec.words.is_empty() || !spec.entrypoint.is_empty() {
+        let words = spec.entrypoint.iter().skip(1).chain(&spec.words).cloned().collect::<Vec<_>>();
+        compare("command", format!("{:?}", container.words), format!("{words:?}"));
+    }
+    for variable in &spec.env {
+        let there = container.variable(variable.name.as_str()).unwrap_or("nothing");
+        compare(&format!("env {}", variable.name), there.to_owned(), variable.value.clone());
+    }
+    for label in &spec.labels {
+        let there = container.labels.get(label.key()).map_or("nothing", String::as_str);
+        compare(&format!("label {}", label.key()), there.to_owned(), label.value().to_owned());
+    }
+    if let Some(user) = &spec.user {
+        compare("user", container.user.clone().unwrap_or_default(), user.as_str().to_owned());
+    }
+    if let Some(workdir) = &spec.workdir {
+        compare("workdir", container.workdir.clone().unwrap_or_default(), workdir.to_string());
+    }
+    if let Some(memory) = spec.memory {
+        compare("memory", container.memory.unwrap_or_default().to_string(), memory.bytes().to_string());
+    }
+    compare("mounts", mounts_there(container), mounts_asked(spec));
+    compare("ports", ports_text(container.ports.iter().map(|port| port.container)), ports_text(spec.ports.iter().map(|port| port.container)));
+    if differs.is_empty() {
+        let field = if spec.secrets.is_empty() { "another option" } else { "a secret or another option" };
+        differs.push(Difference { field: field.to_owned(), existing: "what it was created with".to_owned(), asked: "something else (changed)".to_owned() });
+    }
+    differs
+}
+
+fn mounts_there(container: &ContainerInfo) -> String {
+    let own = |target: &str, source: &str| !source.contains(crate::grants::SECRETS_FOLDER) && !target.is_empty();
+    let mounts = container.mounts.iter().filter(|mount| mount.kind == "bind" && own(&mount.target, &mount.source));
+    sorted(mounts.map(|mount| format!("{}:{}:{}", mount.source, mount.target, mode(mount.read_only))))
+}
+
+fn mounts_asked(spec: &ContainerSpec) -> String {
+    sorted(spec.mounts.iter().map(|mount| {
+        let source = match &mount.source {
+            crate::spec::MountSource::Path(path) => path.to_string_lossy().into_owned(),
+            crate::spec::MountSource::Volume(name) => name.to_string(),
+        };
+        format!("{source}:{}:{}", mount.target, mode(mount.read_only))
+    }))
+}
+
+fn ports_text(ports: impl Iterator<Item = u16>) -> String {
+    sorted(ports.map(|port| port.to_string()))
+}
+
+fn sorted(texts: impl Iterator<Item = String>) -> String {
+    let mut texts: Vec<String> = texts.collect();
+    texts.sort();
+    texts.dedup();
+    if texts.is_empty() { "none".to_owned() } else { texts.join(" ") }
+}
+
+fn mode(read_only: bool) -> &'static str {
+    if read_only { "ro" } else { "rw" }
+}

@@ -1,0 +1,216 @@
+//! Which engines work here, and which one is used.
+
+use std::sync::Arc;
+
+use super::{Inner, Portreeve};
+use crate::backend::Backend;
+use crate::error::Error;
+use crate::event::Level;
+use crate::grants::ProbeCall;
+use crate::sandbox::Identity;
+use crate::scope::{Call, Scope};
+
+/// A loaded backend.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct BackendInfo {
+    /// Its name in its grants.
+    pub name: String,
+    /// The digest of its component.
+    pub digest: String,
+    /// The size of its component in bytes.
+    pub bytes: usize,
+    /// What its component imports.
+    pub imports: Vec<String>,
+    /// What its component exports.
+    pub exports: Vec<String>,
+    /// Each command that it may ask for: its name, its effect, and its argv with the slots shown.
+    pub commands: Vec<CommandInfo>,
+    /// The device nodes that it may have looked at.
+    pub devices: Vec<String>,
+    /// What it asked for and does not get, and why.
+    pub dropped: Vec<String>,
+}
+
+/// A command that a backend may ask for.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct CommandInfo {
+    /// Its name in the grants.
+    pub name: String,
+    /// What it is for.
+    pub purpose: String,
+    /// `read`, `create`, `change` or `remove`.
+    pub effect: String,
+    /// What kind of object it is about.
+    pub object: String,
+    /// Its argv, readable, with the slots shown.
+    pub line: String,
+}
+
+impl BackendInfo {
+    pub(super) fn of(backend: &Backend) -> Self {
+        let component = backend.component();
+        Self {
+            name: backend.name().to_owned(),
+            digest: backend.digest_text().to_owned(),
+            bytes: component.bytes().len(),
+            imports: component.imports().to_vec(),
+            exports: component.exports().to_vec(),
+            commands: backend.grants().commands().iter().map(CommandInfo::of).collect(),
+            devices: backend.grants().devices().to_vec(),
+            dropped: backend.grants().dropped().iter().map(|dropped| format!("{dropped:?}")).collect(),
+        }
+    }
+}
+
+impl CommandInfo {
+    fn of(command: &crate::grants::Command) -> Self {
+        Self {
+            name: command.name().to_owned(),
+            purpose: command.purpose().to_owned(),
+            effect: command.effect().as_str().to_owned(),
+            object: command.object().as_str().to_owned(),
+            line: command.template().to_string(),
+        }
+    }
+}
+
+/// What is behind an engine's program.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum EngineIdentity {
+    /// The engine that the program's name promises.
+    Genuine,
+    /// Another engine's program under this name.
+    Masquerade(String),
+    /// A genuine client that talks to another engine's service.
+    ForeignService(String),
+}
+
+/// What was found out about one backend's engine.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Detection {
+    /// The backend.
+    pub backend: String,
+    /// Whether its engine works and is what it seems.
+    pub works: bool,
+    /// The engine's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+    /// Its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Whether it runs without root.
+    pub rootless: bool,
+    /// What is behind its program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<EngineIdentity>,
+    /// The socket of its daemon.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Why it does not work, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+impl Portreeve {
+    /// Finds out about every backend's engine, side by side.
+    ///
+    /// # Errors
+    /// When the journal can't be written. An engine that does not work is no error, but says so.
+    pub async fn detect(&self) -> Result<Vec<Detection>, Error> {
+        let mut tasks = Vec::new();
+        for backend in &self.inner.backends {
+            let (inner, backend) = (Arc::clone(&self.inner), Arc::clone(backend));
+            tasks.push(AbortOnDrop(tokio::spawn(async move { inner.detect(&backend).await })));
+        }
+        let mut found = Vec::new();
+        for mut task in tasks {
+            found.push((&mut task.0).await.map_err(|error| Error::State(error.to_string()))??);
+        }
+        Ok(found)
+    }
+}
+
+/// A task that ends with the call that started it.
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Inner {
+    /// Finds out about one backend's engine.
+    pub(super) async fn detect(&self, backend: &Arc<Backend>) -> Result<Detection, Error> {
+        let mut detection = Detection {
+            backend: backend.name().to_owned(),
+            works: false,
+            engine: None,
+            version: None,
+            rootless: false,
+            identity: None,
+            endpoint: backend.endpoint().map(str::to_owned),
+            problem: None,
+        };
+        match self.ask(backend).await {
+            Err(error @ Error::State(_)) => return Err(error),
+            Err(error) => detection.problem = Some(error.to_string()),
+            Ok(engine) => {
+                detection.works = engine.identity == Identity::Genuine;
+                detection.problem = mismatch(&engine.identity);
+                detection.rootless = engine.rootless;
+                detection.engine = Some(engine.name);
+                detection.version = Some(engine.version);
+                detection.identity = Some(match engine.identity {
+                    Identity::Genuine => EngineIdentity::Genuine,
+                    Identity::Masquerade(name) => EngineIdentity::Masquerade(name),
+                    Identity::ForeignService(name) => EngineIdentity::ForeignService(name),
+                });
+            }
+        }
+        Ok(detection)
+    }
+
+    async fn ask(&self, backend: &Arc<Backend>) -> Result<crate::sandbox::DetectedEngine, Error> {
+        backend.checked_endpoint().map_err(|why| Error::Unavailable(why.to_owned()))?;
+        let probes = self.probe(backend, ProbeCall::Detect, Vec::new()).await?;
+        let guest = self.guest(backend, Scope::new(Call::Detect), &self.redactor).await?;
+        guest.detect(&probes).await
+    }
+
+    /// The backend that is used: the first whose engine works.
+    pub(super) async fn chosen(&self) -> Result<&(Arc<Backend>, Detection), Error> {
+        self.chosen.get_or_try_init(|| self.choose()).await
+    }
+
+    async fn choose(&self) -> Result<(Arc<Backend>, Detection), Error> {
+        let mut problems = Vec::new();
+        for backend in &self.backends {
+            let detection = self.detect(backend).await?;
+            if detection.works {
+                self.say(Level::Detail, || told(&detection));
+                return Ok((Arc::clone(backend), detection));
+            }
+            problems.push(format!("{}: {}", detection.backend, detection.problem.unwrap_or_default()));
+        }
+        Err(Error::NoEngine(problems))
+    }
+}
+
+fn told(detection: &Detection) -> String {
+    let rootless = if detection.rootless { ", rootless" } else { "" };
+    format!("{} {}{rootless}", detection.backend, detection.version.as_deref().unwrap_or_default())
+}
+
+fn mismatch(identity: &Identity) -> Option<String> {
+    match identity {
+        Identity::Genuine => None,
+        Identity::Masquerade(name) => Some(format!("the program is really {name}; use the backend {name}")),
+        Identity::ForeignService(name) => Some(format!("the socket is {name}'s; use the backend {name}")),
+    }
+}

@@ -1,0 +1,217 @@
+//! Images: brought, proved, listed, removed.
+
+use std::sync::Arc;
+
+use super::{Inner, Portreeve};
+use crate::backend::Backend;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::event::Level;
+use crate::evidence::chain::{Level as Proof, Link, Report, Status, Step};
+use crate::evidence::image::ImageFacts;
+use crate::policy::Demand;
+use crate::reference::Reference;
+use crate::scope::{Call, Scope};
+
+/// An image that an engine holds, and what the host proved of it.
+#[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
+pub struct PulledImage {
+    /// `registry/repository`.
+    pub image: String,
+    /// The tag, where it was asked for by one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// The digest that was asked for, or that the tag was resolved to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The engine's ID, as it prints it.
+    pub id: String,
+    /// The backend that drives its engine.
+    pub backend: String,
+    /// The chain from the digest to the ID, link by link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Report>,
+    /// What the caller should know.
+    pub warnings: Vec<String>,
+}
+
+/// An image in a list, as its engine tells it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct ImageInfo {
+    /// The engine's ID.
+    pub id: String,
+    /// `name@digest`.
+    pub digests: Vec<String>,
+    /// `name:tag`.
+    pub tags: Vec<String>,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+impl Portreeve {
+    /// Brings an image from its registry and proves that the engine holds the one that was asked for.
+    ///
+    /// # Errors
+    /// `Refused` by policy, `NotFound`, `Unavailable`, `Unauthorised`, and `Digest` when it is another image.
+    pub async fn pull(&self, image: &Reference) -> Result<PulledImage, Error> {
+        let inner = &self.inner;
+        let warning = inner.policy.check_image(image)?;
+        let (backend, _) = inner.chosen().await?;
+        inner.pull(backend, image).await?;
+        let held = inner.proved(backend, image, warning).await;
+        if inner.services.dry_run && matches!(held, Err(Error::NotFound { .. })) {
+            return inner.foretold(backend, image).await;
+        }
+        held
+    }
+
+    /// An image that the engine holds already, proved anew.
+    ///
+    /// # Errors
+    /// `NotFound` where it is not held, `Digest` when it is another image.
+    pub async fn image(&self, image: &Reference) -> Result<PulledImage, Error> {
+        let warning = self.inner.policy.check_image(image)?;
+        let (backend, _) = self.inner.chosen().await?;
+        self.inner.proved(backend, image, warning).await
+    }
+
+    /// Whether the engine holds an image.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn has_image(&self, image: &Reference) -> Result<bool, Error> {
+        let (backend, _) = self.inner.chosen().await?;
+        Ok(self.inner.looker(backend, Call::ImagePresent)?.look_at_image(image).await?.is_some())
+    }
+
+    /// Lists the images that the engine holds, as it tells them.
+    ///
+    /// # Errors
+    /// When the engine can't be asked.
+    pub async fn images(&self) -> Result<Vec<ImageInfo>, Error> {
+        let (backend, _) = self.inner.chosen().await?;
+        let guest = self.inner.guest(backend, Scope::new(Call::ImageList), &self.inner.redactor).await?;
+        let images = guest.list_images().await?;
+        Ok(images.into_iter().map(|(id, digests, tags, size)| ImageInfo { id, digests, tags, size }).collect())
+    }
+
+    /// Removes an image from the engine.
+    ///
+    /// # Errors
+    /// `NotFound` where it is not held, `Conflict` or `Engine` where a container uses it.
+    pub async fn remove_image(&self, image: &Reference, force: bool) -> Result<(), Error> {
+        let (backend, _) = self.inner.chosen().await?;
+        let looker = self.inner.looker(backend, Call::ImageInspect)?;
+        if looker.look_at_image(image).await?.is_none() {
+            return Err(Error::NotFound { kind: "image", name: image.to_string() });
+        }
+        let scope = Scope::of_image(Call::ImageRemove, image, force);
+        self.inner.guest(backend, scope, &self.inner.redactor).await?.remove_image(image, force).await?;
+        if !self.inner.services.dry_run && looker.look_at_image(image).await?.is_some() && image.is_pinned() {
+            return Err(Error::Engine { command: "remove".to_owned(), status: 0, message: format!("{image} is still there") });
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    pub(super) async fn pull(&self, backend: &Arc<Backend>, image: &Reference) -> Result<(), Error> {
+        self.say(Level::Info, || format!("pulling {image} with {}", backend.name()));
+        let scope = Scope::of_image(Call::Pull, image, false);
+        self.guest(backend, scope, &self.redactor).await?.pull(image).await
+    }
+
+    /// The image that the engine holds, proved as far as the policy demands.
+    pub(super) async fn proved(&self, backend: &Arc<Backend>, image: &Reference, warning: Option<String>) -> Result<PulledImage, Error> {
+        let looker = self.looker(backend, Call::ImageInspect)?;
+        let facts = looker.look_at_image(image).await?;
+        let facts = facts.ok_or_else(|| Error::NotFound { kind: "image", name: image.to_string() })?;
+        if let Some(warning) = &warning {
+            self.say(Level::Warning, || warning.clone());
+        }
+        let report = self.report(backend, image, &facts).await?;
+        let digest = report.as_ref().map(|report| report.requested.to_string());
+        let known = [("image", image.name()), ("digest", digest.clone().unwrap_or_default()), ("id", facts.id.clone())];
+        looker.record_verification(&known.each_ref().map(|(key, value)| (*key, value.as_str())))?;
+        Ok(PulledImage {
+            image: image.name(),
+            tag: image.tag().map(str::to_owned),
+            digest,
+            id: facts.id,
+            backend: backend.name().to_owned(),
+            verification: report,
+            warnings: warning.into_iter().collect(),
+        })
+    }
+
+    /// What was proved of the digest asked for, or of the one that the engine claims for a tag.
+    async fn report(&self, backend: &Backend, image: &Reference, facts: &ImageFacts) -> Result<Option<Report>, Error> {
+        let digest = image.digest().copied().or_else(|| facts.claimed_digest(image));
+        let Some(digest) = digest else {
+            return self.unproved(format!("the engine names no digest for {image}")).map(|()| None);
+        };
+        let ask_registry = backend.grants().evidence().manifest.registry;
+        let report = self.verifier.verify(image, digest, facts, ask_registry).await?;
+        if report.level() == Proof::Claimed {
+            self.unproved(format!("the manifest of {image} can't be had: {}", reasons(&report)))?;
+        }
+        Ok(Some(report))
+    }
+
+    /// Nothing was proved: an error, unless the policy is content with the engine's word.
+    fn unproved(&self, why: String) -> Result<(), Error> {
+        match self.policy.demand() {
+            Demand::Claimed => {
+                self.say(Level::Warning, || format!("not proved: {why}"));
+                Ok(())
+            }
+            Demand::Manifest => Err(Error::Digest(format!("{why}; a policy file may say demand = \"claimed\" under [images]"))),
+        }
+    }
+
+    /// What a pull that a dry run leaves out would bring.
+    async fn foretold(&self, backend: &Arc<Backend>, image: &Reference) -> Result<PulledImage, Error> {
+        let digest = image.digest().copied().ok_or_else(|| Error::NotFound { kind: "image", name: image.to_string() })?;
+        let id = self.foretold_id(image, digest).await?;
+        Ok(PulledImage {
+            image: image.name(),
+            tag: image.tag().map(str::to_owned),
+            digest: Some(digest.to_string()),
+            id: id.to_string(),
+            backend: backend.name().to_owned(),
+            verification: None,
+            warnings: vec!["a dry run: nothing was pulled".to_owned()],
+        })
+    }
+
+    pub(super) async fn foretold_id(&self, image: &Reference, digest: Digest) -> Result<Digest, Error> {
+        let id = self.verifier.foretell(image, digest).await?;
+        id.ok_or_else(|| Error::Digest(format!("the manifest of {image} can't be had, so a dry run can't tell its image ID")))
+    }
+
+    /// The verified image of a container that is to be created: held already, or pulled.
+    pub(super) async fn ensured(&self, backend: &Arc<Backend>, image: &Reference) -> Result<PulledImage, Error> {
+        let warning = self.policy.check_image(image)?;
+        match self.proved(backend, image, warning.clone()).await {
+            Err(Error::NotFound { .. }) => {}
+            proved => return proved,
+        }
+        if self.services.dry_run {
+            self.pull(backend, image).await?;
+            return self.foretold(backend, image).await;
+        }
+        self.pull(backend, image).await?;
+        self.proved(backend, image, warning).await
+    }
+}
+
+fn reasons(report: &Report) -> String {
+    let why = |link: &Link| match &link.status {
+        Status::NotCheckable { why, remedy } if link.step < Step::ImageId => Some(format!("{why} ({remedy})")),
+        _ => None,
+    };
+    let text = report.links.iter().filter_map(why).collect::<Vec<_>>().join("; ");
+    if text.is_empty() { "no source has it".to_owned() } else { text }
+}

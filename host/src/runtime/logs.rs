@@ -1,0 +1,110 @@
+//! Output of containers, redacted, as it comes.
+
+use std::sync::Arc;
+
+use super::create::Created;
+use super::{Inner, Portreeve};
+use crate::broker::{Broker, Running};
+use crate::error::Error;
+use crate::evidence::ContainerState;
+use crate::output::LogChunk;
+use crate::sandbox::Guest;
+use crate::scope::{Call, LogOptions, Scope};
+
+/// The output of a container: its log, or what it prints while it runs. Dropping it ends the reading.
+///
+/// Nothing is read ahead: whoever reads slowly makes the container wait, and memory stays bounded.
+pub struct LogStream {
+    inner: Arc<Inner>,
+    broker: Arc<Broker>,
+    running: Running,
+    /// Of a run with its output attached: what is to be looked at when it ends.
+    attached: Option<Attached>,
+}
+
+struct Attached {
+    created: Created,
+    remove: bool,
+    /// Standard error's last line: what the engine says where it could not start.
+    last_words: Vec<u8>,
+}
+
+impl Portreeve {
+    /// Opens the log of a container of ours.
+    ///
+    /// # Errors
+    /// `NotFound` where it is not there or not ours.
+    pub async fn logs(&self, name: &str, options: &LogOptions) -> Result<LogStream, Error> {
+        let (backend, container) = self.inner.find(name).await?;
+        let redactor = self.inner.redactor_of_container(&container);
+        let scope = Scope::of_container(Call::Logs, name, &container.id).with_log_options(options);
+        let broker = self.inner.broker(&backend, scope, &redactor)?;
+        let running = Guest::enter(&self.inner.sandbox, Arc::clone(&broker)).await?.logs(name, options).await?;
+        Ok(LogStream { inner: Arc::clone(&self.inner), broker, running, attached: None })
+    }
+}
+
+impl LogStream {
+    pub(super) fn attached(inner: Arc<Inner>, broker: Arc<Broker>, running: Running, created: Created, remove: bool) -> Self {
+        Self { inner, broker, running, attached: Some(Attached { created, remove, last_words: Vec::new() }) }
+    }
+
+    /// The next piece; none at the end. Cancelling it loses nothing.
+    pub async fn next(&mut self) -> Option<LogChunk> {
+        let chunk = self.running.next().await?;
+        if let (Some(attached), LogChunk::Stderr(bytes)) = (&mut self.attached, &chunk) {
+            attached.hear(bytes);
+        }
+        Some(chunk)
+    }
+
+    /// Waits for the end and gives the exit status: the container's own for a run, else 0.
+    ///
+    /// # Errors
+    /// `Engine` where the engine failed; for a run, what was created is removed again then.
+    pub async fn finish(mut self) -> Result<i32, Error> {
+        while self.next().await.is_some() {}
+        let status = self.running.finish().await?;
+        match self.attached.take() {
+            Some(attached) => self.conclude(status, attached).await,
+            None if status == 0 => Ok(0),
+            None => Err(Error::Engine { command: self.running.command().to_owned(), status, message: "the log ended early".to_owned() }),
+        }
+    }
+
+    /// The container's own status, from the host's evidence; then it is removed where that was asked.
+    async fn conclude(&self, status: i32, attached: Attached) -> Result<i32, Error> {
+        let Attached { created, remove, last_words, .. } = attached;
+        if self.inner.services.dry_run {
+            return Ok(0);
+        }
+        let backend = self.broker.backend();
+        let seen = self.inner.look_again(backend, &created.container).await?;
+        let ended = seen.as_ref().is_none_or(|seen| seen.state != ContainerState::Created);
+        if remove || !ended {
+            self.inner.abandon(backend, &created.container.name).await;
+        }
+        if !ended {
+            let message = self.broker.redactor().text(String::from_utf8_lossy(&last_words).trim());
+            return Err(Error::Engine { command: self.running.command().to_owned(), status, message });
+        }
+        Ok(seen.and_then(|seen| seen.exit_code).unwrap_or(status))
+    }
+
+    /// Ends what a run began: the container is removed. For a caller that goes away.
+    pub async fn abandon(self) {
+        if let Some(attached) = &self.attached {
+            self.inner.abandon(self.broker.backend(), &attached.created.container.name).await;
+        }
+    }
+}
+
+impl Attached {
+    /// Keeps the end of what was said on standard error.
+    fn hear(&mut self, bytes: &[u8]) {
+        const KEPT: usize = 4096;
+        self.last_words.extend_from_slice(bytes);
+        let excess = self.last_words.len().saturating_sub(KEPT);
+        self.last_words.drain(..excess);
+    }
+}

@@ -1,0 +1,129 @@
+//! The façade: the one place that wires the parts, and the calls that a caller makes.
+
+mod builder;
+mod containers;
+mod create;
+mod detect;
+mod images;
+mod lifecycle;
+mod logs;
+mod mounts;
+mod preflight;
+mod probing;
+mod secrets;
+
+pub use builder::PortreeveBuilder;
+pub use containers::Removed;
+pub use detect::{BackendInfo, CommandInfo, Detection, EngineIdentity};
+pub use images::{ImageInfo, PulledImage};
+pub use logs::LogStream;
+pub use preflight::{Intention, PreflightReport};
+
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+
+use crate::backend::{Backend, HostEnvironment};
+use crate::broker::{Broker, Services};
+use crate::error::Error;
+use crate::evidence::image::Verifier;
+use crate::event::Level;
+use crate::journal::{Head, Journal, VerifyReport};
+use crate::policy::Policy;
+use crate::redaction::Redactor;
+use crate::sandbox::{Guest, Sandbox};
+use crate::scope::{Call, Scope};
+use crate::state::StateDir;
+
+/// A host for container-runtime backends.
+///
+/// Cheap to clone; every clone is the same host. Dropping the future of a call cancels it: what it started is ended.
+///
+/// What is denied unless a policy file or a grant says otherwise: every command that stands in no grant, host
+/// networking, ports beyond loopback, mounts of system folders and key material, images that were not verified, and
+/// every object that this install did not create.
+#[derive(Clone)]
+pub struct Portreeve {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    state: StateDir,
+    services: Arc<Services>,
+    sandbox: Sandbox,
+    backends: Vec<Arc<Backend>>,
+    policy: Policy,
+    redactor: Redactor,
+    verifier: Verifier,
+    environment: HostEnvironment,
+    chosen: OnceCell<(Arc<Backend>, Detection)>,
+}
+
+impl Portreeve {
+    /// Starts to configure a host.
+    #[must_use]
+    pub fn builder() -> PortreeveBuilder {
+        PortreeveBuilder::default()
+    }
+
+    /// The policy that holds for callers.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.inner.policy
+    }
+
+    /// The folder that holds the install's key, its journal and its caches.
+    #[must_use]
+    pub fn state_dir(&self) -> &std::path::Path {
+        self.inner.state.path()
+    }
+
+    /// The loaded backends, the preferred one first.
+    #[must_use]
+    pub fn backends(&self) -> Vec<BackendInfo> {
+        self.inner.backends.iter().map(|backend| BackendInfo::of(backend)).collect()
+    }
+
+    /// The journal's head, to be kept elsewhere.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn journal_head(&self) -> Result<Head, Error> {
+        self.inner.services.journal.head().map_err(|error| Error::State(error.to_string()))
+    }
+
+    /// Verifies the whole journal.
+    ///
+    /// # Errors
+    /// When it can't be read. What is wrong with it stands in the report.
+    pub fn verify_journal(&self, kept: Option<Head>) -> Result<VerifyReport, Error> {
+        Journal::verify(&self.inner.state, kept).map_err(|error| Error::State(error.to_string()))
+    }
+
+    /// Waits until every process that is being ended is gone, at most for so long. Blocks; for the end of a program.
+    #[must_use]
+    pub fn settle(&self, limit: std::time::Duration) -> bool {
+        self.inner.services.executor.settle(limit)
+    }
+}
+
+impl Inner {
+    /// The monitor of a call.
+    fn broker(&self, backend: &Arc<Backend>, scope: Scope, redactor: &Redactor) -> Result<Arc<Broker>, Error> {
+        Broker::new(Arc::clone(backend), Arc::clone(&self.services), scope, redactor.clone()).map(Arc::new)
+    }
+
+    /// The monitor of a call without facts: for the host's own looking.
+    fn looker(&self, backend: &Arc<Backend>, call: Call) -> Result<Arc<Broker>, Error> {
+        self.broker(backend, Scope::new(call), &self.redactor)
+    }
+
+    /// A fresh instance, and the monitor that it asks.
+    async fn guest(&self, backend: &Arc<Backend>, scope: Scope, redactor: &Redactor) -> Result<Guest, Error> {
+        Guest::enter(&self.sandbox, self.broker(backend, scope, redactor)?).await
+    }
+
+    fn say(&self, level: Level, message: impl FnOnce() -> String) {
+        self.services.events.say(level, || self.redactor.text(&message()));
+    }
+}

@@ -1,0 +1,81 @@
+//! Compiled code on disk: derived from components, keyed by all that it depends on, sealed with the install's key.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{Read, Write};
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::digest::Digest;
+use crate::state::DerivedKey;
+
+/// The most compiled code that is read back, in bytes.
+const MOST: u64 = 256 << 20;
+/// The length of a seal.
+const SEAL: usize = 32;
+
+/// A folder of the state directory that only its owner can write.
+pub(crate) struct CodeCache {
+    folder: Dir,
+    key: DerivedKey,
+}
+
+impl CodeCache {
+    pub(crate) fn new(folder: Dir, key: DerivedKey) -> Self {
+        Self { folder, key }
+    }
+
+    /// The code of a component; none where there is none, or its seal is broken.
+    pub(super) fn load(&self, engine: &Engine, digest: &Digest) -> Option<Component> {
+        let name = name_of(engine, digest);
+        let mut file = self.folder.open(&name).ok()?;
+        let mut sealed = Vec::new();
+        Read::by_ref(&mut file).take(MOST).read_to_end(&mut sealed).ok()?;
+        let (seal, code) = sealed.split_at_checked(SEAL)?;
+        self.seal(&name, code).verify_slice(seal).ok()?;
+        load_sealed(engine, code)
+    }
+
+    /// Keeps the code of a component. Where that fails it is compiled again the next time.
+    pub(super) fn store(&self, digest: &Digest, component: &Component) {
+        let name = name_of(component.engine(), digest);
+        if let Ok(code) = component.serialize() {
+            // A cache: whoever can't write it compiles again.
+            let _unwritten = self.write(&name, &code);
+        }
+    }
+
+    /// Binds the code to the name that it is kept under.
+    fn seal(&self, name: &str, code: &[u8]) -> Hmac<Sha256> {
+        self.key.hmac().chain_update(name.as_bytes()).chain_update([0]).chain_update(code)
+    }
+
+    fn write(&self, name: &str, code: &[u8]) -> std::io::Result<()> {
+        let temporary = format!("{name}.{}", std::process::id());
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = self.folder.open_with(&temporary, &options)?;
+        file.write_all(&self.seal(name, code).finalize().into_bytes())?;
+        file.write_all(code)?;
+        self.folder.rename(&temporary, &self.folder, name)
+    }
+}
+
+/// The component, wasmtime's whole version and configuration, and this machine's kind of processor.
+fn name_of(engine: &Engine, digest: &Digest) -> String {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!("{}-{}-{}-{:016x}.code", digest.hex(), env!("PORTREEVE_WASMTIME"), std::env::consts::ARCH, hasher.finish())
+}
+
+/// Wasmtime runs what it is given here: the seal was made by this install over this very code.
+#[allow(unsafe_code, reason = "native code can't be checked; it was compiled here and its seal holds")]
+fn load_sealed(engine: &Engine, code: &[u8]) -> Option<Component> {
+    // SAFETY: `code` bears a MAC, under the install's own key (0600), over bytes that `Component::serialize` gave this
+    // program, for the same component, wasmtime version and configuration. Whoever can forge that is the same user.
+    unsafe { Component::deserialize(engine, code) }.ok()
+}

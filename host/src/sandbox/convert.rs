@@ -1,0 +1,201 @@
+//! Between the types of the interface and those of the host.
+
+use super::bindings::portreeve::backend::types as wit;
+use crate::error::{Error, Fault, FaultKind};
+use crate::reference::Reference;
+use crate::scope::{Argument, Ask, Given, for_engine, gpu_ids};
+use crate::spec::{ContainerSpec, Gpus, Mount, MountSource, NetworkMode, Port, Protocol, RestartPolicy, SecretDelivery};
+
+/// What a guest asks for.
+pub(super) fn ask(command: String, arguments: Vec<wit::Argument>) -> Ask {
+    Ask { command, arguments: arguments.into_iter().map(argument).collect() }
+}
+
+fn argument(argument: wit::Argument) -> Argument {
+    Argument { slot: argument.slot, given: given(argument.value) }
+}
+
+fn given(value: wit::Value) -> Given {
+    use wit::Value;
+    match value {
+        Value::Container(text) | Value::Gpu(text) | Value::Volume(text) | Value::Pod(text) | Value::Network(text) | Value::Text(text) => {
+            Given::Text(text)
+        }
+        Value::Image(image) => Given::Text(image.reference),
+        Value::Port(port) => port_fields(&port),
+        Value::Mount(mount) => mount_fields(mount),
+        Value::Env(wit::Env::Plain(variable)) => Given::Fields(vec![("name", variable.name), ("value", variable.value)]),
+        Value::Env(wit::Env::Secret(name) | wit::Env::SecretFile(name)) => Given::Fields(vec![("name", name)]),
+        Value::Label(label) => Given::Fields(vec![("key", label.key), ("value", label.value)]),
+        Value::Ulimit(limit) => {
+            Given::Fields(vec![("name", limit.name), ("soft", limit.soft.to_string()), ("hard", limit.hard.to_string())])
+        }
+        Value::Tmpfs(tmpfs) => {
+            let size = tmpfs.size.map(|size| size.to_string()).unwrap_or_default();
+            Given::Fields(vec![("target", tmpfs.target), ("size", size)])
+        }
+        Value::Flag => Given::Flag,
+        Value::Number(number) => Given::Number(number),
+        Value::Words(words) => Given::Words(words),
+        Value::Extension(extension) => Given::Fields(vec![("extension", extension.name)]),
+    }
+}
+
+fn port_fields(port: &wit::Port) -> Given {
+    let address = if port.address.contains(':') { format!("[{}]", port.address) } else { port.address.clone() };
+    let host = if port.host == 0 { String::new() } else { port.host.to_string() };
+    let protocol = match port.protocol {
+        wit::Protocol::Tcp => "tcp",
+        wit::Protocol::Udp => "udp",
+        wit::Protocol::Sctp => "sctp",
+    };
+    Given::Fields(vec![("address", address), ("host", host), ("container", port.container.to_string()), ("protocol", protocol.to_owned())])
+}
+
+fn mount_fields(mount: wit::Mount) -> Given {
+    let (wit::MountSource::Path(source) | wit::MountSource::Volume(source)) = mount.source;
+    Given::Fields(vec![("source", source), ("target", mount.target), ("readonly", mount.read_only.to_string())])
+}
+
+/// As much of an error as a guest may know.
+pub(super) fn for_guest(error: Error) -> wit::Error {
+    match error {
+        Error::Refused(refusal) => wit::Error::Refused(wit::Refusal { command: refusal.command, slot: refusal.slot }),
+        Error::Timeout(_) => wit::Error::Timeout("the command's time ran out".to_owned()),
+        Error::Unavailable(_) => wit::Error::Unavailable("the program can't be run".to_owned()),
+        Error::Unsupported(_) => wit::Error::Unsupported("the program is a script, and is not followed".to_owned()),
+        Error::Cancelled => wit::Error::Cancelled,
+        _ => wit::Error::Unavailable("the host can't do it now".to_owned()),
+    }
+}
+
+/// A guest's error, in the host's words. Texts are a guest's: the caller redacts and bounds them.
+pub(super) fn from_guest(error: wit::Error, clean: impl Fn(&str) -> String, fault: impl Fn(FaultKind, &str) -> Fault) -> Error {
+    match error {
+        wit::Error::Refused(_) => fault(FaultKind::Untrue, "it speaks of a refusal that the host did not make").into(),
+        wit::Error::NotFound(what) => Error::NotFound { kind: "object", name: clean(&what) },
+        wit::Error::Conflict(what) => Error::InUse(clean(&what)),
+        wit::Error::Digest(what) => Error::Digest(clean(&what)),
+        wit::Error::Unauthorised(what) => Error::Unauthorised(clean(&what)),
+        wit::Error::Unavailable(what) => Error::Unavailable(clean(&what)),
+        wit::Error::Engine(failure) => {
+            Error::Engine { command: "the engine".to_owned(), status: failure.status, message: clean(&failure.message) }
+        }
+        wit::Error::Unsupported(what) => Error::Unsupported(clean(&what)),
+        wit::Error::Invalid(what) => Error::Config(clean(&what)),
+        wit::Error::Timeout(what) => Error::Timeout(clean(&what)),
+        wit::Error::Cancelled => Error::Cancelled,
+        wit::Error::Extension(extension) => Error::Unsupported(clean(&extension.name)),
+    }
+}
+
+/// An image as a guest sees it.
+pub(super) fn image(reference: &Reference) -> wit::Image {
+    wit::Image {
+        reference: for_engine(reference),
+        name: reference.name(),
+        tag: reference.tag().map(str::to_owned),
+        digest: reference.digest().map(ToString::to_string),
+    }
+}
+
+/// A container's spec as a guest sees it: secrets by their names.
+pub(super) fn spec(spec: &ContainerSpec) -> wit::ContainerSpec {
+    wit::ContainerSpec {
+        image: image(&spec.image),
+        name: spec.name.to_string(),
+        words: spec.words.clone(),
+        env: env(spec),
+        mounts: spec.mounts.iter().map(mount).collect(),
+        ports: spec.ports.iter().map(port).collect(),
+        gpus: gpus(&spec.gpus),
+        labels: spec.labels.iter().map(|label| wit::Label { key: label.key().to_owned(), value: label.value().to_owned() }).collect(),
+        options: options(spec),
+    }
+}
+
+fn env(spec: &ContainerSpec) -> Vec<wit::Env> {
+    let plain = spec.env.iter().map(|variable| {
+        wit::Env::Plain(wit::Variable { name: variable.name.to_string(), value: variable.value.clone() })
+    });
+    let secret = spec.secrets.iter().map(|secret| match secret.delivery {
+        SecretDelivery::Environment => wit::Env::Secret(secret.name.to_string()),
+        SecretDelivery::File(_) => wit::Env::SecretFile(secret.name.to_string()),
+    });
+    plain.chain(secret).collect()
+}
+
+/// A mount as a guest sees it.
+pub(super) fn mount(mount: &Mount) -> wit::Mount {
+    let source = match &mount.source {
+        MountSource::Path(path) => wit::MountSource::Path(path.to_string_lossy().into_owned()),
+        MountSource::Volume(name) => wit::MountSource::Volume(name.to_string()),
+    };
+    wit::Mount { source, target: mount.target.to_string(), read_only: mount.read_only }
+}
+
+/// A port as a guest sees it.
+pub(super) fn port(port: &Port) -> wit::Port {
+    let protocol = match port.protocol {
+        Protocol::Tcp => wit::Protocol::Tcp,
+        Protocol::Udp => wit::Protocol::Udp,
+        Protocol::Sctp => wit::Protocol::Sctp,
+    };
+    wit::Port { address: port.address.to_string(), host: port.host, container: port.container, protocol }
+}
+
+/// GPUs as a guest sees them.
+pub(super) fn gpus(gpus: &Gpus) -> wit::Gpus {
+    match gpus {
+        Gpus::None => wit::Gpus::None,
+        Gpus::All => wit::Gpus::All,
+        Gpus::Mask(_) => wit::Gpus::Mask(gpu_ids(gpus)),
+    }
+}
+
+fn options(spec: &ContainerSpec) -> Vec<wit::ContainerOption> {
+    use wit::ContainerOption as Option_;
+    let mut options = Vec::new();
+    if !spec.entrypoint.is_empty() {
+        options.push(Option_::Entrypoint(spec.entrypoint.clone()));
+    }
+    options.extend(spec.workdir.as_ref().map(|workdir| Option_::Workdir(workdir.to_string())));
+    options.extend(spec.user.as_ref().map(|user| Option_::User(user.as_str().to_owned())));
+    options.extend(spec.memory.map(|memory| Option_::Memory(memory.bytes())));
+    options.extend(spec.cpus.map(|cpus| Option_::Cpus(cpus.thousandths())));
+    options.extend(spec.pids.map(Option_::Pids));
+    options.extend(spec.restart.map(|policy| Option_::Restart(restart(policy))));
+    options.extend(spec.network.as_ref().map(|mode| Option_::Network(network(mode))));
+    options.extend(spec.stop_grace.map(Option_::StopGrace));
+    options.extend(spec.remove.then_some(Option_::RemoveWhenEnded));
+    options.extend(spec.read_only.then_some(Option_::ReadOnlyRoot));
+    options.extend(spec.shm_size.map(|size| Option_::ShmSize(size.bytes())));
+    options.extend(spec.hostname.as_ref().map(|name| Option_::Hostname(name.to_string())));
+    options.extend(spec.stop_signal.as_ref().map(|signal| Option_::StopSignal(signal.as_str().to_owned())));
+    options.extend(spec.cap_drop.iter().cloned().map(Option_::CapDrop));
+    options.extend(spec.tmpfs.iter().map(|tmpfs| {
+        Option_::Tmpfs(wit::Tmpfs { target: tmpfs.target.to_string(), size: Some(tmpfs.size.bytes()) })
+    }));
+    options.extend(spec.ulimits.iter().map(|limit| {
+        Option_::Ulimit(wit::Ulimit { name: limit.name.clone(), soft: limit.soft, hard: limit.hard })
+    }));
+    options
+}
+
+fn restart(policy: RestartPolicy) -> wit::RestartPolicy {
+    match policy {
+        RestartPolicy::No => wit::RestartPolicy::No,
+        RestartPolicy::Always => wit::RestartPolicy::Always,
+        RestartPolicy::OnFailure(times) => wit::RestartPolicy::OnFailure(times.unwrap_or_default()),
+        RestartPolicy::UnlessStopped => wit::RestartPolicy::UnlessStopped,
+    }
+}
+
+fn network(mode: &NetworkMode) -> wit::NetworkMode {
+    match mode {
+        NetworkMode::None => wit::NetworkMode::None,
+        NetworkMode::Bridge => wit::NetworkMode::Bridge,
+        NetworkMode::Host => wit::NetworkMode::Host,
+        NetworkMode::Named(name) => wit::NetworkMode::Named(name.to_string()),
+    }
+}

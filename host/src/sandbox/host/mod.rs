@@ -1,0 +1,13 @@
+//! The imports: one file for each interface. None of them decides; all of them ask the broker.
+
+mod devices;
+mod engine;
+mod logs;
+mod narration;
+
+pub use engine::LinesHandle;
+pub use logs::LogHandle;
+
+use super::store::State;
+
+impl super::bindings::portreeve::backend::types::Host for State {}

@@ -1,0 +1,18 @@
+//! Where guest code runs: a fresh instance for each call, and nothing of it left afterwards.
+//!
+//! Wasmtime's types and the generated types of the interface stay inside this module.
+
+mod bindings;
+mod cache;
+mod call;
+mod component;
+mod convert;
+mod engine;
+mod host;
+mod store;
+
+pub(crate) use cache::CodeCache;
+pub use call::{Finding, Severity};
+pub(crate) use call::{DetectedEngine, Guest, Identity, ProbeFact};
+pub(crate) use component::Component;
+pub(crate) use engine::Sandbox;

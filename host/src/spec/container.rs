@@ -1,0 +1,235 @@
+//! The container as a whole.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{
+    Cpus, EnvName, Gpus, InsidePath, Label, Memory, Mount, Name, Port, Secret, Signal, SpecError, Tmpfs, Ulimit, User, Variable,
+};
+use crate::reference::Reference;
+
+/// What an engine does when the container ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestartPolicy {
+    /// Nothing.
+    No,
+    /// Starts it again, always.
+    Always,
+    /// Starts it again when it failed, at most so many times.
+    OnFailure(Option<u32>),
+    /// Starts it again unless somebody stopped it.
+    UnlessStopped,
+}
+
+impl FromStr for RestartPolicy {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        match text {
+            "no" => return Ok(Self::No),
+            "always" => return Ok(Self::Always),
+            "unless-stopped" => return Ok(Self::UnlessStopped),
+            "on-failure" => return Ok(Self::OnFailure(None)),
+            _ => {}
+        }
+        let times = text.strip_prefix("on-failure:").and_then(|times| times.parse().ok());
+        times.map(|times| Self::OnFailure(Some(times))).ok_or_else(|| {
+            SpecError::new("restart policy", text, "there is no such policy", "no, always, on-failure[:TIMES] or unless-stopped")
+        })
+    }
+}
+
+impl fmt::Display for RestartPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::No => f.write_str("no"),
+            Self::Always => f.write_str("always"),
+            Self::OnFailure(None) => f.write_str("on-failure"),
+            Self::OnFailure(Some(times)) => write!(f, "on-failure:{times}"),
+            Self::UnlessStopped => f.write_str("unless-stopped"),
+        }
+    }
+}
+
+/// The network that a container is attached to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetworkMode {
+    /// None but loopback.
+    None,
+    /// The engine's bridge, or its rootless stand-in.
+    Bridge,
+    /// The host's own.
+    Host,
+    /// A named one.
+    Named(Name),
+}
+
+impl FromStr for NetworkMode {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        match text {
+            "none" => Ok(Self::None),
+            "bridge" => Ok(Self::Bridge),
+            "host" => Ok(Self::Host),
+            "default" | "private" | "slirp4netns" | "pasta" | "ns" | "container" => {
+                Err(SpecError::new("network", text, "it is a word of the engines", "none, bridge, host, or the name of a network"))
+            }
+            name => name.parse().map(Self::Named),
+        }
+    }
+}
+
+impl fmt::Display for NetworkMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Bridge => f.write_str("bridge"),
+            Self::Host => f.write_str("host"),
+            Self::Named(name) => f.write_str(name.as_str()),
+        }
+    }
+}
+
+/// A container as the caller wants it.
+///
+/// ```
+/// use portreeve::ContainerSpec;
+/// let mut spec = ContainerSpec::new("docker.io/library/alpine:3".parse()?, "hello".parse()?);
+/// spec.words = vec!["echo".into(), "hello".into()];
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ContainerSpec {
+    /// The image; verified before anything is created.
+    pub image: Reference,
+    /// Its name.
+    pub name: Name,
+    /// The words of its command, after the image; free text without NUL.
+    pub words: Vec<String>,
+    /// The program to start instead of the image's; what follows the first goes before `words`.
+    pub entrypoint: Vec<String>,
+    /// Its working directory; the image's own by default.
+    pub workdir: Option<InsidePath>,
+    /// Its user; the image's own by default.
+    pub user: Option<User>,
+    /// Its plain environment.
+    pub env: Vec<Variable>,
+    /// Its secrets.
+    pub secrets: Vec<Secret>,
+    /// Its mounts.
+    pub mounts: Vec<Mount>,
+    /// Its published ports.
+    pub ports: Vec<Port>,
+    /// Its GPUs; none by default.
+    pub gpus: Gpus,
+    /// Its labels.
+    pub labels: Vec<Label>,
+    /// Its memory limit; the engine's default by default, as for what follows.
+    pub memory: Option<Memory>,
+    /// Its processor limit.
+    pub cpus: Option<Cpus>,
+    /// The most processes it may have.
+    pub pids: Option<u32>,
+    /// What happens when it ends.
+    pub restart: Option<RestartPolicy>,
+    /// Its network.
+    pub network: Option<NetworkMode>,
+    /// Seconds between TERM and KILL when the engine stops it.
+    pub stop_grace: Option<u32>,
+    /// The signal that asks it to stop.
+    pub stop_signal: Option<Signal>,
+    /// The engine removes it when it ends.
+    pub remove: bool,
+    /// Its root file system can't be written.
+    pub read_only: bool,
+    /// File systems in memory.
+    pub tmpfs: Vec<Tmpfs>,
+    /// The size of its `/dev/shm`.
+    pub shm_size: Option<Memory>,
+    /// Its process limits.
+    pub ulimits: Vec<Ulimit>,
+    /// Capabilities taken away, by their names without `CAP_`; `ALL` for all.
+    pub cap_drop: Vec<String>,
+    /// The host name inside.
+    pub hostname: Option<Name>,
+}
+
+impl ContainerSpec {
+    /// A container of this image and name, and all else as the image and the engine have it.
+    #[must_use]
+    pub fn new(image: Reference, name: Name) -> Self {
+        Self {
+            image,
+            name,
+            words: Vec::new(),
+            entrypoint: Vec::new(),
+            workdir: None,
+            user: None,
+            env: Vec::new(),
+            secrets: Vec::new(),
+            mounts: Vec::new(),
+            ports: Vec::new(),
+            gpus: Gpus::None,
+            labels: Vec::new(),
+            memory: None,
+            cpus: None,
+            pids: None,
+            restart: None,
+            network: None,
+            stop_grace: None,
+            stop_signal: None,
+            remove: false,
+            read_only: false,
+            tmpfs: Vec::new(),
+            shm_size: None,
+            ulimits: Vec::new(),
+            cap_drop: Vec::new(),
+            hostname: None,
+        }
+    }
+
+    /// Checks what no single part can know: a name twice, a NUL in a word.
+    ///
+    /// # Errors
+    /// Says which.
+    pub fn check(&self) -> Result<(), SpecError> {
+        self.check_words()?;
+        self.check_names()?;
+        self.check_targets()
+    }
+
+    fn check_words(&self) -> Result<(), SpecError> {
+        let mut words = self.words.iter().chain(&self.entrypoint);
+        match words.find(|word| word.contains('\0')) {
+            Some(word) => Err(SpecError::new("word", word, "it holds a NUL", "text without NUL")),
+            None => Ok(()),
+        }
+    }
+
+    fn check_names(&self) -> Result<(), SpecError> {
+        let names = self.env.iter().map(|variable| &variable.name).chain(self.secrets.iter().map(|secret| &secret.name));
+        twice(names.map(EnvName::as_str), "variable", "a name once")?;
+        twice(self.labels.iter().map(Label::key), "label", "a key once")
+    }
+
+    fn check_targets(&self) -> Result<(), SpecError> {
+        let mounts = self.mounts.iter().map(|mount| mount.target.as_str());
+        twice(mounts.chain(self.tmpfs.iter().map(|tmpfs| tmpfs.target.as_str())), "mount target", "a target once")?;
+        let cap = |name: &&String| name.is_empty() || !super::is_made_of(name, b"_");
+        match self.cap_drop.iter().find(cap) {
+            Some(name) => Err(SpecError::new("capability", name, "it is no name of one", "a name such as NET_RAW, or ALL")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn twice<'a>(names: impl Iterator<Item = &'a str>, what: &'static str, expected: &'static str) -> Result<(), SpecError> {
+    let mut seen = std::collections::BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(SpecError::new(what, name, "it stands there twice", expected));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! What a caller wants of a container, parsed once and never checked again.
+//!
+//! A value of one of these types is well formed. Whether the operator allows it is the policy's to say, and whether
+//! a backend may name it is the scope's.
+
+mod container;
+mod environment;
+mod gpu;
+mod mount;
+mod name;
+mod port;
+mod resources;
+
+pub use container::{ContainerSpec, NetworkMode, RestartPolicy};
+pub use environment::{EnvName, Secret, SecretDelivery, SecretValue, Variable};
+pub use gpu::{Gpu, Gpus};
+pub use mount::{InsidePath, Mount, MountSource, Tmpfs};
+pub use name::{Label, Name, Signal, User};
+pub use port::{Port, Protocol};
+pub use resources::{Cpus, Memory, Ulimit};
+
+/// A part of a request that is not well formed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} {value:?} is not valid: {why}; expected {expected}")]
+#[non_exhaustive]
+pub struct SpecError {
+    /// The kind of thing: `container name`, `port` …
+    pub what: &'static str,
+    /// What was given.
+    pub value: String,
+    /// What is wrong with it.
+    pub why: String,
+    /// What would be right.
+    pub expected: &'static str,
+}
+
+impl SpecError {
+    fn new(what: &'static str, value: &str, why: impl Into<String>, expected: &'static str) -> Self {
+        Self { what, value: value.escape_debug().to_string(), why: why.into(), expected }
+    }
+}
+
+/// Whether every character is one of ASCII letters and digits or of `extra`.
+fn is_made_of(text: &str, extra: &[u8]) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || extra.contains(&byte))
+}

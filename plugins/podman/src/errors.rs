@@ -1,0 +1,141 @@
+//! What Podman's errors mean. Recorded from 4.3.1 and 5.4.2.
+
+use portreeve_plugin::Phrase;
+
+pub(crate) const PHRASES: &[Phrase] = &[
+    // A missing command is the container's failure, not a missing object.
+    Phrase::other("oci runtime attempted to invoke a command that was not found"),
+    Phrase::not_found("no such container"),
+    Phrase::not_found("no container with name or id"),
+    Phrase::not_found("image not known"),
+    Phrase::not_found("no such image"),
+    Phrase::not_found("unable to find a name and tag match"),
+    Phrase::not_found("manifest unknown"),
+    Phrase::not_found("name unknown"),
+    Phrase::not_found("no such volume"),
+    Phrase::not_found("no such network"),
+    Phrase::not_found("no such pod"),
+    Phrase::conflict("already in use"),
+    Phrase::conflict("can only kill running containers"),
+    Phrase::conflict("container state improper"),
+    Phrase::conflict("without force"),
+    Phrase::conflict("image is in use by"),
+    Phrase::conflict("image used by"),
+    Phrase::conflict("please force removal"),
+    Phrase::digest("does not match provided manifest digest"),
+    Phrase::digest("digest did not match"),
+    Phrase::digest("digest does not match expected"),
+    Phrase::unauthorised("unauthorized"),
+    Phrase::unauthorised("authentication required"),
+    Phrase::unauthorised("requested access to the resource is denied"),
+    Phrase::unauthorised("invalid username/password"),
+    Phrase::unsupported("unresolvable cdi devices"),
+    Phrase::unsupported("cgroups in hybrid mode not supported"),
+    Phrase::invalid("invalid reference format"),
+    Phrase::invalid("invalid checksum digest"),
+    Phrase::invalid("unable to find user"),
+    Phrase::unavailable("connection refused"),
+    Phrase::unavailable("connection reset"),
+    Phrase::unavailable("no such host"),
+    Phrase::unavailable("network is unreachable"),
+    Phrase::unavailable("no route to host"),
+    Phrase::unavailable("i/o timeout"),
+    Phrase::unavailable("tls handshake timeout"),
+    Phrase::unavailable("context deadline exceeded"),
+    Phrase::unavailable("unexpected eof"),
+    Phrase::unavailable("toomanyrequests"),
+    Phrase::unavailable("too many requests"),
+    Phrase::unavailable("service unavailable"),
+    Phrase::unavailable("bad gateway"),
+];
+
+/// Warnings of a first command that mean nothing to a container.
+pub(crate) const NOISE: &[&str] = &["is not a shared mount", "Error validating CNI config file"];
+
+#[cfg(test)]
+mod tests {
+    use portreeve_plugin::{Error, classify, engine::Output};
+
+    use super::*;
+
+    fn kind(status: i32, stderr: &str) -> &'static str {
+        let output = Output { status, stdout: String::new(), stderr: stderr.into(), truncated: false };
+        match classify(PHRASES, &output) {
+            Error::NotFound(_) => "not-found",
+            Error::Conflict(_) => "conflict",
+            Error::Digest(_) => "digest",
+            Error::Unauthorised(_) => "unauthorised",
+            Error::Unavailable(_) => "unavailable",
+            Error::Unsupported(_) => "unsupported",
+            Error::Invalid(_) => "invalid",
+            Error::Engine(_) => "engine",
+            _ => "another",
+        }
+    }
+
+    #[test]
+    fn recorded_failures_have_their_kinds() {
+        for (expected, status, stderr) in [
+            ("not-found", 125, "Error: no container with name or ID \"x\" found: no such container"),
+            ("not-found", 125, "Error: inspecting object: no such container x"),
+            ("not-found", 125, "Error: aaaa: image not known"),
+            (
+                "not-found",
+                125,
+                "Error: initializing source docker://r/a:2: reading manifest 2 in r/a: manifest unknown",
+            ),
+            (
+                "conflict",
+                125,
+                "Error: creating container storage: the container name \"pa\" is already in use by 00. You have to remove that container to be able to reuse that name: that name is already in use",
+            ),
+            (
+                "conflict",
+                125,
+                "Error: can only kill running containers. 00 is in state exited: container state improper",
+            ),
+            (
+                "conflict",
+                125,
+                "Error: unable to start container \"00\": cannot listen on the TCP port: listen tcp4 127.0.0.1:80: bind: address already in use",
+            ),
+            (
+                "conflict",
+                2,
+                "Error: cannot remove container 00 as it is running - running or paused containers cannot be removed without force: container state improper",
+            ),
+            (
+                "conflict",
+                125,
+                "Error: unable to delete image \"00\" by ID with more than one tag ([a b]): please force removal",
+            ),
+            (
+                "unauthorised",
+                125,
+                "Error: initializing source docker://r/a:1: reading manifest 1 in r/a: unauthorized: authentication required",
+            ),
+            (
+                "unavailable",
+                125,
+                "Error: pinging container registry r: Get \"https://r/v2/\": dial tcp 127.0.0.1:1: connect: connection refused",
+            ),
+            ("unsupported", 125, "Error: setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=0"),
+            (
+                "unsupported",
+                126,
+                "Error: crun: cgroups in hybrid mode not supported, drop all controllers from cgroupv2: OCI runtime error",
+            ),
+            ("invalid", 125, "Error: invalid checksum digest length"),
+            ("invalid", 125, "Error: unable to find user x: no matching entries in passwd file"),
+            ("engine", 125, "Error: parsing image: Manifest does not match provided manifest digest sha256:00"),
+            ("engine", 125, "Error: statfs /x: no such file or directory"),
+            (
+                "engine",
+                125,
+                "Error: unable to start container \"00\": exec: \"/nonesuch\": stat /nonesuch: no such file or directory: OCI runtime attempted to invoke a command that was not found",
+            ),
+        ] {
+            assert_eq!(kind(status, stderr), expected, "{stderr}");
+        }
+    }
+}

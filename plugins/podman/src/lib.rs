@@ -1,0 +1,109 @@
+//! The Podman backend.
+//!
+//! It knows how Podman speaks: its JSON, the lines of a pull, the words of its errors, and what it needs to work. All
+//! that it could ever run stands in `grants.toml`.
+
+mod detect;
+mod errors;
+mod images;
+mod preflight;
+
+use portreeve_plugin::{
+    Backend, ContainerSpec, ContainerStatus, Description, Engine, Finding, Image, ImageSummary, Intention, LogOptions,
+    Plan, Probe, Probes, Result, cli::Cli, logs::Log, pull,
+};
+
+/// The engine's client.
+const PODMAN: Cli = Cli::new(errors::PHRASES).without(errors::NOISE);
+
+/// The backend.
+#[derive(Debug)]
+pub struct Podman;
+
+portreeve_plugin::backend!(Podman, request = "grants.toml");
+
+impl Backend for Podman {
+    fn describe() -> Description {
+        Description {
+            name: "podman".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            summary: "Podman, as root or rootless".into(),
+        }
+    }
+
+    fn detect(probes: &[Probe]) -> Result<Engine> {
+        detect::detect(Probes(probes))
+    }
+
+    fn preflight(intention: &Intention, probes: &[Probe]) -> Result<Vec<Finding>> {
+        Ok(preflight::preflight(intention, Probes(probes)))
+    }
+
+    fn explain(spec: &ContainerSpec) -> Result<Plan> {
+        PODMAN.explain(spec)
+    }
+
+    fn image_pull(image: &Image) -> Result<()> {
+        pull::pull(&PODMAN, image, images::step)
+    }
+
+    fn image_present(image: &Image) -> Result<bool> {
+        PODMAN.image_present(image)
+    }
+
+    fn image_inspect(image: &Image) -> Result<ImageSummary> {
+        PODMAN.image_inspect(image)
+    }
+
+    fn image_list() -> Result<Vec<ImageSummary>> {
+        images::list()
+    }
+
+    fn image_size(image: &Image) -> Result<u64> {
+        PODMAN.image_inspect(image).map(|image| image.size)
+    }
+
+    fn image_remove(image: &Image, force: bool) -> Result<()> {
+        PODMAN.image_remove(image, force)
+    }
+
+    fn container_create(spec: &ContainerSpec) -> Result<String> {
+        PODMAN.container_create(spec)
+    }
+
+    fn container_start(name: &str) -> Result<()> {
+        PODMAN.container_start(name)
+    }
+
+    fn container_run_to_completion(name: &str) -> Result<Log> {
+        PODMAN.container_run_to_completion(name)
+    }
+
+    fn container_stop(name: &str, grace: u32) -> Result<()> {
+        PODMAN.container_stop(name, grace)
+    }
+
+    fn container_kill(name: &str, signal: &str) -> Result<()> {
+        PODMAN.container_kill(name, signal)
+    }
+
+    fn container_remove(name: &str, force: bool) -> Result<()> {
+        PODMAN.container_remove(name, force)
+    }
+
+    fn container_wait(name: &str) -> Result<i32> {
+        PODMAN.container_wait(name)
+    }
+
+    fn container_inspect(name: &str) -> Result<ContainerStatus> {
+        PODMAN.container_inspect(name)
+    }
+
+    fn container_list() -> Result<Vec<String>> {
+        PODMAN.container_list()
+    }
+
+    fn container_logs(name: &str, options: &LogOptions) -> Result<Log> {
+        PODMAN.container_logs(name, options)
+    }
+}

@@ -1,0 +1,321 @@
+//! Slots and their values.
+
+use crate::{
+    Argument, ContainerOption, ContainerSpec, Env, Error, Gpus, Image, Mount, MountSource, NetworkMode, RestartPolicy,
+    Result, Value,
+};
+
+/// The values for the slots of one command.
+///
+/// A slot that repeats is given many times, in order. Slots of the host (IDs, labels of ownership, limits, endpoint)
+/// are never given; the host takes a value only if it is a fact of the call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arguments(Vec<Argument>);
+
+impl Arguments {
+    /// For a command without slots, and to begin with.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Exactly what a `create` template takes for a spec.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] names the first option that the templates have no slot for.
+    pub fn of_spec(spec: &ContainerSpec) -> Result<Self> {
+        let mut arguments = Self::none()
+            .with("container.name", Value::Container(spec.name.clone()))
+            .each("label", &spec.labels, |label| Value::Label(label.clone()))
+            .each("port", &spec.ports, |port| Value::Port(port.clone()));
+        for mount in &spec.mounts {
+            arguments = arguments.mount(mount);
+        }
+        for env in &spec.env {
+            arguments = arguments.env(env);
+        }
+        arguments = arguments.gpus(&spec.gpus);
+        let mut words = Vec::new();
+        for option in &spec.options {
+            arguments = arguments.option(option, &mut words)?;
+        }
+        words.extend(spec.words.iter().cloned());
+        Ok(if words.is_empty() { arguments } else { arguments.with("word", Value::Words(words)) })
+    }
+
+    /// The call's container, for `container.id`: the host puts in the ID that it verified.
+    #[must_use]
+    pub fn container(self, name: &str) -> Self {
+        self.with("container.id", Value::Container(name.into()))
+    }
+
+    /// The call's image, for `image.reference`.
+    #[must_use]
+    pub fn image(self, image: &Image) -> Self {
+        self.with("image.reference", Value::Image(image.clone()))
+    }
+
+    /// A number of seconds, for `seconds`.
+    #[must_use]
+    pub fn seconds(self, seconds: u32) -> Self {
+        self.number("seconds", seconds.into())
+    }
+
+    /// A flag: a slot without a value.
+    #[must_use]
+    pub fn flag(self, slot: &str) -> Self {
+        self.with(slot, Value::Flag)
+    }
+
+    /// A flag, where it is wanted.
+    #[must_use]
+    pub fn flag_if(self, slot: &str, wanted: bool) -> Self {
+        if wanted { self.flag(slot) } else { self }
+    }
+
+    /// A number.
+    #[must_use]
+    pub fn number(self, slot: &str, number: u64) -> Self {
+        self.with(slot, Value::Number(number))
+    }
+
+    /// A text.
+    #[must_use]
+    pub fn text(self, slot: &str, text: &str) -> Self {
+        self.with(slot, Value::Text(text.into()))
+    }
+
+    /// Any value.
+    #[must_use]
+    pub fn with(mut self, slot: &str, value: Value) -> Self {
+        self.0.push(Argument { slot: slot.into(), value });
+        self
+    }
+
+    /// As the interface has them.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<Argument> {
+        self.0
+    }
+
+    fn each<T>(self, slot: &str, items: &[T], value: impl Fn(&T) -> Value) -> Self {
+        items.iter().fold(self, |arguments, item| arguments.with(slot, value(item)))
+    }
+
+    fn mount(self, mount: &Mount) -> Self {
+        let slot = match mount.source {
+            MountSource::Path(_) => "mount.bind",
+            MountSource::Volume(_) => "mount.volume",
+        };
+        self.with(slot, Value::Mount(mount.clone()))
+    }
+
+    fn env(self, env: &Env) -> Self {
+        let slot = match env {
+            Env::Plain(_) => "env.plain",
+            Env::Secret(_) => "env.secret",
+            Env::SecretFile(_) => "secret.file",
+        };
+        self.with(slot, Value::Env(env.clone()))
+    }
+
+    fn gpus(self, gpus: &Gpus) -> Self {
+        match gpus {
+            Gpus::None => self,
+            Gpus::All => self.with("gpu", Value::Gpu("all".into())),
+            Gpus::Mask(ids) => self.each("gpu", ids, |id| Value::Gpu(id.clone())),
+        }
+    }
+
+    fn option(self, option: &ContainerOption, words: &mut Vec<String>) -> Result<Self> {
+        use ContainerOption as Option;
+        Ok(match option {
+            Option::Entrypoint(entrypoint) => return self.entrypoint(entrypoint, words),
+            Option::Workdir(folder) => self.text("workdir", folder),
+            Option::User(user) => self.text("user", user),
+            Option::Memory(bytes) => self.number("memory", *bytes),
+            Option::Cpus(thousandths) => self.number("cpus", *thousandths),
+            Option::Pids(count) => self.number("pids", (*count).into()),
+            Option::Restart(policy) => self.text("restart", &restart(policy)),
+            Option::Network(mode) => self.network(mode),
+            Option::StopGrace(seconds) => self.number("stop-grace", (*seconds).into()),
+            Option::RemoveWhenEnded => self.flag("remove"),
+            Option::Tmpfs(tmpfs) => self.with("tmpfs", Value::Tmpfs(tmpfs.clone())),
+            Option::ReadOnlyRoot => self.flag("read-only"),
+            Option::ShmSize(bytes) => self.number("shm-size", *bytes),
+            Option::Ulimit(limit) => self.with("ulimit", Value::Ulimit(limit.clone())),
+            Option::CapDrop(name) => self.text("cap.drop", name),
+            Option::Hostname(name) => self.text("hostname", name),
+            Option::StopSignal(signal) => self.text("stop-signal", signal),
+            other => return Err(Error::Unsupported(format!("`create` has no slot for {}", name(other)))),
+        })
+    }
+
+    fn network(self, mode: &NetworkMode) -> Self {
+        match mode {
+            NetworkMode::None => self.flag("network.none"),
+            NetworkMode::Bridge => self.flag("network.bridge"),
+            NetworkMode::Host => self.flag("network.host"),
+            NetworkMode::Named(name) => self.text("network.named", name),
+        }
+    }
+
+    fn entrypoint(self, entrypoint: &[String], words: &mut Vec<String>) -> Result<Self> {
+        let Some((program, tail)) = entrypoint.split_first() else {
+            return Err(Error::Invalid("an entrypoint has at least one word".into()));
+        };
+        words.extend(tail.iter().cloned());
+        Ok(self.text("entrypoint", program))
+    }
+}
+
+/// As both engines spell it.
+fn restart(policy: &RestartPolicy) -> String {
+    match policy {
+        RestartPolicy::No => "no".into(),
+        RestartPolicy::Always => "always".into(),
+        RestartPolicy::OnFailure(0) => "on-failure".into(),
+        RestartPolicy::OnFailure(times) => format!("on-failure:{times}"),
+        RestartPolicy::UnlessStopped => "unless-stopped".into(),
+    }
+}
+
+/// What an option without a slot is called.
+fn name(option: &ContainerOption) -> &str {
+    match option {
+        ContainerOption::Pod(_) => "a pod",
+        ContainerOption::CapAdd(_) => "added capabilities",
+        ContainerOption::UserNamespace(_) => "a user namespace",
+        ContainerOption::Alias(_) => "network aliases",
+        ContainerOption::Platform(_) => "a platform",
+        ContainerOption::Health(_) => "a health check",
+        ContainerOption::Stdin => "standard input",
+        ContainerOption::Terminal => "a terminal",
+        ContainerOption::Extension(extension) => &extension.name,
+        _ => "this option",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Label, Port, Protocol, Tmpfs, Ulimit, Variable};
+
+    fn spec() -> ContainerSpec {
+        ContainerSpec {
+            image: Image {
+                reference: "r/a@sha256:00".into(),
+                name: "r/a".into(),
+                tag: None,
+                digest: Some("sha256:00".into()),
+            },
+            name: "web".into(),
+            words: vec!["-c".into(), "true".into()],
+            env: vec![],
+            mounts: vec![],
+            ports: vec![],
+            gpus: Gpus::None,
+            labels: vec![],
+            options: vec![],
+        }
+    }
+
+    fn slots(arguments: &Arguments) -> Vec<&str> {
+        arguments.0.iter().map(|argument| argument.slot.as_str()).collect()
+    }
+
+    fn value<'a>(arguments: &'a Arguments, slot: &str) -> &'a Value {
+        &arguments.0.iter().find(|argument| argument.slot == slot).unwrap().value
+    }
+
+    #[test]
+    fn a_bare_spec_gives_its_name_and_words() {
+        let arguments = Arguments::of_spec(&ContainerSpec { words: vec![], ..spec() }).unwrap();
+        assert_eq!(slots(&arguments), ["container.name"]);
+        let arguments = Arguments::of_spec(&spec()).unwrap();
+        assert_eq!(slots(&arguments), ["container.name", "word"]);
+        assert_eq!(value(&arguments, "word"), &Value::Words(vec!["-c".into(), "true".into()]));
+    }
+
+    #[test]
+    fn an_entrypoint_leaves_its_tail_before_the_words() {
+        let options = vec![ContainerOption::Entrypoint(vec!["sh".into(), "-e".into()])];
+        let arguments = Arguments::of_spec(&ContainerSpec { options, ..spec() }).unwrap();
+        assert_eq!(value(&arguments, "entrypoint"), &Value::Text("sh".into()));
+        assert_eq!(value(&arguments, "word"), &Value::Words(vec!["-e".into(), "-c".into(), "true".into()]));
+    }
+
+    #[test]
+    fn an_empty_entrypoint_makes_no_sense() {
+        let options = vec![ContainerOption::Entrypoint(vec![])];
+        let error = Arguments::of_spec(&ContainerSpec { options, ..spec() }).unwrap_err();
+        assert!(matches!(error, Error::Invalid(_)), "{error:?}");
+    }
+
+    #[test]
+    fn every_kind_of_thing_has_its_slot_in_order() {
+        let port = Port { address: "::1".into(), host: 0, container: 80, protocol: Protocol::Tcp };
+        let bind = Mount { source: MountSource::Path("/srv".into()), target: "/a".into(), read_only: true };
+        let volume = Mount { source: MountSource::Volume("v".into()), target: "/b".into(), read_only: false };
+        let arguments = Arguments::of_spec(&ContainerSpec {
+            labels: vec![Label { key: "k".into(), value: "v".into() }],
+            ports: vec![port.clone(), port],
+            mounts: vec![bind, volume],
+            env: vec![
+                Env::Plain(Variable { name: "A".into(), value: "1".into() }),
+                Env::Secret("TOKEN".into()),
+                Env::SecretFile("KEY".into()),
+            ],
+            gpus: Gpus::Mask(vec!["0".into(), "1:0".into()]),
+            ..spec()
+        })
+        .unwrap();
+        let expected =
+            "container.name label port port mount.bind mount.volume env.plain env.secret secret.file gpu gpu word";
+        assert_eq!(slots(&arguments).join(" "), expected);
+    }
+
+    #[test]
+    fn every_option_with_a_slot_has_the_value_it_asks_for() {
+        let limit = Ulimit { name: "nofile".into(), soft: 1, hard: 2 };
+        let tmpfs = Tmpfs { target: "/t".into(), size: Some(1) };
+        for (option, slot, expected) in [
+            (ContainerOption::Workdir("/w".into()), "workdir", Value::Text("/w".into())),
+            (ContainerOption::User("1:2".into()), "user", Value::Text("1:2".into())),
+            (ContainerOption::Memory(7), "memory", Value::Number(7)),
+            (ContainerOption::Cpus(1500), "cpus", Value::Number(1500)),
+            (ContainerOption::Pids(9), "pids", Value::Number(9)),
+            (ContainerOption::Restart(RestartPolicy::No), "restart", Value::Text("no".into())),
+            (ContainerOption::Restart(RestartPolicy::OnFailure(0)), "restart", Value::Text("on-failure".into())),
+            (ContainerOption::Restart(RestartPolicy::OnFailure(3)), "restart", Value::Text("on-failure:3".into())),
+            (ContainerOption::Network(NetworkMode::None), "network.none", Value::Flag),
+            (ContainerOption::Network(NetworkMode::Bridge), "network.bridge", Value::Flag),
+            (ContainerOption::Network(NetworkMode::Host), "network.host", Value::Flag),
+            (ContainerOption::Network(NetworkMode::Named("n".into())), "network.named", Value::Text("n".into())),
+            (ContainerOption::StopGrace(3), "stop-grace", Value::Number(3)),
+            (ContainerOption::RemoveWhenEnded, "remove", Value::Flag),
+            (ContainerOption::Tmpfs(tmpfs.clone()), "tmpfs", Value::Tmpfs(tmpfs)),
+            (ContainerOption::ReadOnlyRoot, "read-only", Value::Flag),
+            (ContainerOption::ShmSize(5), "shm-size", Value::Number(5)),
+            (ContainerOption::Ulimit(limit.clone()), "ulimit", Value::Ulimit(limit)),
+            (ContainerOption::CapDrop("ALL".into()), "cap.drop", Value::Text("ALL".into())),
+            (ContainerOption::Hostname("h".into()), "hostname", Value::Text("h".into())),
+            (ContainerOption::StopSignal("SIGINT".into()), "stop-signal", Value::Text("SIGINT".into())),
+        ] {
+            let arguments = Arguments::of_spec(&ContainerSpec { options: vec![option], ..spec() }).unwrap();
+            assert_eq!(value(&arguments, slot), &expected);
+        }
+    }
+
+    #[test]
+    fn an_option_without_a_slot_is_named() {
+        for (option, word) in [
+            (ContainerOption::Pod("p".into()), "a pod"),
+            (ContainerOption::CapAdd("NET_ADMIN".into()), "added capabilities"),
+            (ContainerOption::Terminal, "a terminal"),
+        ] {
+            let error = Arguments::of_spec(&ContainerSpec { options: vec![option], ..spec() }).unwrap_err();
+            assert_eq!(error, Error::Unsupported(format!("`create` has no slot for {word}")));
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! What engines with a command line like Docker's do alike.
+//!
+//! The commands are those of the first-party grants files: a backend whose grants file has commands of the same names
+//! and slots can pass its calls on to here.
+
+use crate::{
+    Arguments, ContainerSpec, ContainerStatus, Error, Image, ImageSummary, LogOptions, Phrase, Plan, Result, classify,
+    closing_words,
+    engine::{self, Output},
+    inspect,
+    logs::{self, Log},
+    narration, undressed,
+};
+
+/// An engine's client.
+#[derive(Clone, Copy, Debug)]
+pub struct Cli {
+    phrases: &'static [Phrase],
+    noise: &'static [&'static str],
+}
+
+/// The arguments of a command that takes a container and nothing else.
+fn of(name: &str) -> Arguments {
+    Arguments::none().container(name)
+}
+
+impl Cli {
+    /// A client whose errors mean what the phrases say.
+    #[must_use]
+    pub const fn new(phrases: &'static [Phrase]) -> Self {
+        Self { phrases, noise: &[] }
+    }
+
+    /// Pieces of warnings that nobody needs to hear.
+    #[must_use]
+    pub const fn without(self, noise: &'static [&'static str]) -> Self {
+        Self { noise, ..self }
+    }
+
+    /// Runs a command that has to end well.
+    ///
+    /// # Errors
+    /// The engine's failure by its phrases, or the host's.
+    pub fn run(&self, command: &str, arguments: Arguments) -> Result<Output> {
+        self.check(engine::run(command, arguments)?)
+    }
+
+    /// Takes an output whose command ended well.
+    ///
+    /// # Errors
+    /// The engine's failure by its phrases.
+    pub fn check(&self, output: Output) -> Result<Output> {
+        if output.status == 0 { Ok(output) } else { Err(classify(self.phrases, &output)) }
+    }
+
+    /// Tells the last of what a command that ended well had to say beside its result.
+    fn tell(&self, output: &Output) {
+        let words = closing_words(&output.stderr);
+        let heard = words.lines().filter(|line| !self.noise.iter().any(|noise| line.contains(noise)));
+        heard.for_each(|line| narration::warning(&undressed(line)));
+    }
+
+    /// `image-inspect`.
+    ///
+    /// # Errors
+    /// As [`Cli::run`]; [`Error::Engine`] where the output can't be read.
+    pub fn image_inspect(&self, image: &Image) -> Result<ImageSummary> {
+        let output = self.run("image-inspect", Arguments::none().image(image))?;
+        Ok(inspect::image(&inspect::first(&output.stdout)?))
+    }
+
+    /// Whether `image-inspect` finds the image.
+    ///
+    /// # Errors
+    /// As [`Cli::run`], but for [`Error::NotFound`].
+    pub fn image_present(&self, image: &Image) -> Result<bool> {
+        match self.run("image-inspect", Arguments::none().image(image)) {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `image-remove`.
+    ///
+    /// # Errors
+    /// As [`Cli::run`].
+    pub fn image_remove(&self, image: &Image, force: bool) -> Result<()> {
+        self.run("image-remove", Arguments::none().image(image).flag_if("force", force)).map(drop)
+    }
+
+    /// What [`Cli::container_create`] would run.
+    ///
+    /// # Errors
+    /// As [`Arguments::of_spec`].
+    pub fn explain(&self, spec: &ContainerSpec) -> Result<Plan> {
+        Ok(Plan { command: "create".into(), arguments: Arguments::of_spec(spec)?.into_vec() })
+    }
+
+    /// `create`. What the engine says beside the ID is told as a warning.
+    ///
+    /// # Errors
+    /// As [`Arguments::of_spec`] and [`Cli::run`]; [`Error::Engine`] where no ID was printed.
+    pub fn container_create(&self, spec: &ContainerSpec) -> Result<String> {
+        let output = self.run("create", Arguments::of_spec(spec)?)?;
+        self.tell(&output);
+        inspect::id(&output.stdout)
+    }
+
+    /// `start`.
+    ///
+    /// # Errors
+    /// As [`Cli::run`].
+    pub fn container_start(&self, name: &str) -> Result<()> {
+        self.run("start", of(name)).map(drop)
+    }
+
+    /// `start-attached`.
+    ///
+    /// # Errors
+    /// What the host says where it did not run the command.
+    pub fn container_run_to_completion(&self, name: &str) -> Result<Log> {
+        logs::open("start-attached", of(name))
+    }
+
+    /// `stop`, with the grace in seconds. What the engine says on standard error is told as a warning.
+    ///
+    /// # Errors
+    /// As [`Cli::run`].
+    pub fn container_stop(&self, name: &str, grace: u32) -> Result<()> {
+        let output = self.run("stop", of(name).seconds(grace))?;
+        self.tell(&output);
+        Ok(())
+    }
+
+    /// `kill`.
+    ///
+    /// # Errors
+    /// As [`Cli::run`].
+    pub fn container_kill(&self, name: &str, signal: &str) -> Result<()> {
+        self.run("kill", of(name).text("signal", signal)).map(drop)
+    }
+
+    /// `remove`.
+    ///
+    /// # Errors
+    /// As [`Cli::run`].
+    pub fn container_remove(&self, name: &str, force: bool) -> Result<()> {
+        self.run("remove", of(name).flag_if("force", force)).map(drop)
+    }
+
+    /// `wait`.
+    ///
+    /// # Errors
+    /// As [`Cli::run`]; [`Error::Engine`] where no status was printed.
+    pub fn container_wait(&self, name: &str) -> Result<i32> {
+        let output = self.run("wait", of(name))?;
+        output.stdout.trim().parse().map_err(|_| inspect::unexpected("printed no exit status"))
+    }
+
+    /// `inspect`.
+    ///
+    /// # Errors
+    /// As [`Cli::run`]; [`Error::Engine`] where the output can't be read.
+    pub fn container_inspect(&self, name: &str) -> Result<ContainerStatus> {
+        let output = self.run("inspect", of(name))?;
+        Ok(inspect::container(&inspect::first(&output.stdout)?))
+    }
+
+    /// `list`.
+    ///
+    /// # Errors
+    /// As [`Cli::run`].
+    pub fn container_list(&self) -> Result<Vec<String>> {
+        let output = self.run("list", Arguments::none())?;
+        Ok(inspect::lines(&output.stdout).map(Into::into).collect())
+    }
+
+    /// `logs`.
+    ///
+    /// # Errors
+    /// What the host says where it did not run the command.
+    pub fn container_logs(&self, name: &str, options: &LogOptions) -> Result<Log> {
+        let mut arguments = of(name).flag_if("follow", options.follow).flag_if("timestamps", options.timestamps);
+        if let Some(tail) = options.tail {
+            arguments = arguments.number("tail", tail);
+        }
+        if let Some(since) = &options.since {
+            arguments = arguments.text("since", since);
+        }
+        logs::open("logs", arguments)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Argument, Value, stage::Stage};
+
+    const CLIENT: Cli = Cli::new(&[Phrase::not_found("no such")]).without(&["shared mount"]);
+
+    fn image() -> Image {
+        Image { reference: "r/a:1".into(), name: "r/a".into(), tag: Some("1".into()), digest: None }
+    }
+
+    fn web() -> Argument {
+        Argument { slot: "container.id".into(), value: Value::Container("web".into()) }
+    }
+
+    #[test]
+    fn an_image_that_is_not_there_is_no_error() {
+        let stage = Stage::new().command("image-inspect", 1, "[]", "Error: No such image: r/a:1");
+        assert_eq!(stage.play(|| CLIENT.image_present(&image())).0, Ok(false));
+        let stage = Stage::new().command("image-inspect", 1, "[]", "disk on fire");
+        assert!(matches!(stage.play(|| CLIENT.image_present(&image())).0, Err(Error::Engine(_))));
+    }
+
+    #[test]
+    fn a_stop_gives_the_container_and_the_grace() {
+        let (result, seen) = Stage::new().command("stop", 0, "web\n", "").play(|| CLIENT.container_stop("web", 7));
+        assert_eq!(result, Ok(()));
+        let seconds = Argument { slot: "seconds".into(), value: Value::Number(7) };
+        assert_eq!(seen.asks, [("stop".to_owned(), vec![web(), seconds])]);
+    }
+
+    #[test]
+    fn a_warning_beside_a_result_is_told_and_noise_is_not() {
+        let stderr =
+            "time=\"x\" level=warning msg=\"\\\"/\\\" is not a shared mount\"\ntime=\"x\" level=warning msg=\"late\"\n";
+        let (_, seen) = Stage::new().command("stop", 0, "", stderr).play(|| CLIENT.container_stop("web", 1));
+        assert_eq!(seen.said, [(narration::Level::Warning, "late".to_owned())]);
+    }
+
+    #[test]
+    fn a_wait_gives_the_status() {
+        let wait = |stdout| Stage::new().command("wait", 0, stdout, "").play(|| CLIENT.container_wait("web")).0;
+        assert_eq!(wait("137\n"), Ok(137));
+        assert!(matches!(wait("soon\n"), Err(Error::Engine(_))));
+    }
+
+    #[test]
+    fn logs_are_opened_and_returned_with_what_was_asked() {
+        let options =
+            LogOptions { follow: true, tail: Some(5), since: Some("2026-01-01T00:00:00Z".into()), timestamps: false };
+        let (log, seen) =
+            Stage::new().command("logs", 0, "hello\n", "").play(|| CLIENT.container_logs("web", &options));
+        assert_eq!(log.unwrap().read(3).unwrap(), b"hel");
+        let slots: Vec<_> = seen.asks[0].1.iter().map(|argument| argument.slot.as_str()).collect();
+        assert_eq!(slots, ["container.id", "follow", "tail", "since"]);
+    }
+
+    #[test]
+    fn force_is_given_only_when_it_is_wanted() {
+        for (force, expected) in [(false, 1), (true, 2)] {
+            let stage = Stage::new().command("remove", 0, "", "");
+            let (_, seen) = stage.play(|| CLIENT.container_remove("web", force));
+            assert_eq!(seen.asks[0].1.len(), expected);
+        }
+    }
+
+    #[test]
+    fn a_list_has_an_id_a_line() {
+        let stage = Stage::new().command("list", 0, "a\n\nb\n", "");
+        assert_eq!(stage.play(|| CLIENT.container_list()).0, Ok(vec!["a".to_owned(), "b".to_owned()]));
+    }
+}

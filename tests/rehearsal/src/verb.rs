@@ -1,0 +1,119 @@
+//! The commands, and the words that ask for them.
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Version,
+    Info,
+    Ps,
+    Pull,
+    ImageInspect,
+    Images,
+    Rmi,
+    Create,
+    Start,
+    Stop,
+    Kill,
+    Rm,
+    Wait,
+    Inspect,
+    Logs,
+}
+
+/// Each command's name, as the file `faults` has it.
+pub(crate) const NAMES: [&str; 15] = [
+    "version",
+    "info",
+    "ps",
+    "pull",
+    "image-inspect",
+    "images",
+    "rmi",
+    "create",
+    "start",
+    "stop",
+    "kill",
+    "rm",
+    "wait",
+    "inspect",
+    "logs",
+];
+
+const VERBS: [Verb; 15] = [
+    Verb::Version,
+    Verb::Info,
+    Verb::Ps,
+    Verb::Pull,
+    Verb::ImageInspect,
+    Verb::Images,
+    Verb::Rmi,
+    Verb::Create,
+    Verb::Start,
+    Verb::Stop,
+    Verb::Kill,
+    Verb::Rm,
+    Verb::Wait,
+    Verb::Inspect,
+    Verb::Logs,
+];
+
+impl Verb {
+    pub(crate) fn name(self) -> &'static str {
+        NAMES.get(self as usize).copied().unwrap_or_default()
+    }
+
+    /// The words of `--help` hints: `image inspect`.
+    pub(crate) fn spoken(self) -> &'static str {
+        match self {
+            Self::ImageInspect => "image inspect",
+            Self::Inspect => "container inspect",
+            other => other.name(),
+        }
+    }
+
+    /// The command that words ask for, and how many of them; `Err` is the word that is none.
+    pub(crate) fn find(words: &[String]) -> Result<(Self, usize), String> {
+        let word = |at: usize| words.get(at).map(String::as_str).unwrap_or_default();
+        let (name, count) = match (word(0), word(1)) {
+            ("image", "inspect") => ("image-inspect", 2),
+            ("image", "ls" | "list") => ("images", 2),
+            ("image", "rm" | "remove") => ("rmi", 2),
+            ("image", "pull") => ("pull", 2),
+            ("container", "ls" | "list") => ("ps", 2),
+            ("container", name) => (name, 2),
+            // It is the container that plain `inspect` looks for first.
+            (name, _) => (name, 1),
+        };
+        let found = VERBS.into_iter().find(|verb| verb.name() == name);
+        found.map(|verb| (verb, count)).ok_or_else(|| word(count - 1).to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(words: &[&str]) -> Result<(Verb, usize), String> {
+        Verb::find(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn each_command_has_its_words() {
+        assert_eq!(find(&["ps", "--all"]), Ok((Verb::Ps, 1)));
+        assert_eq!(find(&["container", "inspect", "x"]), Ok((Verb::Inspect, 2)));
+        assert_eq!(find(&["image", "rm"]), Ok((Verb::Rmi, 2)));
+        assert_eq!(find(&["container", "logs"]), Ok((Verb::Logs, 2)));
+    }
+
+    #[test]
+    fn others_are_none() {
+        assert_eq!(find(&["exec", "x"]), Err("exec".to_owned()));
+        assert_eq!(find(&["image", "prune"]), Err("image".to_owned()));
+        assert_eq!(find(&[]), Err(String::new()));
+    }
+
+    #[test]
+    fn names_and_commands_stand_in_one_order() {
+        assert!(VERBS.iter().zip(NAMES).all(|(verb, name)| verb.name() == name));
+        assert_eq!((Verb::Create.name(), Verb::Logs.name()), ("create", "logs"));
+    }
+}

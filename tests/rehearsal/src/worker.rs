@@ -1,0 +1,142 @@
+//! A container's own process: the words of the built-in image, in a world made of the container's record.
+//!
+//! Nothing of an image's content is executed. There is no root file system: a path inside a mount is the source's,
+//! any other lies in a folder of the container's own.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::container::{Container, Place};
+use crate::deckhand;
+use crate::dialect::Dialect;
+use crate::spec::{Mount, Port};
+use crate::state::{self, State};
+
+/// The worker's whole life.
+pub(crate) fn run(root: &Path, id: &str, dialect: Dialect) -> io::Result<i32> {
+    // A supervisor that is killed takes its container with it.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    let state = State::open(root, dialect.word())?;
+    let place = Place::of(&state, id);
+    let container = place.container()?;
+    let words: Vec<OsString> =
+        container.entrypoint.iter().chain(&container.words).skip(1).map(OsString::from).collect();
+    let mut ship = Ship {
+        ports: place.status()?.ports,
+        stdout: File::from(io::stdout().as_fd().try_clone_to_owned()?),
+        stderr: File::from(io::stderr().as_fd().try_clone_to_owned()?),
+        container,
+        place,
+    };
+    ship.prepare()?;
+    Ok(deckhand::run(words, &mut ship))
+}
+
+/// The world of one container.
+struct Ship<'s> {
+    place: Place<'s>,
+    container: Container,
+    ports: Vec<Port>,
+    stdout: File,
+    stderr: File,
+}
+
+impl Ship<'_> {
+    /// Makes the folders that mounts without a source, and the container itself, write to.
+    fn prepare(&self) -> io::Result<()> {
+        let _ = std::fs::remove_file(self.place.ignores_term());
+        for mount in self.container.spec.mounts.iter().filter(|mount| mount.kind != "bind") {
+            state::create_directory(&self.source(mount))?;
+        }
+        state::create_directory(&self.root().join("tmp"))
+    }
+
+    fn root(&self) -> PathBuf {
+        self.place.directory.join("root")
+    }
+
+    fn source(&self, mount: &Mount) -> PathBuf {
+        match mount.kind.as_str() {
+            "bind" => PathBuf::from(&mount.source),
+            "volume" if !mount.source.is_empty() => self.place.volume(&mount.source),
+            _ => self.place.directory.join("tmpfs").join(below(Path::new(&mount.target))),
+        }
+    }
+
+    /// The mount that a path lies in (the deepest one), and the path below its target.
+    fn mounted(&self, inside: &Path) -> Option<(PathBuf, PathBuf)> {
+        let mounts = self.container.spec.mounts.iter();
+        let under = mounts.filter_map(|mount| Some((mount, inside.strip_prefix(&mount.target).ok()?)));
+        let (mount, rest) = under.max_by_key(|(mount, _)| mount.target.len())?;
+        Some((self.source(mount), rest.to_owned()))
+    }
+}
+
+/// Without the slash at the beginning, and without steps upwards.
+fn below(path: &Path) -> PathBuf {
+    path.components().filter(|part| matches!(part, std::path::Component::Normal(_))).collect()
+}
+
+impl deckhand::World for Ship<'_> {
+    fn variables(&self) -> Vec<(OsString, OsString)> {
+        let pairs = self.container.env.iter().filter_map(|pair| pair.split_once('='));
+        pairs.map(|(name, value)| (name.into(), value.into())).collect()
+    }
+
+    fn stdout(&mut self) -> &mut dyn Write {
+        &mut self.stdout
+    }
+
+    fn stderr(&mut self) -> &mut dyn Write {
+        &mut self.stderr
+    }
+
+    fn path(&self, inside: &OsStr) -> PathBuf {
+        let inside = Path::new(&self.container.workdir).join(inside);
+        match self.mounted(&inside) {
+            Some((source, rest)) if rest.as_os_str().is_empty() => source,
+            Some((source, rest)) => source.join(below(&rest)),
+            None => self.root().join(below(&inside)),
+        }
+    }
+
+    fn directory(&self) -> io::Result<PathBuf> {
+        Ok(PathBuf::from(&self.container.workdir))
+    }
+
+    fn identity(&self) -> io::Result<String> {
+        let (user, group) = self.container.user.split_once(':').unwrap_or((&self.container.user, "0"));
+        let number = |name: &str| if name.is_empty() || name == "root" { "0".to_owned() } else { name.to_owned() };
+        Ok(format!("uid={} gid={} groups={}", number(user), number(group), number(group)))
+    }
+
+    fn sleep(&mut self, time: Duration) -> Option<i32> {
+        std::thread::sleep(time);
+        None
+    }
+
+    /// On the host's side of a published port; on any free port of loopback where it is not published.
+    fn listen(&mut self, port: u16) -> io::Result<TcpListener> {
+        let published = self.ports.iter().find(|known| known.container == port && known.protocol == "tcp");
+        let Some(Port { address, host, .. }) = published else { return TcpListener::bind((Ipv4Addr::LOCALHOST, 0)) };
+        TcpListener::bind((address.parse::<IpAddr>().unwrap_or(Ipv4Addr::UNSPECIFIED.into()), *host))
+    }
+
+    /// Noted where `stop` and `kill` look before they send: a handler would take unsafe code.
+    fn ignore_term(&mut self) -> io::Result<()> {
+        state::write(&self.place.ignores_term(), b"")
+    }
+
+    fn crash(&mut self) -> i32 {
+        // Like abort(3), but without a message of the language's own.
+        let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::ABORT);
+        134
+    }
+}
