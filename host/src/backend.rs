@@ -64,6 +64,25 @@ impl BackendSource {
         crate::embedded::EMBEDDED.iter().map(source).collect()
     }
 
+    /// The same component under a grant that names another file for one of its programs, and hands more variables on to
+    /// it: what an operator would change for an engine in another place.
+    ///
+    /// # Errors
+    /// When the grant is no TOML or has no such program.
+    pub fn with_program(mut self, name: &str, path: &std::path::Path, variables: &[&str]) -> Result<Self, Error> {
+        let wrong = |why: &str| Error::Config(format!("{}: {why}", self.grants_origin));
+        let mut file: toml::Table = toml::from_str(&self.grants).map_err(|error| wrong(&error.to_string()))?;
+        let program = file.get_mut("programs").and_then(|programs| programs.get_mut(name)).and_then(toml::Value::as_table_mut);
+        let program = program.ok_or_else(|| wrong(&format!("it has no [programs.{name}]")))?;
+        program.insert("search".to_owned(), toml::Value::Array(vec![path.to_string_lossy().into_owned().into()]));
+        let granted = program.entry("environment").or_insert_with(|| toml::Value::Array(Vec::new()));
+        if let Some(names) = granted.as_array_mut() {
+            names.extend(variables.iter().map(|name| toml::Value::from(*name)));
+        }
+        self.grants = toml::to_string(&file).map_err(|error| Error::Config(error.to_string()))?;
+        Ok(self)
+    }
+
     /// The name that the grant gives the backend.
     pub(crate) fn name(&self) -> Result<String, Error> {
         Ok(self.parse_grants()?.backend().to_owned())

@@ -1,4 +1,7 @@
-//! What the demonstration and the tests need where there is no network: a tiny image, and a registry that serves it.
+//! The main job without a network: a tiny image, a registry that serves it, and the steps of `portreeve demo`.
 
 pub mod image;
 pub mod registry;
+mod steps;
+
+pub use steps::{Demo, Step, perform};

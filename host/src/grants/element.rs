@@ -48,8 +48,15 @@ fn presence(section: &Section<'_>) -> Result<Presence, GrantsError> {
     match (section.get("when"), section.get("each")) {
         (Some(_), Some(each)) => Err(each.key_error("an element has `when` or `each`, not both")),
         (Some(when), None) => slot(when).map(Presence::When),
-        (None, Some(each)) => slot(each).map(Presence::Each),
+        (None, Some(each)) => slot(each).and_then(|slot| repeated(each, slot)),
         (None, None) => Ok(Presence::Always),
+    }
+}
+
+fn repeated(entry: Entry<'_>, slot: Slot) -> Result<Presence, GrantsError> {
+    match slot.shape() {
+        Shape::Repeated => Ok(Presence::Each(slot)),
+        Shape::Scalar | Shape::Flag => Err(entry.error(format!("`{slot}` does not repeat: it goes with `when`, not with `each`"))),
     }
 }
 
@@ -152,9 +159,6 @@ fn check_when(entry: Entry<'_>, slot: Slot, element: &Element) -> Result<(), Gra
 
 /// Exactness: a value is rendered whole or not at all.
 fn check_each(entry: Entry<'_>, slot: Slot, element: &Element) -> Result<(), GrantsError> {
-    if slot.shape() != Shape::Repeated {
-        return Err(entry.error(format!("`{slot}` has one value: it goes with `when`, not with `each`")));
-    }
     let missing = |field: &&Field| field.is_rendered() && !element.holes().any(|(_, hole)| hole == *field);
     slot.fields().iter().find(missing).map_or(Ok(()), |field| {
         Err(entry.error(format!("the token leaves out {{{}}}: each value of `{slot}` is rendered whole", field.name())))

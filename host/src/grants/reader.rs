@@ -18,8 +18,12 @@ impl<'a> Source<'a> {
     }
 
     pub(super) fn parse(&self) -> Result<Spanned<DeTable<'a>>, GrantsError> {
-        DeTable::parse(self.text)
-            .map_err(|error| self.error(error.span().unwrap_or_default().start, error.message().replace('\n', ", ")))
+        DeTable::parse(self.text).map_err(|error| {
+            let span = error.span().unwrap_or_default();
+            let named = error.message() == "duplicate key";
+            let key = self.text.get(span.clone()).filter(|_| named).map(|key| format!(" `{key}`")).unwrap_or_default();
+            self.error(span.start, format!("{}{key}", error.message().replace('\n', ", ")))
+        })
     }
 
     pub(super) fn root<'t>(&'t self, table: &'t Spanned<DeTable<'a>>) -> Section<'t> {
@@ -139,7 +143,7 @@ impl<'a> Entry<'a> {
 
     pub(super) fn number(&self) -> Result<u64, GrantsError> {
         let integer = self.value.get_ref().as_integer().ok_or_else(|| self.mistyped("a whole number"))?;
-        u64::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| self.mistyped("a number from 0 on"))
+        u64::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| self.error(format!("`{}` should be a number from 0 on", self.key)))
     }
 
     pub(super) fn list(&self) -> Result<Vec<Self>, GrantsError> {

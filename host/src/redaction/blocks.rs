@@ -9,6 +9,8 @@ pub(crate) struct Block {
     label: Label,
     /// The column that the first line of the key began at.
     column: usize,
+    /// The length of the key's lines: a shorter one is the last.
+    width: usize,
     /// How many more lines that are no part of a key may come before it is given up.
     patience: u8,
 }
@@ -17,6 +19,8 @@ pub(crate) struct Block {
 const PATIENCE: u8 = 3;
 /// A run of this many letters of base64 is part of the key wherever it stands in the line.
 const LONG_RUN: usize = 40;
+/// The width of a key whose last line was seen.
+const ENDED: usize = usize::MAX;
 /// Longest header line.
 const MAX_HEADER: usize = 80;
 
@@ -36,7 +40,7 @@ pub(crate) fn read(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) 
         return Some(None);
     }
     let line_start = text.get(..at)?.iter().rposition(|&byte| byte == b'\n').map_or(0, |line| line + 1);
-    let block = Block { label, column: at - line_start, patience: PATIENCE };
+    let block = Block { label, column: at - line_start, width: 0, patience: PATIENCE };
     Some(block.go_on(text, (line_end + 1).min(text.len()), found).1)
 }
 
@@ -63,12 +67,14 @@ impl Block {
                 return (at + end, None);
             }
             match self.part_of_key(line) {
-                Some((start, end)) => {
-                    self.patience = PATIENCE;
-                    if start < end {
-                        found.push(Span { start: at + start, end: at + end, label: self.label });
-                    }
+                Some((start, end)) if start < end => {
+                    found.push(Span { start: at + start, end: at + end, label: self.label });
+                    // Behind a shorter line nothing but the end can come.
+                    let ended = end - start < self.width;
+                    self.patience = if ended { 0 } else { PATIENCE };
+                    self.width = if ended { ENDED } else { end - start };
                 }
+                Some(_) => {}
                 None if self.patience == 0 => return (at, None),
                 None => self.patience -= 1,
             }
@@ -79,6 +85,9 @@ impl Block {
 
     /// The part of a line that belongs to the key; empty for a blank line or a header of the key.
     fn part_of_key(&self, line: &[u8]) -> Option<(usize, usize)> {
+        if self.width == ENDED {
+            return None;
+        }
         let line = line.trim_ascii_end();
         let (start, end) = longest_run(line);
         if end - start >= LONG_RUN {

@@ -15,8 +15,9 @@ struct Entry {
 
 /// The filter: a bit set in front of a sorted table.
 pub(crate) struct Grams {
-    bits: Vec<u64>,
-    shift: u32,
+    /// One byte for each hash: whether some gram has it. Bytes, not bits, and of a fixed number: nothing is checked or shifted
+    /// for each byte of a text.
+    slots: Box<[u8; SLOTS]>,
     stride: usize,
     /// First entry of each bucket of hashed grams; one more than there are buckets.
     buckets: Vec<u32>,
@@ -28,6 +29,8 @@ const FOLD: u32 = 0x2020_2020;
 const WIDE_FOLD: u64 = 0x2020_2020_2020_2020;
 /// Sampling more sparsely than this gains little and costs table space.
 const MAX_STRIDE: usize = 4;
+const SLOT_BITS: u32 = 17;
+const SLOTS: usize = 1 << SLOT_BITS;
 const BUCKET_BITS: u32 = 12;
 
 /// The case-folded form of one byte, as this filter sees it.
@@ -35,8 +38,9 @@ pub(crate) const fn fold(byte: u8) -> u8 {
     byte | 0x20
 }
 
-fn hash(gram: u32, shift: u32) -> usize {
-    (gram.wrapping_mul(0x9E37_79B1) >> shift) as usize
+#[inline(always)]
+fn hash(gram: u32, bits: u32) -> usize {
+    (gram.wrapping_mul(0x9E37_79B1) >> (32 - bits)) as usize
 }
 
 fn gram_at(bytes: &[u8], at: usize) -> Option<u32> {
@@ -58,20 +62,17 @@ impl Grams {
     }
 
     fn from_entries(mut entries: Vec<Entry>, stride: usize) -> Self {
-        let wanted = (entries.len().max(64) * 48).next_power_of_two().clamp(1 << 14, 1 << 20);
-        let shift = 32 - wanted.trailing_zeros();
-        let mut bits = vec![0u64; wanted / 64];
+        let mut slots = Box::new([0u8; SLOTS]);
         for entry in &entries {
-            let slot = hash(entry.gram, shift);
-            if let Some(word) = bits.get_mut(slot / 64) {
-                *word |= 1 << (slot % 64);
+            if let Some(slot) = slots.get_mut(hash(entry.gram, SLOT_BITS)) {
+                *slot = 1;
             }
         }
-        entries.sort_by_key(|entry| (hash(entry.gram, 32 - BUCKET_BITS), entry.gram, entry.offset, entry.target));
+        entries.sort_by_key(|entry| (hash(entry.gram, BUCKET_BITS), entry.gram, entry.offset, entry.target));
         entries.dedup_by_key(|entry| (entry.gram, entry.offset, entry.target));
         let mut buckets = vec![0u32; (1 << BUCKET_BITS) + 1];
         for entry in &entries {
-            if let Some(count) = buckets.get_mut(hash(entry.gram, 32 - BUCKET_BITS) + 1) {
+            if let Some(count) = buckets.get_mut(hash(entry.gram, BUCKET_BITS) + 1) {
                 *count += 1;
             }
         }
@@ -80,7 +81,7 @@ impl Grams {
             sum += *count;
             *count = sum;
         }
-        Self { bits, shift, stride, buckets, entries }
+        Self { slots, stride, buckets, entries }
     }
 
     /// Whether nothing can ever be found.
@@ -108,13 +109,13 @@ impl Grams {
         while let Some(window) = text.get(at..at + 8) {
             let Ok(window) = <[u8; 8]>::try_from(window) else { return };
             let wide = u64::from_le_bytes(window) | WIDE_FOLD;
-            let mut hits = 0u64;
+            let mut hits = 0;
             let mut offset = 0;
             while offset < step {
                 hits |= self.bit((wide >> (offset * 8)) as u32);
                 offset += STRIDE;
             }
-            if hits & 1 != 0 {
+            if hits != 0 {
                 self.resolve_window::<STRIDE>(text, at, at + step, from, found);
             }
             at += step;
@@ -123,9 +124,8 @@ impl Grams {
     }
 
     #[inline(always)]
-    fn bit(&self, gram: u32) -> u64 {
-        let slot = hash(gram, self.shift);
-        self.bits.get(slot / 64).map_or(0, |word| word >> (slot % 64))
+    fn bit(&self, gram: u32) -> u8 {
+        self.slots.get(hash(gram, SLOT_BITS)).copied().unwrap_or_default()
     }
 
     #[cold]
@@ -140,14 +140,14 @@ impl Grams {
     ) {
         for at in (start..end).step_by(STRIDE) {
             let Some(gram) = gram_at(text, at) else { return };
-            if self.bit(gram) & 1 != 0 {
+            if self.bit(gram) != 0 {
                 self.resolve(gram, at, from, found);
             }
         }
     }
 
     fn resolve(&self, gram: u32, at: usize, from: usize, found: &mut impl FnMut(usize, u32)) {
-        let bucket = hash(gram, 32 - BUCKET_BITS);
+        let bucket = hash(gram, BUCKET_BITS);
         let (Some(&first), Some(&last)) = (self.buckets.get(bucket), self.buckets.get(bucket + 1)) else { return };
         for entry in self.entries.get(first as usize..last as usize).unwrap_or_default() {
             let start = at.checked_sub(usize::from(entry.offset)).filter(|&start| start >= from);

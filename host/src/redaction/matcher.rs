@@ -31,6 +31,8 @@ pub(crate) struct Carried {
 const KEYWORD_HEAD: usize = 8;
 /// How far behind its keyword an expression that begins before it may end.
 const REACH: usize = 4096;
+/// The same, for an expression that is one word.
+const TOKEN_REACH: usize = 512;
 
 impl Matcher {
     pub(crate) fn new(rules: Vec<Arc<Rule>>) -> Self {
@@ -61,12 +63,20 @@ impl Matcher {
             (from, carried.block) = block.go_on(text, from, found);
         }
         let mut block = None;
+        let mut last = (u32::MAX, 0);
         self.grams.scan(text, from, |at, keyword| {
-            if at < to {
+            // Of occurrences of a keyword that overlap, as in a flood, the first stands for all.
+            let again = last.0 == keyword && at < last.1;
+            if at < to && !again {
+                last = (keyword, at + self.length_of(keyword));
                 self.triggered(text, at, keyword, &mut block, found);
             }
         });
         carried.block = carried.block.take().or(block);
+    }
+
+    fn length_of(&self, keyword: u32) -> usize {
+        self.keywords.get(keyword as usize).map_or(1, |(keyword, _)| keyword.len())
     }
 
     fn triggered(&self, text: &[u8], at: usize, keyword: u32, block: &mut Option<blocks::Block>, found: &mut Vec<Span>) {
@@ -120,7 +130,8 @@ fn nearby(rule: &Rule, whole: bool, text: &[u8], at: usize, near: usize, label: 
     let first = at.saturating_sub(near);
     let before = text.get(first..at).unwrap_or_default();
     let start = before.iter().rposition(|&byte| byte == b'\n').map_or(first, |line| first + line + 1);
-    let after = text.get(at..text.len().min(at + REACH)).unwrap_or_default();
+    let reach = if whole { TOKEN_REACH } else { REACH };
+    let after = text.get(at..text.len().min(at + reach)).unwrap_or_default();
     let end = at + memchr::memchr(b'\n', after).unwrap_or(after.len());
     matched(rule, whole, text, Input::new(text).span(start..end), label, found);
 }

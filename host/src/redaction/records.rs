@@ -5,7 +5,7 @@
 
 use super::known::Known;
 use super::matcher::{Carried, Matcher};
-use super::span::Span;
+use super::span::{Span, union};
 
 /// The content of one record within a buffer.
 struct Record {
@@ -32,6 +32,8 @@ pub(crate) struct Scanners<'r> {
 
 /// Bytes of an unfinished line that are kept to be joined with what follows.
 const MAX_JOINED: usize = 8 * 1024;
+/// Bytes that tell whether a text consists of records.
+const FEW: usize = 2 * 1024;
 /// How far behind the newest text an unfinished line may lie before it is given up.
 const MAX_DISTANCE: usize = 64 * 1024;
 
@@ -92,8 +94,13 @@ fn trim(line: &mut Vec<(usize, usize)>, end: usize) {
     line.retain(|part| part.0 < part.1 && end - part.0 <= MAX_DISTANCE);
 }
 
+/// Whether some line may be a record that another continues. An engine's log is all records or none: of much text, a few
+/// lines tell.
 fn may_hold_partial(text: &[u8]) -> bool {
-    memchr::memmem::find(text, b" P ").is_some() || memchr::memmem::find(text, b"\",\"stream\":\"").is_some()
+    let few = text.get(..text.len().min(FEW)).unwrap_or_default();
+    let is_record = |line: &[u8]| read(line, 0).is_some();
+    let records = text.len() <= FEW || few.split(|&byte| byte == b'\n').any(is_record);
+    records && (memchr::memmem::find(text, b" P ").is_some() || memchr::memmem::find(text, b"\",\"stream\":\"").is_some())
 }
 
 fn read(line: &[u8], at: usize) -> Option<Record> {
@@ -156,6 +163,7 @@ impl<'l> Joined<'l> {
             let begun = pending.iter().map(|place| place.at).min().unwrap_or(self.text.len());
             certain = certain.min(begun).min(scanners.known.head_at_end(&self.text));
         }
+        union(&mut spans);
         spans.iter().for_each(|span| self.place(span, found));
         self.offset(certain)
     }
