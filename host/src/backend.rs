@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::decision::Programs;
 use crate::devices::DevicePattern;
@@ -119,18 +118,10 @@ pub(crate) struct Backend {
     component: Component,
     device_patterns: Vec<DevicePattern>,
     environment: HostEnvironment,
-    programs: BTreeMap<String, OnceLock<Result<Arc<CheckedProgram>, Unusable>>>,
+    programs: Mutex<BTreeMap<String, Arc<CheckedProgram>>>,
     endpoint: OnceLock<Result<Option<String>, String>>,
     runtime: OnceLock<Option<String>>,
     facts: Vec<(Slot, Binding)>,
-}
-
-/// Why a program is not run.
-#[derive(Debug, Clone)]
-enum Unusable {
-    NotThere(String),
-    Wrapper(String),
-    Unsafe(String),
 }
 
 impl Backend {
@@ -149,7 +140,7 @@ impl Backend {
             name: grants.backend().to_owned(),
             digest_text: digest.to_string(),
             digest,
-            programs: grants.programs().iter().map(|program| (program.name().to_owned(), OnceLock::new())).collect(),
+            programs: Mutex::default(),
             grants,
             component,
             device_patterns,
@@ -220,30 +211,32 @@ impl Backend {
         scope
     }
 
-    fn resolve(&self, name: &str) -> Result<Arc<CheckedProgram>, Unusable> {
+    fn resolve(&self, name: &str) -> Result<Arc<CheckedProgram>, Error> {
         let granted = self.grants.program(name);
-        let granted = granted.ok_or_else(|| Unusable::NotThere(format!("the grants name no program {name}")))?;
-        let search = granted.search().iter().map(PathBuf::from).collect();
+        let granted = granted.ok_or_else(|| Error::Unavailable(format!("the grants name no program {name}")))?;
+        let search = granted.search().to_vec();
         let sha256 = granted.sha256().map(str::to_owned);
         let grant = ProgramGrant { name: name.to_owned(), search, wrapper: granted.wrapper(), sha256 };
         CheckedProgram::resolve(&grant).map(Arc::new).map_err(|error| match error {
-            ProgramError::Script { .. } => Unusable::Wrapper(error.to_string()),
-            ref other if other.is_not_found() => Unusable::NotThere(error.to_string()),
-            other => Unusable::Unsafe(other.to_string()),
+            ProgramError::Script { .. } => Error::Unsupported(error.to_string()),
+            ref other if other.is_not_found() => Error::Unavailable(error.to_string()),
+            other => Refusal::new(Rule::Program, other.to_string()).into(),
         })
     }
 }
 
 impl Programs for Backend {
+    /// Checked once, and again when the file is another one: an engine may be upgraded while the host runs.
     fn checked(&self, name: &str) -> Result<Arc<CheckedProgram>, Error> {
         // A daemon's client without a safe socket would look for one by itself.
         self.checked_endpoint().map_err(|why| Error::Unavailable(why.to_owned()))?;
-        let known = self.programs.get(name).ok_or_else(|| Error::Unavailable(format!("the grants name no program {name}")))?;
-        known.get_or_init(|| self.resolve(name)).clone().map_err(|unusable| match unusable {
-            Unusable::NotThere(why) => Error::Unavailable(why),
-            Unusable::Wrapper(why) => Error::Unsupported(why),
-            Unusable::Unsafe(why) => Refusal::new(Rule::Program, why).into(),
-        })
+        let mut known = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(program) = known.get(name).filter(|program| program.recheck().is_ok()) {
+            return Ok(Arc::clone(program));
+        }
+        let program = self.resolve(name)?;
+        known.insert(name.to_owned(), Arc::clone(&program));
+        Ok(program)
     }
 
     fn variable(&self, name: &str) -> Option<&[u8]> {

@@ -72,17 +72,36 @@ impl Permit {
     pub(crate) fn output_cap(&self) -> usize {
         self.output_cap
     }
+}
 
-    #[cfg(test)]
-    pub(crate) fn for_test(
-        program: Arc<CheckedProgram>,
-        argv: Vec<String>,
-        environment: Vec<(String, EnvValue)>,
-        timeout: Option<Duration>,
-        output_cap: usize,
-    ) -> Self {
-        let (effect, object) = (Effect::Read, Object::Engine);
-        Self { command: "test".to_owned(), effect, object, program, argv, environment, timeout, output_cap }
+#[cfg(test)]
+mod for_test {
+    use super::*;
+
+    /// The parts that a test of the executor varies.
+    pub(crate) struct Parts<'a> {
+        pub(crate) program: &'a mut Arc<CheckedProgram>,
+        pub(crate) environment: &'a mut Vec<(String, EnvValue)>,
+        pub(crate) timeout: &'a mut Option<Duration>,
+        pub(crate) output_cap: &'a mut usize,
+    }
+
+    impl Permit {
+        pub(crate) fn for_test(
+            program: Arc<CheckedProgram>,
+            argv: Vec<String>,
+            environment: Vec<(String, EnvValue)>,
+            timeout: Option<Duration>,
+            output_cap: usize,
+        ) -> Self {
+            let (effect, object) = (Effect::Read, Object::Engine);
+            Self { command: "test".to_owned(), effect, object, program, argv, environment, timeout, output_cap }
+        }
+
+        pub(crate) fn for_test_parts(&mut self) -> Parts<'_> {
+            let Self { program, environment, timeout, output_cap, .. } = self;
+            Parts { program, environment, timeout, output_cap }
+        }
     }
 }
 

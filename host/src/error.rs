@@ -1,7 +1,6 @@
 //! What can go wrong, in the words of an operator, and which part of it a guest may know.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use crate::digest::Digest;
 use crate::reference::ReferenceError;
@@ -342,9 +341,4 @@ impl From<crate::state::StateError> for Error {
     fn from(error: crate::state::StateError) -> Self {
         Self::State(error.to_string())
     }
-}
-
-/// A folder or file that an error speaks of.
-pub(crate) fn shown(path: &PathBuf) -> String {
-    path.display().to_string()
 }

@@ -44,11 +44,13 @@ impl Budget {
         spend(&self.looks, 1, LOOKS, "device checks")
     }
 
-    /// As much of the words as the call may still say; none when that is nothing.
-    pub(crate) fn spend_words<'a>(&self, words: &'a str) -> Option<&'a str> {
+    /// Words are said, all of them or none.
+    pub(crate) fn spend_words(&self, words: &str) -> Result<(), Refusal> {
         let length = words.len() as u64;
         let before = self.words.fetch_add(length.max(1), Ordering::Relaxed);
-        before.checked_add(length).filter(|after| *after <= self.most_words).map(|_| words)
+        let after = before.checked_add(length).filter(|after| *after <= self.most_words);
+        let refusal = || Refusal::new(Rule::Budget, format!("one call may say {} bytes", self.most_words)).slot("narration");
+        after.map(drop).ok_or_else(refusal)
     }
 
     /// How often the call had an effect.

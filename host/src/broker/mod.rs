@@ -51,9 +51,9 @@ impl Broker {
         if self.leaves_out(&permit) {
             return Ok(intent.left_out());
         }
-        let raw = self.services.executor.run(&permit).await;
-        let output = self.redact(raw)?;
-        intent.concluded(output.status(), None)?;
+        let raw = self.services.executor.run(&permit).await.map_err(|error| self.failed(error))?;
+        let output = Output::redact(&raw, &self.redactor);
+        intent.concluded(output.status(), Some(raw.timing().spawn))?;
         Ok(output)
     }
 
@@ -74,7 +74,7 @@ impl Broker {
         let permit = self.grounds().decide_evidence(command, facts)?;
         let intent = self.record(&permit)?;
         let raw = self.services.executor.run(&permit).await.map_err(|error| self.failed(error))?;
-        intent.concluded(crate::output::status(raw.exit()), None)?;
+        intent.concluded(crate::output::status(raw.exit()), Some(raw.timing().spawn))?;
         Ok(raw)
     }
 
@@ -94,11 +94,6 @@ impl Broker {
     /// Which refusals there were.
     pub(crate) fn take_refusals(&self) -> Vec<Refusal> {
         std::mem::take(&mut *self.refusals.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// The facts of the call.
-    pub(crate) fn scope(&self) -> &Scope {
-        &self.scope
     }
 
     /// The backend.
@@ -121,6 +116,7 @@ impl Broker {
 
     /// Looks at a device node for the guest.
     pub(crate) fn device(&self, path: &str) -> Result<crate::devices::DeviceNode, Error> {
+        self.unrefused()?;
         self.budget.spend_look().map_err(|refusal| self.refused(refusal.into()))?;
         self.services.devices.check(self.backend.device_patterns(), path).map_err(|error| {
             let remedy = "an operator would add a pattern for it to [devices] in the grants";
@@ -129,16 +125,24 @@ impl Broker {
         })
     }
 
-    /// Hands on what a guest says, redacted; what is too much is left out.
+    /// Hands on what a guest says, redacted. What is too much is left out, and refused once.
     pub(crate) fn narrate(&self, level: Level, message: &str) {
-        let Some(message) = self.budget.spend_words(message) else { return };
+        if let Err(refusal) = self.budget.spend_words(message) {
+            if self.unrefused().is_ok() {
+                // The guest is not told; the caller is, when the call ends.
+                let _told = self.refused(refusal.into());
+            }
+            return;
+        }
         let from = self.backend.name().to_owned();
         self.services.events.emit(|| Event::Narration { from, level, message: self.redactor.text(message) });
     }
 
-    /// Hands on how far a guest is, redacted.
+    /// Hands on how far a guest is, redacted. What is too much is left out: a long pull is no offence.
     pub(crate) fn progress(&self, item: &str, status: &str, current: Option<u64>, total: Option<u64>) {
-        let (Some(item), Some(status)) = (self.budget.spend_words(item), self.budget.spend_words(status)) else { return };
+        if self.budget.spend_words(item).and_then(|()| self.budget.spend_words(status)).is_err() {
+            return;
+        }
         let clean = |text: &str| self.redactor.text(text);
         self.services.events.emit(|| Event::Progress { item: clean(item), status: clean(status), current, total });
     }
@@ -148,12 +152,19 @@ impl Broker {
     }
 
     fn decide(&self, ask: &Ask) -> Result<Permit, Error> {
+        self.unrefused()?;
         let decided = self.budget.spend_command().map_err(Error::from).and_then(|()| {
             let permit = self.grounds().decide(ask, |effect, object| self.budget.spent(effect, object))?;
             self.budget.count(permit.effect(), permit.object());
             Ok(permit)
         });
         decided.map_err(|error| self.refused(with_command(error, &ask.command)))
+    }
+
+    /// A call that was refused something is lost: nothing more is decided, run or recorded for it.
+    fn unrefused(&self) -> Result<(), Error> {
+        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.first().map_or(Ok(()), |refusal| Err(refusal.clone().into()))
     }
 
     /// A refusal is recorded, and kept for the caller.
@@ -206,10 +217,6 @@ impl Broker {
     /// A dry run leaves out whatever does more than look.
     fn leaves_out(&self, permit: &Permit) -> bool {
         self.services.dry_run && permit.effect() != Effect::Read
-    }
-
-    fn redact(&self, raw: Result<RawOutput, ExecError>) -> Result<Output, Error> {
-        raw.map(|raw| Output::redact(&raw, &self.redactor)).map_err(|error| self.failed(error))
     }
 
     fn failed(&self, error: ExecError) -> Error {

@@ -1,7 +1,7 @@
 //! An intent that waits for its outcome. Dropped without one, the call was cancelled, and the journal says so.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Services;
 use crate::error::Error;
@@ -25,22 +25,24 @@ impl Pending {
         Ok(Self { services: Arc::clone(services), intent, call, effect, begun: Instant::now(), concluded: false })
     }
 
-    /// Records how it ended.
-    pub(super) fn concluded(mut self, status: i32, why: Option<&str>) -> Result<(), Error> {
-        self.conclude(Some(status), why).map_err(Error::State)
+    /// Records how it ended; of a command that ran to its end, how long the start of its program took.
+    pub(super) fn concluded(mut self, status: i32, spawn: Option<Duration>) -> Result<(), Error> {
+        let micros = spawn.map(|spawn| spawn.as_micros().to_string());
+        let facts: Vec<(&str, &str)> = micros.iter().map(|micros| ("spawn_us", micros.as_str())).collect();
+        self.conclude(Some(status), None, &facts).map_err(Error::State)
     }
 
     /// A dry run: recorded, and not run.
     pub(super) fn left_out(mut self) -> Output {
         // The intent stands; a record of its outcome that can't be written harms nobody, for nothing ran.
-        let _unwritten = self.conclude(None, Some("dry run"));
+        let _unwritten = self.conclude(None, Some("dry run"), &[]);
         Output::default()
     }
 
-    fn conclude(&mut self, status: Option<i32>, why: Option<&str>) -> Result<(), String> {
+    fn conclude(&mut self, status: Option<i32>, why: Option<&str>, facts: &[(&str, &str)]) -> Result<(), String> {
         self.concluded = true;
         let duration = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let entry = Entry { call: Some(self.call), effect: self.effect, status, duration_us: Some(duration), why, ..Entry::new(Kind::Outcome) };
+        let entry = Entry { call: Some(self.call), effect: self.effect, status, duration_us: Some(duration), why, facts, ..Entry::new(Kind::Outcome) };
         self.services.journal.outcome(self.intent, entry).map(drop).map_err(|error| format!("the journal: {error}"))
     }
 }
@@ -49,7 +51,7 @@ impl Drop for Pending {
     fn drop(&mut self) {
         if !self.concluded {
             // Nobody is left to tell; an intent without an outcome says as much.
-            let _unwritten = self.conclude(None, Some("not seen to its end"));
+            let _unwritten = self.conclude(None, Some("not seen to its end"), &[]);
         }
     }
 }

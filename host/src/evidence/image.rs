@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::blobs::BlobStore;
 use super::chain::{ChainError, Content, FirstOf, ManifestSource, Report, SourceError, verify};
-use super::document::{bare_id, number, text, texts};
+use super::document::{number, text, texts};
 use super::manifest::Platform;
 use super::registry::{RegistryClient, RegistrySource};
 use crate::digest::Digest;
@@ -42,11 +42,6 @@ impl ImageFacts {
             size: number(document, grant.size.as_deref()).and_then(|size| u64::try_from(size).ok()),
             platform,
         })
-    }
-
-    /// Its ID without its algorithm.
-    pub(crate) fn bare_id(&self) -> &str {
-        bare_id(&self.id)
     }
 
     /// The digest that the engine claims for a name; what a tag was resolved to.

@@ -9,7 +9,7 @@ use rustix::process::Pid;
 #[tokio::test]
 async fn time_out_carries_what_was_read_and_ends_the_group() {
     let mut permit = shell("sleep 300 & echo $!; wait");
-    permit.timeout = Some(SECOND / 2);
+    *permit.for_test_parts().timeout = Some(SECOND / 2);
     let begun = Instant::now();
     let error = Executor::default().run(&permit).await.unwrap_err();
     assert!(begun.elapsed() < 2 * SECOND, "{:?}", begun.elapsed());
@@ -21,14 +21,15 @@ async fn time_out_carries_what_was_read_and_ends_the_group() {
     assert!(!alive(grandchild));
     assert_eq!(
         error.to_string(),
-        "command `try` did not end within 500 ms and was stopped"
+        "command `test` did not end within 500 ms and was stopped"
     );
 }
 
 #[tokio::test]
 async fn an_endless_flood_meets_its_time_out() {
     let mut permit = shell("exec cat /dev/zero");
-    (permit.timeout, permit.output_cap) = (Some(SECOND / 2), 10);
+    *permit.for_test_parts().timeout = Some(SECOND / 2);
+    *permit.for_test_parts().output_cap = 10;
     let begun = Instant::now();
     let error = Executor::default().run(&permit).await.unwrap_err();
     assert!(matches!(error, ExecError::TimedOut { partial, .. } if partial.truncated()));
@@ -38,7 +39,7 @@ async fn an_endless_flood_meets_its_time_out() {
 #[tokio::test]
 async fn a_child_that_closed_its_streams_still_meets_its_time_out() {
     let mut permit = shell("exec >&- 2>&-; sleep 300");
-    permit.timeout = Some(SECOND / 2);
+    *permit.for_test_parts().timeout = Some(SECOND / 2);
     assert!(matches!(
         Executor::default().run(&permit).await,
         Err(ExecError::TimedOut { .. })
@@ -48,7 +49,7 @@ async fn a_child_that_closed_its_streams_still_meets_its_time_out() {
 #[tokio::test]
 async fn who_ignores_term_gets_kill_after_the_grace() {
     let mut permit = shell("trap '' TERM; echo $$; while :; do sleep 1; done");
-    permit.timeout = Some(SECOND / 2);
+    *permit.for_test_parts().timeout = Some(SECOND / 2);
     let begun = Instant::now();
     let error = Executor::with_grace(SECOND).run(&permit).await.unwrap_err();
     let took = begun.elapsed();

@@ -35,11 +35,6 @@ impl EnvValue {
         }
     }
 
-    /// Whether the value is a secret.
-    pub(crate) fn is_secret(&self) -> bool {
-        self.secret
-    }
-
     /// The bytes, for the child alone.
     pub(super) fn expose(&self) -> &OsStr {
         OsStr::from_bytes(&self.bytes)

@@ -25,6 +25,7 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// Whether it ended with status 0.
+    #[cfg(test)]
     pub(crate) fn success(self) -> bool {
         self == Self::Code(0)
     }
@@ -122,6 +123,7 @@ impl Captured {
     }
 
     /// How many bytes were read beyond the cap, and dropped.
+    #[cfg(test)]
     pub(crate) fn dropped(&self, source: Source) -> u64 {
         self.of(source).dropped
     }

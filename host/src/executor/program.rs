@@ -154,7 +154,6 @@ fn list(paths: &[PathBuf]) -> String {
 /// A file that passed every check, held by descriptor.
 #[derive(Debug)]
 pub(crate) struct CheckedProgram {
-    name: String,
     path: PathBuf,
     fd: OwnedFd,
     stamp: Stamp,
@@ -204,7 +203,6 @@ impl CheckedProgram {
             compare_pin(file, pinned, &first, &found.path)?;
         }
         let program = Self {
-            name: grant.name.clone(),
             path: found.path,
             fd: found.fd,
             stamp,
@@ -214,22 +212,19 @@ impl CheckedProgram {
         Ok(program)
     }
 
-    /// The program's word in the grant.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The absolute path, without links, of the file that was checked.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Device and inode of the file that was checked.
+    #[cfg(test)]
     pub(crate) fn inode(&self) -> (u64, u64) {
         (self.stamp.dev, self.stamp.ino)
     }
 
     /// The checked interpreter, when the program is a granted wrapper script.
+    #[cfg(test)]
     pub(crate) fn interpreter(&self) -> Option<&Path> {
         self.interpreter.as_deref()
     }

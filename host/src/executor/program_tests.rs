@@ -46,7 +46,6 @@ fn resolve(path: &Path) -> Result<CheckedProgram, ProgramError> {
 fn takes_a_program_of_the_system_by_its_path_without_links() {
     let program = resolve(Path::new("/bin/sh")).unwrap();
     assert_eq!(program.path(), Path::new("/bin/sh").canonicalize().unwrap());
-    assert_eq!(program.name(), "tool");
     assert!(program.exec_path().starts_with("/proc/self/fd"));
     assert!(program.interpreter().is_none());
 }

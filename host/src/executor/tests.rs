@@ -22,17 +22,8 @@ fn program(path: &str, wrapper: bool) -> Arc<CheckedProgram> {
 }
 
 pub(super) fn permit(path: &str, words: &[&str]) -> Permit {
-    Permit {
-        program: program(path, false),
-        argv: std::iter::once("tool")
-            .chain(words.iter().copied())
-            .map(str::to_owned)
-            .collect(),
-        environment: host_defaults().into(),
-        timeout: Some(20 * SECOND),
-        output_cap: 1024 * 1024,
-        command: "try".to_owned(),
-    }
+    let argv = std::iter::once("tool").chain(words.iter().copied()).map(str::to_owned).collect();
+    Permit::for_test(program(path, false), argv, host_defaults().into(), Some(20 * SECOND), 1024 * 1024)
 }
 
 pub(super) fn shell(script: &str) -> Permit {
@@ -127,14 +118,12 @@ async fn executes_the_file_that_was_checked() {
 #[tokio::test]
 async fn the_environment_is_the_permits_and_nothing_else() {
     let mut permit = permit("/usr/bin/env", &[]);
-    permit
-        .environment
-        .push(("TOKEN".to_owned(), EnvValue::secret("a=b\nc")));
+    permit.for_test_parts().environment.push(("TOKEN".to_owned(), EnvValue::secret("a=b\nc")));
     assert_eq!(
         stdout(&permit).await,
         format!("LC_ALL=C\nPATH={}\nTOKEN=a=b\nc\n", environment::PATH)
     );
-    permit.environment.clear();
+    permit.for_test_parts().environment.clear();
     assert_eq!(stdout(&permit).await, "");
 }
 
@@ -156,7 +145,7 @@ async fn a_child_has_three_descriptors_an_empty_input_and_the_root_folder() {
 #[tokio::test]
 async fn keeps_the_cap_of_a_flood_and_reads_the_rest() {
     let mut permit = shell("head -c 5000000 /dev/zero; head -c 3000000 /dev/zero >&2; exit 3");
-    permit.output_cap = 1000;
+    *permit.for_test_parts().output_cap = 1000;
     let output = Executor::default().run(&permit).await.unwrap();
     let captured = output.expose();
     for (source, size) in [(Source::Stdout, 5_000_000), (Source::Stderr, 3_000_000)] {
@@ -255,7 +244,7 @@ async fn a_stream_can_be_waited_for_without_reading_it() {
 #[tokio::test]
 async fn a_stream_ends_at_its_time_out_and_says_so() {
     let mut permit = shell("echo a; sleep 300");
-    permit.timeout = Some(SECOND / 2);
+    *permit.for_test_parts().timeout = Some(SECOND / 2);
     let mut stream = Executor::default().stream(&permit).unwrap();
     assert_eq!(stream.next().await.unwrap().expose(), b"a\n");
     assert!(stream.next().await.is_none());
@@ -293,16 +282,14 @@ async fn refuses_what_cannot_be_handed_over() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "command `try`: argument 2 holds a NUL byte"
+        "command `test`: argument 2 holds a NUL byte"
     );
     let mut twice = shell("true");
-    twice
-        .environment
-        .push(("PATH".to_owned(), EnvValue::plain("/elsewhere")));
+    twice.for_test_parts().environment.push(("PATH".to_owned(), EnvValue::plain("/elsewhere")));
     let error = executor.run(&twice).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "command `try`: environment variable `PATH` is set twice"
+        "command `test`: environment variable `PATH` is set twice"
     );
 }
 
@@ -339,7 +326,7 @@ async fn a_granted_wrapper_runs_by_its_path() {
             .success()
     );
     let mut permit = permit("/bin/sh", &["word"]);
-    permit.program = program(tool.to_str().unwrap(), true);
+    *permit.for_test_parts().program = program(tool.to_str().unwrap(), true);
     assert_eq!(stdout(&permit).await, "wrapped word\n");
 }
 
@@ -354,7 +341,7 @@ fn outside_a_runtime_nothing_is_started() {
 #[tokio::test]
 async fn errors_show_no_output() {
     let mut permit = shell("echo hunter2; sleep 300");
-    permit.timeout = Some(SECOND / 2);
+    *permit.for_test_parts().timeout = Some(SECOND / 2);
     let error = Executor::default().run(&permit).await.unwrap_err();
     assert!(!format!("{error:?} {error}").contains("hunter2"));
 }

@@ -269,6 +269,8 @@ impl<'t> Cursor<'t> {
             [b'%', b'3', b'D' | b'd' | b'A' | b'a', ..] => 3,
             _ if rest.starts_with(b"\\u003d") || rest.starts_with(b"\\u003D") => 6,
             _ if signs.starts_with(b"->") => 2,
+            // A path through modules.
+            _ if signs == b"::" => 0,
             _ if signs.first() == Some(&b'>') || signs.first() == Some(&b'-') => 0,
             _ => signs.iter().rposition(|byte| b"=:>".contains(byte)).map_or(0, |last| last + 1),
         };
@@ -323,6 +325,7 @@ pub(crate) fn colour(rest: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[allow(clippy::string_slice, reason = "a test cuts its own text")]
 mod tests {
     use super::*;
 
@@ -366,6 +369,7 @@ mod tests {
         assert_eq!(reads("--token v1", "token").unwrap().2, Link::Flag);
         assert_eq!(reads("password authentication failed", "password").unwrap().2, Link::Blank);
         assert_eq!(reads("key, value", "key").unwrap().2, Link::Comma);
+        assert_eq!(reads("token::read(x)", "token"), None);
         assert_eq!(reads("(token)", "token"), None);
         assert_eq!(reads("token", "token"), None);
     }

@@ -24,8 +24,8 @@ const ENDED: usize = usize::MAX;
 /// Longest header line.
 const MAX_HEADER: usize = 80;
 
-/// Reads the block whose `-----BEGIN` stands at `at`. `None`: no private key. Otherwise the key, if it goes on behind the text.
-pub(crate) fn read(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) -> Option<Option<Block>> {
+/// Reads the private key whose `-----BEGIN` stands at `at`. Gives the key if it goes on behind the text.
+pub(crate) fn read(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) -> Option<Block> {
     let header = text.get(at..text.len().min(at + MAX_HEADER)).unwrap_or_default();
     let close = header.get(10..)?.windows(5).position(|window| window == b"-----")? + 15;
     let title = header.get(..close)?;
@@ -37,11 +37,11 @@ pub(crate) fn read(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) 
     let rest = text.get(start..line_end)?;
     if !rest.trim_ascii().is_empty() && rest.len() > 4 {
         found.push(Span { start, end: start + length_on_line(rest), label });
-        return Some(None);
+        return None;
     }
     let line_start = text.get(..at)?.iter().rposition(|&byte| byte == b'\n').map_or(0, |line| line + 1);
     let block = Block { label, column: at - line_start, width: 0, patience: PATIENCE };
-    Some(block.go_on(text, (line_end + 1).min(text.len()), found).1)
+    block.go_on(text, (line_end + 1).min(text.len()), found)
 }
 
 /// How much of a line, from behind `BEGIN`, a key takes up that stands on that line alone.
@@ -56,15 +56,15 @@ fn length_on_line(rest: &[u8]) -> usize {
 }
 
 impl Block {
-    /// Reads on from the start of a line. Gives the offset where other text begins, and the block if it has not ended.
-    pub(crate) fn go_on(mut self, text: &[u8], from: usize, found: &mut Vec<Span>) -> (usize, Option<Self>) {
+    /// Reads on from the start of a line. Gives the block if it has not ended.
+    pub(crate) fn go_on(mut self, text: &[u8], from: usize, found: &mut Vec<Span>) -> Option<Self> {
         let mut at = from;
         while at < text.len() {
             let rest = text.get(at..).unwrap_or_default();
             let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             let line = rest.get(..length).unwrap_or_default();
-            if let Some(end) = line.windows(8).position(|window| window == b"-----END") {
-                return (at + end, None);
+            if memchr::memmem::find(line, b"-----END").is_some() {
+                return None;
             }
             match self.part_of_key(line) {
                 Some((start, end)) if start < end => {
@@ -75,12 +75,12 @@ impl Block {
                     self.width = if ended { ENDED } else { end - start };
                 }
                 Some(_) => {}
-                None if self.patience == 0 => return (at, None),
+                None if self.patience == 0 => return None,
                 None => self.patience -= 1,
             }
             at += length + 1;
         }
-        (at.min(text.len()), Some(self))
+        Some(self)
     }
 
     /// The part of a line that belongs to the key; empty for a blank line or a header of the key.

@@ -1,7 +1,7 @@
 //! A filter over four-byte grams: where in a text could one of many heads stand?
 //!
-//! Every head is entered under the grams at its first few offsets, so that a text need only be sampled once every
-//! [`Grams::stride`] bytes. A sample that is in the bit set is looked up exactly; what is found is a candidate that the
+//! Every head is entered under the grams at its first few offsets, so that a text need only be sampled once every few
+//! bytes. A sample that is in the bit set is looked up exactly; what is found is a candidate that the
 //! caller verifies. Letters are compared without case. The cost does not depend on how many heads there are, and there is
 //! no automaton to build.
 
@@ -29,9 +29,9 @@ const FOLD: u32 = 0x2020_2020;
 const WIDE_FOLD: u64 = 0x2020_2020_2020_2020;
 /// Sampling more sparsely than this gains little and costs table space.
 const MAX_STRIDE: usize = 4;
-const SLOT_BITS: u32 = 17;
+const SLOT_BITS: u32 = 18;
 const SLOTS: usize = 1 << SLOT_BITS;
-const BUCKET_BITS: u32 = 12;
+const BUCKET_BITS: u32 = 15;
 
 /// The case-folded form of one byte, as this filter sees it.
 pub(crate) const fn fold(byte: u8) -> u8 {
@@ -49,16 +49,35 @@ fn gram_at(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 impl Grams {
-    /// Builds the filter over `(target, head)` pairs. A head of three bytes is entered with every fourth byte; shorter
-    /// ones are left out.
+    /// Builds the filter over `(target, head)` pairs, the heads of five bytes or more of what is sampled sparsely.
     pub(crate) fn new<'a>(heads: impl Iterator<Item = (u32, &'a [u8])> + Clone) -> Self {
         let shortest = heads.clone().map(|(_, head)| head.len()).min().unwrap_or(4);
         let stride = shortest.saturating_sub(3).clamp(1, MAX_STRIDE);
         let mut entries = Vec::new();
         for (target, head) in heads {
-            push_entries(&mut entries, target, head, stride);
+            for offset in 0..stride {
+                push_entry(&mut entries, target, head, offset);
+            }
         }
         Self::from_entries(entries, stride)
+    }
+
+    /// Builds the filter over `(target, keyword)` pairs: each is entered once, under the gram of it that text has least
+    /// often, and a text is sampled at every byte. A keyword of three bytes is found before a letter, a digit, `_` or `-`;
+    /// shorter ones are left out.
+    pub(crate) fn of_keywords<'a>(keywords: impl Iterator<Item = (u32, &'a [u8])>) -> Self {
+        let mut entries = Vec::new();
+        for (target, keyword) in keywords {
+            match keyword {
+                &[a, b, c] => {
+                    for last in (b'0'..=b'9').chain(b'a'..=b'z').chain(*b"_-") {
+                        push_entry(&mut entries, target, &[a, b, c, last], 0);
+                    }
+                }
+                _ => push_entry(&mut entries, target, keyword, rarest(keyword)),
+            }
+        }
+        Self::from_entries(entries, 1)
     }
 
     fn from_entries(mut entries: Vec<Entry>, stride: usize) -> Self {
@@ -116,11 +135,14 @@ impl Grams {
                 offset += STRIDE;
             }
             if hits != 0 {
-                self.resolve_window::<STRIDE>(text, at, at + step, from, found);
+                self.resolve_window::<STRIDE>(wide, step, at, from, found);
             }
             at += step;
         }
-        self.resolve_window::<STRIDE>(text, at, text.len(), from, found);
+        for at in (at..text.len()).step_by(STRIDE) {
+            let Some(gram) = gram_at(text, at) else { return };
+            self.resolve(gram, at, from, found);
+        }
     }
 
     #[inline(always)]
@@ -128,20 +150,19 @@ impl Grams {
         self.slots.get(hash(gram, SLOT_BITS)).copied().unwrap_or_default()
     }
 
-    #[cold]
     #[inline(never)]
     fn resolve_window<const STRIDE: usize>(
         &self,
-        text: &[u8],
-        start: usize,
-        end: usize,
+        wide: u64,
+        step: usize,
+        at: usize,
         from: usize,
         found: &mut impl FnMut(usize, u32),
     ) {
-        for at in (start..end).step_by(STRIDE) {
-            let Some(gram) = gram_at(text, at) else { return };
+        for offset in (0..step).step_by(STRIDE) {
+            let gram = (wide >> (offset * 8)) as u32;
             if self.bit(gram) != 0 {
-                self.resolve(gram, at, from, found);
+                self.resolve(gram, at + offset, from, found);
             }
         }
     }
@@ -158,19 +179,21 @@ impl Grams {
     }
 }
 
-fn push_entries(entries: &mut Vec<Entry>, target: u32, head: &[u8], stride: usize) {
-    if let &[a, b, c] = head {
-        for last in 0..=u8::MAX {
-            let gram = u32::from_le_bytes([a, b, c, last]) | FOLD;
-            entries.push(Entry { gram, offset: 0, target });
-        }
-        return;
+fn push_entry(entries: &mut Vec<Entry>, target: u32, head: &[u8], at: usize) {
+    if let (Some(gram), Ok(offset)) = (gram_at(head, at), u8::try_from(at)) {
+        entries.push(Entry { gram, offset, target });
     }
-    for offset in 0..stride {
-        if let (Some(gram), Ok(short)) = (gram_at(head, offset), u8::try_from(offset)) {
-            entries.push(Entry { gram, offset: short, target });
-        }
-    }
+}
+
+/// Letters from the most frequent on, as in English and in logs.
+const FREQUENT: &[u8] = b" etaoinsrlcdpmuhgfbywvkxjqz";
+
+/// Where in a keyword the gram begins that holds the rarest characters.
+fn rarest(keyword: &[u8]) -> usize {
+    let rarity = |byte: &u8| FREQUENT.iter().position(|letter| *letter == byte.to_ascii_lowercase()).unwrap_or(20);
+    let score = |gram: &[u8]| gram.iter().map(rarity).sum::<usize>();
+    let scores = keyword.windows(4).map(score).take(usize::from(u8::MAX)).enumerate();
+    scores.max_by_key(|&(at, score)| (score, std::cmp::Reverse(at))).map_or(0, |(at, _)| at)
 }
 
 #[cfg(test)]
@@ -203,8 +226,11 @@ mod tests {
     }
 
     #[test]
-    fn a_head_of_three_bytes_needs_one_more_byte_of_text() {
-        assert_eq!(positions(&[b"key"], b"the key=", 0), [(4, 0)]);
-        assert!(positions(&[b"key"], b"the key", 0).is_empty());
+    fn keywords_are_found_by_their_rarest_gram() {
+        let keywords: [&[u8]; 3] = [b"with password", b"hf_", b"linear"];
+        let grams = Grams::of_keywords((0u32..).zip(keywords));
+        let mut found = Vec::new();
+        grams.scan(b"hf_a LINEAR with Password hf_", 0, |at, target| found.push((at, target)));
+        assert_eq!(found, [(0, 1), (5, 2), (12, 0)]);
     }
 }

@@ -27,8 +27,6 @@ pub(crate) struct Carried {
     pub(crate) block: Option<blocks::Block>,
 }
 
-/// Bytes of a keyword that the filter is given.
-const KEYWORD_HEAD: usize = 8;
 /// How far behind its keyword an expression that begins before it may end.
 const REACH: usize = 4096;
 /// The same, for an expression that is one word.
@@ -50,18 +48,14 @@ impl Matcher {
                 }
             }
         }
-        let heads = keywords.iter().map(|(keyword, _)| keyword.get(..keyword.len().min(KEYWORD_HEAD)).unwrap_or_default());
-        let grams = Grams::new((0u32..).zip(heads));
+        let grams = Grams::of_keywords((0u32..).zip(keywords.iter().map(|(keyword, _)| keyword.as_slice())));
         Self { rules, keywords, grams }
     }
 
     /// Finds what the rules match from keywords in `text[from..to]`. The text before `from` is context; that after `to`
     /// may be part of a match.
     pub(crate) fn scan(&self, text: &[u8], from: usize, to: usize, carried: &mut Carried, found: &mut Vec<Span>) {
-        let mut from = from;
-        if let Some(block) = carried.block.take() {
-            (from, carried.block) = block.go_on(text, from, found);
-        }
+        carried.block = carried.block.take().and_then(|block| block.go_on(text, from, found));
         let mut block = None;
         let mut last = (u32::MAX, 0);
         self.grams.scan(text, from, |at, keyword| {
@@ -72,7 +66,7 @@ impl Matcher {
                 self.triggered(text, at, keyword, &mut block, found);
             }
         });
-        carried.block = carried.block.take().or(block);
+        carried.block = block.or(carried.block.take());
     }
 
     fn length_of(&self, keyword: u32) -> usize {
@@ -97,7 +91,7 @@ impl Matcher {
                 Reader::Cookie => headers::cookie(text, at, at + keyword.len(), label, found),
                 Reader::PrivateKey => {
                     if let Some(open) = blocks::read(text, at, label, found) {
-                        *block = open;
+                        *block = Some(open);
                     }
                 }
             }
@@ -190,7 +184,7 @@ pub(crate) fn begins_here(text: &[u8], at: usize) -> bool {
 /// A rule whose keyword stands in the name of an assignment, and whose expression is the value's.
 fn assigned(rule: &Rule, text: &[u8], keyword: (usize, usize), label: Label, found: &mut Vec<Span>) {
     let Some(regex) = rule.regex() else { return };
-    if !begins_word(text, keyword.0) {
+    if !begins_word(text, keyword.0) || !ends_word(text, keyword.1) {
         return;
     }
     let assignment = assign::read(text, keyword.0, keyword.1);
@@ -237,6 +231,23 @@ fn announced(regex: &Regex, text: &[u8], from: usize) -> Option<(usize, usize)> 
     None
 }
 
+/// What is written behind an issuer's name without a sign between.
+const APPENDED: &[&str] = &["api", "key", "token", "secret", "client", "access", "auth", "pass", "pw", "id", "app", "login", "cred", "user", "bot", "pat", "logic", "sdk", "cloud", "db"];
+
+/// Whether an issuer's name ends at `at`, rather than being the beginning of a longer word.
+fn ends_word(text: &[u8], at: usize) -> bool {
+    let rest = text.get(at..text.len().min(at + 8)).unwrap_or_default();
+    let signed = at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(|byte| !byte.is_ascii_alphanumeric());
+    let appended = |word: &&str| rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()));
+    signed || !rest.first().is_some_and(u8::is_ascii_alphabetic) || starts_word(text, at) || APPENDED.iter().any(|word| appended(word))
+}
+
+/// Whether the letter at `at` is a capital that begins a word: behind a small letter or before one.
+fn starts_word(text: &[u8], at: usize) -> bool {
+    let [Some(before), Some(letter)] = [at.checked_sub(1), Some(at)].map(|at| at.and_then(|at| text.get(at))) else { return false };
+    letter.is_ascii_uppercase() && !before.is_ascii_uppercase()
+}
+
 /// Whether a word of a name begins at `at`: behind a sign, or at a change of case.
 fn begins_word(text: &[u8], at: usize) -> bool {
     let camel = text.get(at).is_some_and(u8::is_ascii_uppercase) && text.get(at.wrapping_sub(1)).is_some_and(|byte| !byte.is_ascii_uppercase());
@@ -266,7 +277,8 @@ fn is_secret(text: &[u8], strength: Strength, assignment: &Assignment, value: &[
         (_, Link::Blank) => value.len() >= 20 && values::is_random(value) && !values::is_digest(value) && !values::is_uuid(value),
         (Strength::Password, Link::Sign | Link::Flag) => is_password(text, assignment, value),
         (Strength::Strong, Link::Sign | Link::Flag) => is_token(text, assignment, value),
-        (_, Link::Comma) | (Strength::Weak, _) => values::is_random(value) && !values::is_uuid(value) && !is_bare_digest(text, assignment, value),
+        // Blanks in the value of such a name are those of a sentence.
+        (_, Link::Comma) | (Strength::Weak, _) => !value.contains(&b' ') && values::is_random(value) && !values::is_uuid(value) && !is_bare_digest(text, assignment, value),
     }
 }
 
@@ -289,5 +301,5 @@ fn is_token(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
     let number = value.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
     // `secret` alone is what orchestrators call an object, and name it.
     let object = matches!(name.as_slice(), [one] if one == "secret" || one == "credential") && !values::is_random(value);
-    value.len() >= 8 && !number && !object && (!plain || (assignment.marked && value.len() >= 12 && !value.contains(&b'/')))
+    value.len() >= 8 && !number && !object && !values::is_relative_path(value) && (!plain || (assignment.marked && value.len() >= 12 && !value.contains(&b'/')))
 }

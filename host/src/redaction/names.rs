@@ -78,6 +78,9 @@ pub(crate) fn judge(name: &[u8]) -> Strength {
     let Some((last, before)) = rest.split_last() else { return Strength::None };
     let previous = before.last().map_or("", String::as_str);
     let last = last.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    if before.iter().any(|word| ["public", "csrf", "xsrf", "pub"].contains(&word.as_str())) {
+        return Strength::None;
+    }
     judge_last(last, previous)
 }
 
@@ -89,7 +92,7 @@ fn judge_last(last: &str, previous: &str) -> Strength {
         "key" if KEY_OF_NOTHING.contains(&previous) => Strength::None,
         "key" if KEY_OF_SECRET.contains(&previous) => Strength::Strong,
         "code" if !["auth", "authorization", "recovery", "backup", "security", "access"].contains(&previous) => Strength::None,
-        "tokens" if !["access", "auth", "api", "refresh", "bearer", "bot", "user"].contains(&previous) => Strength::None,
+        "tokens" | "keys" | "secrets" if !["access", "auth", "api", "refresh", "bearer", "bot", "user", "secret"].contains(&previous) => Strength::None,
         "id" if ["session", "sess"].contains(&previous) => Strength::Weak,
         "pass" | "pw" if previous.is_empty() => Strength::Weak,
         "auth" if ["docker", "registry"].contains(&previous) => Strength::Strong,
@@ -165,7 +168,7 @@ mod tests {
     fn names_of_other_things() {
         for name in [
             "POSTGRES_PASSWORD_FILE", "secretName", "token_count", "max_tokens", "tokens_per_second", "eos_token_id", "eos_token", "public_key", "key_id",
-            "access_token_url", "key_length", "KEYTAB_FILE", "secretRef", "primaryKey", "cache-key", "author", "monkey", "passing", "prompt_tokens",
+            "access_token_url", "key_length", "PublicKeyToken", "csrf-token", "KEYTAB_FILE", "secretRef", "primaryKey", "cache-key", "author", "monkey", "passing", "prompt_tokens",
         ] {
             assert_eq!(judge(name.as_bytes()), Strength::None, "{name}");
         }

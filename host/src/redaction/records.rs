@@ -98,9 +98,10 @@ fn trim(line: &mut Vec<(usize, usize)>, end: usize) {
 /// lines tell.
 fn may_hold_partial(text: &[u8]) -> bool {
     let few = text.get(..text.len().min(FEW)).unwrap_or_default();
-    let is_record = |line: &[u8]| read(line, 0).is_some();
-    let records = text.len() <= FEW || few.split(|&byte| byte == b'\n').any(is_record);
-    records && (memchr::memmem::find(text, b" P ").is_some() || memchr::memmem::find(text, b"\",\"stream\":\"").is_some())
+    let brief = text.len() <= FEW;
+    let any = |form: fn(&[u8], usize) -> Option<Record>| brief || few.split(|&byte| byte == b'\n').any(|line| form(line, 0).is_some());
+    let holds = |sign: &[u8]| memchr::memmem::find(text, sign).is_some();
+    (any(read_cri) && holds(b" P ")) || (any(read_json_file) && holds(b"\",\"stream\":\""))
 }
 
 fn read(line: &[u8], at: usize) -> Option<Record> {

@@ -1,5 +1,7 @@
 //! The redactor as a whole.
 
+#![allow(clippy::string_slice, reason = "a test cuts its own text")]
+
 use super::*;
 
 fn known(value: &str) -> Redactor {
@@ -166,4 +168,87 @@ fn what_logs_are_full_of_is_not_altered() {
     ]
     .join("\n");
     assert_eq!(redactor.text(&text), text);
+}
+
+/// A value in every encoding that programs print.
+fn encodings(value: &str) -> Vec<String> {
+    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let base64 = |bytes: &[u8]| {
+        let group = |part: &[u8]| {
+            let wide = part.iter().chain([&0, &0]).take(3).fold(0u32, |wide, byte| wide << 8 | u32::from(*byte));
+            (0..=part.len()).map(|at| char::from(letters[(wide >> (18 - 6 * at) & 63) as usize])).collect::<String>()
+        };
+        bytes.chunks(3).map(group).collect::<String>()
+    };
+    let each = |form: &dyn Fn(u8) -> String| value.bytes().map(form).collect::<String>();
+    let json = serde_json::to_string(value).unwrap();
+    let json = json[1..json.len() - 1].to_owned();
+    let twice = serde_json::to_string(&json).unwrap();
+    let escaped = |byte: u8, form: String| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { form };
+    vec![
+        value.to_owned(), json.clone(), twice[1..twice.len() - 1].to_owned(), json.replace('/', "\\/"), json.replace('<', "\\u003c").replace('&', "\\u0026").replace('>', "\\u003e"),
+        base64(value.as_bytes()), base64(format!("u:{value}").as_bytes()), base64(format!("ab:{value}\n").as_bytes()), base64(base64(value.as_bytes()).as_bytes()),
+        base64(value.as_bytes()).replace('+', "-").replace('/', "_"), each(&|byte| format!("{byte:02x}")), each(&|byte| format!("{byte:02X}")), each(&|byte| format!("{byte:02x}:")), each(&|byte| format!("{byte:02x} ")),
+        each(&|byte| escaped(byte, format!("%{byte:02X}"))), each(&|byte| escaped(byte, format!("%{byte:02x}"))), value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;"),
+        value.replace('\'', "'\\''"), format!("{value:?}"), value.escape_default().to_string(), value.escape_unicode().to_string(),
+    ]
+}
+
+/// Parts of an encoded value that must not be left: a third of it from anywhere.
+fn leaks(out: &str, encoded: &str) -> bool {
+    let core: Vec<char> = encoded.trim_end_matches([':', ' ', '=']).chars().collect();
+    let length = (core.len() / 3).max(6);
+    core.windows(length).skip(4).rev().skip(4).any(|part| out.contains(&part.iter().collect::<String>()))
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn no_encoding_of_any_value_leaks_at_any_split(value in "[A-Za-z0-9!-/:-@ü\\[\\\\{π密]{9,30}[A-Za-z]", chunk in 1usize..9, rules: bool) {
+        let builder = Redactor::builder().lenient().secret("S", value.as_bytes()).unwrap();
+        let redactor = builder.rules(if rules { RuleSet::builtin() } else { RuleSet::none() }).build();
+        proptest::prop_assume!(redactor.unmasked().is_empty());
+        for encoded in encodings(&value) {
+            let text = format!("level=info msg={encoded} end\n");
+            let (mut out, mut stream) = (Vec::new(), redactor.stream());
+            for part in text.as_bytes().chunks(chunk) {
+                stream.push(part, &mut out);
+            }
+            stream.finish(&mut out);
+            let out = String::from_utf8_lossy(&out);
+            proptest::prop_assert!(!leaks(&out, &encoded), "{encoded} left {out}");
+            proptest::prop_assert!(out.contains("level=info"), "{out}");
+        }
+    }
+
+    #[test]
+    fn output_does_not_depend_on_where_the_input_is_cut(text in "(ab|[ab]{1,6}|password=|\n|hunter2xy|gh|p_|-----BEGIN RSA PRIVATE KEY-----|[ -~]{0,12}|\\x1b\\[3[0-9]m){0,24}", chunk in 1usize..40) {
+        let redactor = Redactor::builder().secret("A", b"ababab").unwrap().secret("H", b"hunter2xyhunter").unwrap().rules(RuleSet::builtin()).build();
+        let whole = redactor.bytes(text.as_bytes());
+        let (mut out, mut stream) = (Vec::new(), redactor.stream());
+        for part in text.as_bytes().chunks(chunk) {
+            stream.push(part, &mut out);
+        }
+        stream.finish(&mut out);
+        proptest::prop_assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&whole));
+    }
+
+    #[test]
+    fn redacting_twice_changes_nothing_more(text in "(password|token|api_key|Authorization)(=|: |\": \")[A-Za-z0-9_/+]{0,40}[\"&; ]?") {
+        let redactor = Redactor::builder().rules(RuleSet::builtin()).build();
+        let once = redactor.text(&text);
+        proptest::prop_assert_eq!(redactor.text(&once), once);
+    }
+
+    #[test]
+    fn bytes_of_any_kind_are_taken(bytes: Vec<u8>, chunk in 1usize..50) {
+        let redactor = Redactor::builder().secret("S", b"\xff\xfe\x00binary").unwrap().rules(RuleSet::builtin()).build();
+        let (mut out, mut stream) = (Vec::new(), redactor.stream());
+        for part in bytes.chunks(chunk) {
+            stream.push(part, &mut out);
+            stream.idle(&mut out);
+        }
+        stream.finish(&mut out);
+    }
 }

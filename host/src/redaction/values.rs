@@ -65,7 +65,13 @@ pub(crate) fn is_expression(value: &[u8]) -> bool {
     let call = value.iter().position(|&byte| byte == b'(' || byte == b'[').and_then(|at| value.get(..at));
     let called = call.is_some_and(|name| !name.is_empty() && name.split(|&byte| byte == b'.' || byte == b':').all(identifier));
     let member = value.contains(&b'.') && !value.iter().any(u8::is_ascii_digit) && value.split(|&byte| byte == b'.').all(identifier);
-    called || member || is_place(value)
+    called || member || value.windows(2).any(|pair| pair == b"::") || is_place(value)
+}
+
+/// Words joined by `/`, such as a path that begins nowhere in particular.
+pub(crate) fn is_relative_path(value: &[u8]) -> bool {
+    let plain = |part: &[u8]| part.len() < 24 && !is_random(part) && !part.iter().any(|byte| b"+=".contains(byte));
+    value.contains(&b'/') && value.split(|&byte| byte == b'/').all(plain) && value.iter().filter(|byte| byte.is_ascii_uppercase()).count() * 4 < value.len()
 }
 
 /// A path, or an address with nothing in front of the host.

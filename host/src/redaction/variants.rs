@@ -147,16 +147,23 @@ fn distinct(forms: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
 type Escape = fn(&[u8], &mut Vec<u8>);
 
 fn text_heads(value: &[u8]) -> Vec<Vec<u8>> {
-    let escapes: [Escape; 22] = [
-        plain, percent_all, percent_script, percent_path, form, json, json_ascii, json_html, json_slash, json_all, xml, xml_numbers,
-        xml_all, hex_bytes, octal_bytes, braced, shell, shell_double, doubled, backslashed, json_hex, single_quoted,
+    let escapes: [Escape; 24] = [
+        plain, percent_all, percent_every, percent_script, percent_path, form, json, json_ascii, json_html, json_slash, json_all, xml, xml_numbers,
+        xml_all, hex_bytes, octal_bytes, braced, braced_all, shell, shell_double, doubled, backslashed, json_hex, single_quoted,
     ];
     let once = escapes.iter().map(|escape| apply(value, *escape));
     let twice = [json as Escape, json_ascii, json_html, json_slash, hex_bytes, braced, percent_all].into_iter().flat_map(|escape| {
         let inner = apply(value, escape);
         [apply(&inner, json), apply(&inner, json_slash), apply(&inner, percent_all), apply(&inner, xml)]
     });
-    distinct(once.chain(twice))
+    let quoted = [json as Escape, json_ascii, hex_bytes, octal_bytes, braced].into_iter().map(|escape| apostrophes(&apply(value, escape)));
+    distinct(once.chain(twice).chain(quoted))
+}
+
+/// With every apostrophe behind a backslash, as within a literal in single quotes.
+fn apostrophes(escaped: &[u8]) -> Vec<u8> {
+    let quote = |&byte: &u8| [b'\\', byte].into_iter().skip(usize::from(byte != b'\''));
+    escaped.iter().flat_map(quote).collect()
 }
 
 fn apply(value: &[u8], escape: Escape) -> Vec<u8> {
@@ -198,6 +205,10 @@ fn percent(unit: &[u8], keep: &[u8], out: &mut Vec<u8>) {
 
 fn percent_all(unit: &[u8], out: &mut Vec<u8>) {
     percent(unit, b"-._~", out);
+}
+
+fn percent_every(unit: &[u8], out: &mut Vec<u8>) {
+    percent(unit, b"", out);
 }
 
 fn percent_script(unit: &[u8], out: &mut Vec<u8>) {
@@ -311,6 +322,13 @@ fn braced(unit: &[u8], out: &mut Vec<u8>) {
         ([32..=126], _) => json(unit, out),
         (_, Some(code)) => out.extend(format!("\\u{{{:x}}}", u32::from(code)).bytes()),
         _ => plain(unit, out),
+    }
+}
+
+fn braced_all(unit: &[u8], out: &mut Vec<u8>) {
+    match code_of(unit) {
+        Some(code) => out.extend(format!("\\u{{{:x}}}", u32::from(code)).bytes()),
+        None => plain(unit, out),
     }
 }
 

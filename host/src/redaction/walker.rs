@@ -5,6 +5,8 @@
 //! shell quoting, octal. Mixed forms are taken too. The positions reached so far are kept as a small set, so that an
 //! ambiguous run of backslashes costs no backtracking.
 
+use super::encoded;
+
 /// The result of one walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Walk {
@@ -31,8 +33,6 @@ pub(crate) enum Writing {
 const MAX_BACKSLASHES: usize = 8;
 /// Longest prefix that a log adds before each line of a value of several lines.
 const MAX_LINE_PREFIX: usize = 96;
-/// Most separators and blanks between two hexadecimal pairs.
-const MAX_SEPARATORS: usize = 6;
 /// Most positions followed at once; further ones are dropped.
 const MAX_POSITIONS: usize = 256;
 
@@ -40,8 +40,8 @@ const MAX_POSITIONS: usize = 256;
 pub(crate) fn walk(writing: Writing, needle: &[u8], text: &[u8], at: usize) -> Walk {
     match writing {
         Writing::Text => walk_text(needle, text, at),
-        Writing::Base64 => walk_base64(needle, text, at),
-        Writing::Hex => walk_hex(needle, text, at),
+        Writing::Base64 => encoded::base64(needle, text, at),
+        Writing::Hex => encoded::hex(needle, text, at),
     }
 }
 
@@ -193,9 +193,12 @@ impl Reach<'_> {
 
 /// Whether a form stands at the start of a text.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(crate) enum Form {
+    /// It does, and is this long.
     Length(usize),
+    /// The text ends inside it.
     Ragged,
+    /// It does not.
     Other,
 }
 
@@ -219,7 +222,7 @@ fn percent(byte: u8, rest: &[u8]) -> Form {
 }
 
 /// Two hexadecimal digits that give `byte`.
-fn hex_pair(byte: u8, rest: &[u8]) -> Form {
+pub(crate) fn hex_pair(byte: u8, rest: &[u8]) -> Form {
     let wanted = [u32::from(byte >> 4), u32::from(byte & 15)];
     let fits = rest.iter().zip(wanted).all(|(&digit, value)| hex_digit(digit) == Some(value));
     match rest.len() {
@@ -248,7 +251,7 @@ fn numeric_escape(byte: u8, rest: &[u8]) -> Form {
     }
 }
 
-fn starts(form: &[u8], rest: &[u8]) -> Form {
+pub(crate) fn starts(form: &[u8], rest: &[u8]) -> Form {
     if rest.starts_with(form) {
         Form::Length(form.len())
     } else if form.starts_with(rest) {
@@ -302,14 +305,14 @@ fn unicode_escape(unit: &[u8], tail: &[u8]) -> Form {
     }
 }
 
-fn better(first: Form, second: Form) -> Form {
+pub(crate) fn better(first: Form, second: Form) -> Form {
     match (first, second) {
         (Form::Length(_), _) | (Form::Ragged, Form::Other) => first,
         _ => second,
     }
 }
 
-fn starts_folded(form: &str, rest: &[u8]) -> Form {
+pub(crate) fn starts_folded(form: &str, rest: &[u8]) -> Form {
     let length = form.len().min(rest.len());
     let fits = rest.iter().zip(form.bytes()).all(|(byte, wanted)| byte.eq_ignore_ascii_case(&wanted));
     match fits {
@@ -349,101 +352,6 @@ fn entity(unit: &[u8], rest: &[u8]) -> Form {
         Form::Length(length) => Form::Length(doubled + length),
         other => other,
     }
-}
-
-fn walk_base64(needle: &[u8], text: &[u8], at: usize) -> Walk {
-    let mut end = at;
-    for (read, &letter) in needle.iter().enumerate() {
-        if read > 0 {
-            end += fold_length(text.get(end..).unwrap_or_default());
-        }
-        let rest = text.get(end..).unwrap_or_default();
-        match base64_letter(letter, rest) {
-            Form::Length(length) => end += length,
-            Form::Ragged => return Walk::Partial,
-            Form::Other => return Walk::No,
-        }
-    }
-    Walk::Match(end)
-}
-
-/// The length of a line's end within folded base64, with the indentation of the next line.
-fn fold_length(rest: &[u8]) -> usize {
-    let length = match rest {
-        [b'\r', b'\n', ..] => 2,
-        [b'\n', ..] => 1,
-        [b'\\', b'r', b'\\', b'n', ..] => 4,
-        [b'\\', b'n', ..] => 2,
-        _ => return 0,
-    };
-    let indent = rest.get(length..).unwrap_or_default().iter().take(16);
-    length + indent.take_while(|&&byte| byte == b' ' || byte == b'\t').count()
-}
-
-/// One letter of base64, of either alphabet, as it is or escaped for a URL or for JSON.
-fn base64_letter(letter: u8, rest: &[u8]) -> Form {
-    let Some(&first) = rest.first() else { return Form::Ragged };
-    if first == letter {
-        return Form::Length(1);
-    }
-    let (other, escaped): (u8, &[&str]) = match letter {
-        b'+' => (b'-', &["%2b", "\\u002b", "\\\\u002b", "&#43;"]),
-        b'/' => (b'_', &["%2f", "\\/", "\\u002f", "&#47;"]),
-        b'=' => (b'=', &["%3d", "\\u003d", "\\\\u003d", "&#61;"]),
-        _ if first == b'\\' => return starts(b"\\n", rest.get(..1).unwrap_or_default()).ragged_only(rest.len() == 1),
-        _ if first == b'\r' => return Form::Other.or_ragged(rest.len() == 1),
-        _ => return Form::Other,
-    };
-    if first == other {
-        return Form::Length(1);
-    }
-    escaped.iter().map(|form| starts_folded(form, rest)).fold(Form::Other, better)
-}
-
-impl Form {
-    fn or_ragged(self, ragged: bool) -> Self {
-        if ragged { Self::Ragged } else { self }
-    }
-
-    fn ragged_only(self, at_end: bool) -> Self {
-        if at_end && self != Self::Other { Self::Ragged } else { Self::Other }
-    }
-}
-
-fn walk_hex(needle: &[u8], text: &[u8], at: usize) -> Walk {
-    let mut end = at;
-    for (read, &byte) in needle.iter().enumerate() {
-        if read > 0 {
-            end += separator_length(text.get(end..).unwrap_or_default());
-        }
-        match hex_pair(byte, text.get(end..).unwrap_or_default()) {
-            Form::Length(length) => end += length,
-            Form::Ragged => return Walk::Partial,
-            Form::Other if end >= text.len() || is_prefix_of_pair(text.get(end..).unwrap_or_default()) => return Walk::Partial,
-            Form::Other => return Walk::No,
-        }
-    }
-    Walk::Match(end)
-}
-
-/// Whether what is left could be the beginning of `0x` or `\x`.
-fn is_prefix_of_pair(rest: &[u8]) -> bool {
-    matches!(rest, b"\\" | b"\\\\" | b"0")
-}
-
-/// The length of what stands between two hexadecimal pairs: blanks, `:`, `-`, `,`, and then `0x`, `\x` or `%`.
-fn separator_length(rest: &[u8]) -> usize {
-    let plain = rest.iter().take(MAX_SEPARATORS).take_while(|byte| b" :-,\t\r\n._".contains(byte)).count();
-    let tail = rest.get(plain..).unwrap_or_default();
-    let slashes = tail.iter().take(4).take_while(|&&byte| byte == b'\\').count();
-    plain
-        + match tail.get(slashes..).unwrap_or_default() {
-            [b'0', b'x' | b'X', ..] if slashes == 0 => 2,
-            [b'%', ..] if slashes == 0 => 1,
-            [b'x' | b'X', ..] if slashes > 0 => slashes + 1,
-            [b'n', ..] if slashes > 0 => slashes + 1,
-            _ => 0,
-        }
 }
 
 #[cfg(test)]
@@ -497,19 +405,4 @@ mod tests {
         assert!(matches!(walk(Writing::Text, value.as_bytes(), text.as_bytes(), 0), Walk::Match(_)));
     }
 
-    #[test]
-    fn reads_hexadecimal_with_separators() {
-        for text in ["70407373", "70:40:73:73", "70 40 73 73", "70, 0x40, 0x73, 0x73", "70\\x40\\x73\\x73", "7040 7373", "70-40-73-73", "70\n40\n73\n73"] {
-            assert_eq!(walk(Writing::Hex, b"p@ss", text.as_bytes(), 0), Walk::Match(text.len()), "{text}");
-        }
-        assert_eq!(walk(Writing::Hex, b"p@ss", b"70:40:7", 0), Walk::Partial);
-        assert_eq!(walk(Writing::Hex, b"p@ss", b"70:41:73:73", 0), Walk::No);
-    }
-
-    #[test]
-    fn reads_base64_of_both_alphabets_folded_and_escaped() {
-        for text in ["ab+/cd==", "ab-_cd==", "ab%2B%2fcd%3D%3d", "ab+\\/cd==", "ab+/\ncd==", "ab+/\r\n  cd==", "ab\\u002b/cd=\\u003d"] {
-            assert_eq!(walk(Writing::Base64, b"ab+/cd==", text.as_bytes(), 0), Walk::Match(text.len()), "{text}");
-        }
-    }
 }

@@ -14,7 +14,7 @@ use crate::evidence::image::Verifier;
 use crate::evidence::registry::{AuthFile, Limits, RegistryClient};
 use crate::executor::Executor;
 use crate::grants::{Binding, Slot};
-use crate::journal::{Durability, Journal, JournalOptions};
+use crate::journal::{Durability, Entry, Journal, JournalOptions, Kind};
 use crate::policy::Policy;
 use crate::redaction::{Redactor, RuleSet};
 use crate::sandbox::{CodeCache, Component, Sandbox};
@@ -117,7 +117,7 @@ impl PortreeveBuilder {
         let client = (!self.offline).then(|| RegistryClient::new(Limits::default(), auth_file(&environment)));
         let inner = Inner {
             sandbox: Sandbox::new(Some(CodeCache::new(state.area(Area::Code)?, state.key().derive("code"))))?,
-            backends: load(self.backends, self.prefer.as_deref(), &environment, &state)?,
+            backends: load(self.backends, self.prefer.as_deref(), &environment, &state, &services.journal)?,
             redactor: if policy.is_lenient_on_secrets() { redactor.lenient() } else { redactor }.build(),
             verifier: Verifier::new(BlobStore::new(state.area(Area::Blobs)?), client),
             services: Arc::new(services),
@@ -145,7 +145,13 @@ impl PortreeveBuilder {
 }
 
 /// Loads what was given, or what is embedded; the preferred one alone where one is.
-fn load(given: Vec<BackendSource>, prefer: Option<&str>, environment: &HostEnvironment, state: &StateDir) -> Result<Vec<Arc<Backend>>, Error> {
+fn load(
+    given: Vec<BackendSource>,
+    prefer: Option<&str>,
+    environment: &HostEnvironment,
+    state: &StateDir,
+    journal: &Journal,
+) -> Result<Vec<Arc<Backend>>, Error> {
     let sources = if given.is_empty() { BackendSource::embedded() } else { given };
     let install = vec![(Slot::InstallId, Binding::scalar(state.install().as_str()))];
     let mut backends = Vec::new();
@@ -154,14 +160,34 @@ fn load(given: Vec<BackendSource>, prefer: Option<&str>, environment: &HostEnvir
         if prefer.is_some_and(|prefer| prefer != name) {
             continue;
         }
-        let component = Component::read(source.component.clone()).map_err(|error| Error::Backend { name, why: error.to_string() })?;
-        backends.push(Arc::new(Backend::new(source, environment.clone(), install.clone(), component)?));
+        let component = Component::read(source.component.clone());
+        let component = component.map_err(|error| Error::Backend { name: name.clone(), why: error.to_string() })?;
+        let digest = component.digest().to_string();
+        let backend = Backend::new(source, environment.clone(), install.clone(), component);
+        backends.push(Arc::new(backend.map_err(|error| recorded(journal, &name, &digest, error))?));
     }
     match prefer {
         Some(prefer) if backends.is_empty() => {
             Err(Error::Backend { name: prefer.to_owned(), why: "there is no such backend; `portreeve backend list` shows them".to_owned() })
         }
         _ => Ok(backends),
+    }
+}
+
+/// A backend that is refused as a whole is recorded, like any other refusal.
+fn recorded(journal: &Journal, backend: &str, digest: &str, error: Error) -> Error {
+    let Error::Refused(refusal) = &error else { return error };
+    let entry = Entry {
+        backend: Some(backend),
+        plugin: Some(digest),
+        rule: Some(refusal.rule.as_str()),
+        value: refusal.value.as_deref(),
+        why: Some(&refusal.why),
+        ..Entry::new(Kind::Refusal)
+    };
+    match journal.append(&entry) {
+        Ok(_) => error,
+        Err(unwritten) => Error::State(format!("the journal: {unwritten}")),
     }
 }
 

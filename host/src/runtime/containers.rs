@@ -79,6 +79,15 @@ impl Portreeve {
         }
     }
 
+    /// The command line that would create a container: decided and rendered like the real one, and not run.
+    ///
+    /// # Errors
+    /// As [`Portreeve::create`]; `Digest` where the image is not held and its manifest can't be had.
+    pub async fn explain(&self, spec: &ContainerSpec) -> Result<Vec<String>, Error> {
+        let (backend, _) = self.inner.chosen().await?;
+        self.inner.explain(backend, spec).await
+    }
+
     /// Starts a container of ours.
     ///
     /// # Errors

@@ -53,6 +53,23 @@ impl Inner {
         }
     }
 
+    /// The command line that would create a container, as its backend plans it. Nothing is run but what looks.
+    pub(super) async fn explain(&self, backend: &Arc<Backend>, spec: &ContainerSpec) -> Result<Vec<String>, Error> {
+        let mut spec = spec.clone();
+        spec.check()?;
+        self.policy.check_container(&spec)?;
+        let mounts = self.check_mounts(&mut spec)?;
+        let redactor = self.redactor_of(&spec)?;
+        let image = self.held_or_foretold(backend, &spec.image).await?;
+        let canonical = canonical(&spec, &image.id);
+        let files = self.planned_secret_files(&spec)?;
+        let prepared = Prepared { spec, mounts, redactor, image, canonical };
+        let scope = self.create_scope(backend, &prepared, &files)?.as_call(Call::Explain);
+        let broker = self.broker(backend, scope, &prepared.redactor)?;
+        let plan = crate::sandbox::Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.explain(&prepared.spec).await?;
+        broker.explain(&plan, Call::Create)
+    }
+
     /// A name that something else bears is not touched.
     fn ours_or_conflict(&self, found: ContainerInfo) -> Result<ContainerInfo, Error> {
         if found.is_ours(self.state.key(), self.state.install()) {

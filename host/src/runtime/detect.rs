@@ -65,7 +65,7 @@ impl BackendInfo {
 }
 
 impl CommandInfo {
-    fn of(command: &crate::grants::Command) -> Self {
+    pub(super) fn of(command: &crate::grants::Command) -> Self {
         Self {
             name: command.name().to_owned(),
             purpose: command.purpose().to_owned(),

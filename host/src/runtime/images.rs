@@ -60,11 +60,11 @@ impl Portreeve {
         let warning = inner.policy.check_image(image)?;
         let (backend, _) = inner.chosen().await?;
         inner.pull(backend, image).await?;
-        let held = inner.proved(backend, image, warning).await;
-        if inner.services.dry_run && matches!(held, Err(Error::NotFound { .. })) {
-            return inner.foretold(backend, image).await;
+        match inner.proved(backend, image, warning).await {
+            Err(Error::NotFound { .. }) if inner.services.dry_run => inner.foretold(backend, image).await,
+            Err(Error::NotFound { .. }) => Err(inner.never_pulled(backend, image)?),
+            held => held,
         }
-        held
     }
 
     /// An image that the engine holds already, proved anew.
@@ -186,6 +186,15 @@ impl Inner {
         })
     }
 
+    /// An image that is held, proved; or what a pull would bring.
+    pub(super) async fn held_or_foretold(&self, backend: &Arc<Backend>, image: &Reference) -> Result<PulledImage, Error> {
+        let warning = self.policy.check_image(image)?;
+        match self.proved(backend, image, warning).await {
+            Err(Error::NotFound { .. }) => self.foretold(backend, image).await,
+            proved => proved,
+        }
+    }
+
     pub(super) async fn foretold_id(&self, image: &Reference, digest: Digest) -> Result<Digest, Error> {
         let id = self.verifier.foretell(image, digest).await?;
         id.ok_or_else(|| Error::Digest(format!("the manifest of {image} can't be had, so a dry run can't tell its image ID")))
@@ -203,7 +212,17 @@ impl Inner {
             return self.foretold(backend, image).await;
         }
         self.pull(backend, image).await?;
-        self.proved(backend, image, warning).await
+        match self.proved(backend, image, warning).await {
+            Err(Error::NotFound { .. }) => Err(self.never_pulled(backend, image)?),
+            proved => proved,
+        }
+    }
+
+    /// A backend said that it brought an image, and the engine holds none of this name and digest: recorded, and told.
+    fn never_pulled(&self, backend: &Arc<Backend>, image: &Reference) -> Result<Error, Error> {
+        let why = format!("the backend says that it pulled {image}, and the engine does not hold it");
+        self.looker(backend, Call::Pull)?.record_fault(&why);
+        Ok(Error::Digest(why))
     }
 }
 

@@ -11,6 +11,7 @@ mod mounts;
 mod preflight;
 mod probing;
 mod secrets;
+mod shelf;
 
 pub use builder::PortreeveBuilder;
 pub use containers::Removed;

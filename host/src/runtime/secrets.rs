@@ -46,14 +46,27 @@ impl Inner {
         fs::read(self.secrets_of(container).ok()?.join(name)).ok()
     }
 
+    /// Where the secrets that are files would lie.
+    pub(super) fn planned_secret_files(&self, spec: &ContainerSpec) -> Result<Vec<SecretFile>, Error> {
+        let is_file = |secret: &&crate::spec::Secret| matches!(secret.delivery, SecretDelivery::File(_));
+        let planned = spec.secrets.iter().filter(is_file).map(|secret| {
+            let path = self.secrets_of(spec.name.as_str())?.join(secret.name.as_str());
+            Ok(SecretFile { name: secret.name.to_string(), source: path.to_string_lossy().into_owned() })
+        });
+        planned.collect()
+    }
+
     /// Puts the secrets that are files where only their container will see them.
     pub(super) fn write_secret_files(&self, spec: &ContainerSpec) -> Result<Vec<SecretFile>, Error> {
-        let mut files = Vec::new();
-        for secret in spec.secrets.iter().filter(|secret| matches!(secret.delivery, SecretDelivery::File(_))) {
+        let files = self.planned_secret_files(spec)?;
+        if self.services.dry_run {
+            return Ok(files);
+        }
+        for file in &files {
+            let secret = spec.secrets.iter().find(|secret| secret.name.as_str() == file.name);
+            let value = secret.map(|secret| secret.value.expose()).unwrap_or_default();
             let folder = self.secrets_of(spec.name.as_str())?;
-            let path = folder.join(secret.name.as_str());
-            write_private(&folder, &path, secret.value.expose()).map_err(|error| Error::io("a secret's file in memory", error))?;
-            files.push(SecretFile { name: secret.name.to_string(), source: path.to_string_lossy().into_owned() });
+            write_private(&folder, Path::new(&file.source), value).map_err(|error| Error::io("a secret's file in memory", error))?;
         }
         Ok(files)
     }

@@ -84,9 +84,6 @@ pub struct Finding {
     pub remedy: Option<String>,
 }
 
-/// Which command a backend would create a container with.
-pub(crate) struct Plan(pub(crate) Ask);
-
 type Outcome<T> = wasmtime::Result<Result<T, wit::Error>>;
 
 impl Guest {
@@ -129,11 +126,11 @@ impl Guest {
     }
 
     /// Which command would create a container.
-    pub(crate) async fn explain(mut self, spec: &ContainerSpec) -> Result<Plan, Error> {
+    pub(crate) async fn explain(mut self, spec: &ContainerSpec) -> Result<Ask, Error> {
         let spec = convert::spec(spec);
         let outcome = self.exports.portreeve_backend_runtime().call_explain(&mut self.store, &spec).await;
         let plan = self.settle(outcome)?;
-        Ok(Plan(convert::ask(plan.command, plan.arguments)))
+        Ok(convert::ask(plan.command, plan.arguments))
     }
 
     /// Brings an image.

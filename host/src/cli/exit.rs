@@ -1,0 +1,261 @@
+//! How the program ends, and how it says why.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use portreeve::{Error, Refusal};
+use serde_json::{Value, json};
+
+use super::show::{plain, plain_lines};
+
+/// An exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Status(u8);
+
+impl Status {
+    /// All is well.
+    pub(crate) const OK: Self = Self(0);
+    /// We, or the engine, failed.
+    pub(crate) const FAILED: Self = Self(125);
+    /// Policy or grant did not allow it.
+    const REFUSED: Self = Self(126);
+    /// The arguments are wrong.
+    const USAGE: Self = Self(2);
+
+    /// A container's own status; one that can't be told is a failure.
+    pub(crate) fn of_container(status: i32) -> Self {
+        u8::try_from(status).map_or(Self::FAILED, Self)
+    }
+
+    /// The end by a signal, as shells tell it.
+    fn of_signal(number: u8) -> Self {
+        Self(128_u8.saturating_add(number))
+    }
+
+    /// As a number.
+    pub(crate) fn code(self) -> u8 {
+        self.0
+    }
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        status.0.into()
+    }
+}
+
+/// What a command ends with.
+pub(crate) type Outcome = Result<Status, Failure>;
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The arguments are wrong.
+    Usage(String),
+    /// A call failed.
+    Call(Box<Error>),
+    /// Several things were asked for, and some failed; each was told of when it did.
+    Told(Status),
+    /// A signal came.
+    Interrupted(u8),
+    /// Whoever read our results reads no more.
+    Closed,
+    /// The system failed us.
+    Output(io::Error),
+}
+
+impl Failure {
+    /// Says what was attempted.
+    pub(crate) fn during(self, what: &str) -> Self {
+        match self {
+            Self::Output(source) => Error::Io { what: what.to_owned(), source }.into(),
+            other => other,
+        }
+    }
+
+    /// The exit status.
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Usage(_) => Status::USAGE,
+            Self::Call(error) => of_error(error),
+            Self::Told(status) => *status,
+            Self::Interrupted(number) => Status::of_signal(*number),
+            Self::Closed => Status::of_signal(SIGPIPE),
+            Self::Output(_) => Status::FAILED,
+        }
+    }
+
+    /// For people; nothing where nothing is to be said.
+    fn message(&self) -> Option<String> {
+        match self {
+            Self::Usage(why) => Some(why.clone()),
+            Self::Call(error) => Some(error.to_string()),
+            Self::Output(error) => Some(format!("standard output: {error}")),
+            Self::Told(_) | Self::Interrupted(_) | Self::Closed => None,
+        }
+    }
+
+    /// For programs.
+    fn document(&self) -> Option<Value> {
+        let message = self.message()?;
+        let kind = match self {
+            Self::Usage(_) => "usage",
+            Self::Call(error) => error.kind(),
+            _ => "io",
+        };
+        let mut error = json!({ "kind": kind, "message": message, "status": self.status().code() });
+        if let (Self::Call(call), Some(members)) = (self, error.as_object_mut()) {
+            members.extend(details(call));
+        }
+        Some(json!({ "error": error }))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Call(Box::new(error))
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe { Self::Closed } else { Self::Output(error) }
+    }
+}
+
+const SIGPIPE: u8 = 13;
+
+fn of_error(error: &Error) -> Status {
+    match error {
+        Error::Refused(_) => Status::REFUSED,
+        Error::Spec(_) | Error::Reference(_) => Status::USAGE,
+        _ => Status::FAILED,
+    }
+}
+
+/// What a kind of error knows beside its message.
+fn details(error: &Error) -> Vec<(String, Value)> {
+    match error {
+        Error::Refused(refusal) => vec![("refusal".to_owned(), refusal_document(refusal))],
+        Error::Conflict(conflict) => {
+            vec![("name".to_owned(), json!(conflict.name)), ("differs".to_owned(), json!(conflict.differs))]
+        }
+        Error::NotFound { kind, name } => vec![("object".to_owned(), json!(kind)), ("name".to_owned(), json!(name))],
+        Error::Engine { command, status, .. } => {
+            vec![("command".to_owned(), json!(command)), ("engine_status".to_owned(), json!(status))]
+        }
+        Error::Fault(fault) => {
+            let known = json!({ "backend": fault.backend, "digest": fault.digest.to_string(), "kind": fault.kind });
+            vec![("fault".to_owned(), known)]
+        }
+        Error::NoEngine(problems) => vec![("problems".to_owned(), json!(problems))],
+        _ => Vec::new(),
+    }
+}
+
+fn refusal_document(refusal: &Refusal) -> Value {
+    let Refusal { rule, command, slot, value, why, remedy } = refusal;
+    json!({ "rule": rule.as_str(), "command": command, "slot": slot, "value": value, "why": why, "remedy": remedy })
+}
+
+/// A failure as people read it; a refusal with its parts one a line.
+fn words(failure: &Failure) -> Option<String> {
+    let Failure::Call(error) = failure else { return failure.message().map(|text| plain_lines(&text)) };
+    let Error::Refused(refusal) = &**error else { return Some(plain_lines(&error.to_string())) };
+    let mut text = format!("refused: {}", plain(&refusal.why));
+    let rule = Some(refusal.rule.as_str().to_owned());
+    let parts = [("rule", &rule), ("command", &refusal.command), ("slot", &refusal.slot), ("value", &refusal.value)];
+    let remedy = ("remedy", &refusal.remedy);
+    for (what, part) in parts.into_iter().chain([remedy]) {
+        if let Some(part) = part {
+            text.push_str(&format!("\n  {what:<8} {}", plain(part)));
+        }
+    }
+    Some(text)
+}
+
+/// Tells of a failure on standard error, and gives the status to end with.
+pub(crate) fn report(failure: &Failure, json: bool) -> Status {
+    let text = if json { failure.document().map(|document| document.to_string()) } else { words(failure).map(prefixed) };
+    if let Some(text) = text {
+        // There is nowhere left to say that it could not be said.
+        let _unsaid = writeln!(io::stderr().lock(), "{text}");
+    }
+    failure.status()
+}
+
+fn prefixed(text: String) -> String {
+    format!("portreeve: {text}")
+}
+
+/// Help and versions go to standard output, wrong arguments to standard error.
+pub(crate) fn usage(error: &clap::Error, json: bool) -> Status {
+    if error.use_stderr() && json {
+        let why = error.render().to_string();
+        return report(&Failure::Usage(why.trim_start_matches("error: ").trim_end().to_owned()), true);
+    }
+    // A reader who went away has seen enough.
+    let _unsaid = error.print();
+    if error.use_stderr() { Status::USAGE } else { Status::OK }
+}
+
+#[cfg(test)]
+mod tests {
+    use portreeve::{Conflict, Difference, Rule};
+
+    use super::*;
+
+    fn refused() -> Failure {
+        Error::Refused(Refusal {
+            rule: Rule::Policy,
+            command: Some("create".to_owned()),
+            slot: Some("port".to_owned()),
+            value: Some("any".to_owned()),
+            why: "ports may not be published on every address of this machine".to_owned(),
+            remedy: Some("a policy file would add \"any\" to addresses under [ports]".to_owned()),
+        })
+        .into()
+    }
+
+    #[test]
+    fn a_refusal_names_rule_slot_value_and_remedy() {
+        insta::assert_snapshot!(words(&refused()).unwrap(), @r#"
+        refused: ports may not be published on every address of this machine
+          rule     policy
+          command  create
+          slot     port
+          value    any
+          remedy   a policy file would add "any" to addresses under [ports]
+        "#);
+        insta::assert_snapshot!(refused().document().unwrap(), @r#"{"error":{"kind":"refused","message":"refused: ports may not be published on every address of this machine [policy: command create, slot port, value any]; a policy file would add \"any\" to addresses under [ports]","status":126,"refusal":{"rule":"policy","command":"create","slot":"port","value":"any","why":"ports may not be published on every address of this machine","remedy":"a policy file would add \"any\" to addresses under [ports]"}}}"#);
+    }
+
+    #[test]
+    fn a_conflict_says_what_differs() {
+        let differs = vec![Difference { field: "image".into(), existing: "aa".into(), asked: "bb".into() }];
+        let failure = Failure::from(Error::Conflict(Conflict { name: "web".into(), differs }));
+        insta::assert_snapshot!(words(&failure).unwrap(), @r"
+        conflict: web exists with another spec:
+          - image: aa is there, bb was asked for
+        ");
+        insta::assert_snapshot!(failure.document().unwrap(), @r#"{"error":{"kind":"conflict","message":"conflict: web exists with another spec:\n  - image: aa is there, bb was asked for","status":125,"name":"web","differs":[{"field":"image","existing":"aa","asked":"bb"}]}}"#);
+    }
+
+    #[test]
+    fn statuses_are_those_of_the_documentation() {
+        assert_eq!(refused().status().code(), 126);
+        assert_eq!(Failure::Usage(String::new()).status().code(), 2);
+        assert_eq!(Failure::from(Error::Cancelled).status().code(), 125);
+        assert_eq!(Failure::Interrupted(2).status().code(), 130);
+        assert_eq!(Failure::Interrupted(15).status().code(), 143);
+        assert_eq!(Failure::from(io::Error::from(io::ErrorKind::BrokenPipe)).status().code(), 141);
+        assert_eq!(Status::of_container(7).code(), 7);
+        assert_eq!(Status::of_container(-1).code(), 125);
+    }
+
+    #[test]
+    fn what_an_engine_said_can_not_steer_a_terminal() {
+        let failure = Failure::from(Error::InUse("\u{1b}]0;x\u{7}".to_owned()));
+        assert_eq!(words(&failure).unwrap(), r"in use: \u{1b}]0;x\u{7}");
+    }
+}

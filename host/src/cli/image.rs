@@ -1,0 +1,108 @@
+//! Images: `pull`, `images`, `rmi`.
+
+use clap::Args;
+use portreeve::evidence::chain::Level as Proof;
+use portreeve::{ImageInfo, PulledImage, Reference};
+use serde_json::json;
+
+use super::desk::Desk;
+use super::exit::{Outcome, Status};
+use super::show::{self, Table, plain, short};
+
+/// `pull`.
+#[derive(Debug, Args)]
+pub(crate) struct Pull {
+    /// The image; NAME@DIGEST names one that can't change
+    image: Reference,
+}
+
+impl Pull {
+    pub(crate) async fn run(self, desk: &Desk) -> Outcome {
+        let pulled = desk.portreeve.pull(&self.image).await?;
+        desk.teller.finish();
+        if desk.dry_run {
+            return Ok(Status::OK);
+        }
+        if desk.json {
+            show::json(&pulled)?;
+        } else {
+            if !desk.quiet {
+                desk.teller.say(&proof(&pulled));
+            }
+            show::line(&plain(&named(&pulled)))?;
+        }
+        Ok(Status::OK)
+    }
+}
+
+/// What was proved, in a sentence.
+fn proof(pulled: &PulledImage) -> String {
+    let level = pulled.verification.as_ref().map(|report| report.level());
+    let known = match level {
+        Some(Proof::Content) => "verified down to the content of its layers",
+        Some(Proof::Manifest) => "verified from its digest to the engine's image ID",
+        Some(Proof::Claimed) | None => "not verified: the engine's word alone",
+    };
+    format!("portreeve: {known}, {}", plain(&pulled.id))
+}
+
+/// `name@digest`, or the engine's ID where no digest is known.
+fn named(pulled: &PulledImage) -> String {
+    match &pulled.digest {
+        Some(digest) => format!("{}@{digest}", pulled.image),
+        None => pulled.id.clone(),
+    }
+}
+
+/// `images`.
+#[derive(Debug, Args)]
+pub(crate) struct Images;
+
+impl Images {
+    pub(crate) async fn run(self, desk: &Desk) -> Outcome {
+        let images = desk.portreeve.images().await?;
+        if desk.json {
+            show::json(&images)?;
+        } else if desk.quiet {
+            images.iter().try_for_each(|image| show::line(&plain(&short(&image.id))))?;
+        } else {
+            table(&images).print()?;
+        }
+        Ok(Status::OK)
+    }
+}
+
+fn table(images: &[ImageInfo]) -> Table {
+    let mut table = Table::new(&["IMAGE", "DIGEST", "IMAGE ID", "SIZE"]);
+    for image in images {
+        let digest = image.digests.first().and_then(|named| named.rsplit_once('@')).map(|(_, digest)| digest.to_owned());
+        let name = image.tags.first().cloned().or_else(|| image.digests.first()?.split('@').next().map(str::to_owned));
+        table.row([name.unwrap_or_default(), digest.unwrap_or_default(), short(&image.id), show::bytes(image.size)]);
+    }
+    table
+}
+
+/// `rmi`.
+#[derive(Debug, Args)]
+pub(crate) struct Rmi {
+    /// Although containers use it
+    #[arg(long, short)]
+    force: bool,
+    /// The images
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<Reference>,
+}
+
+impl Rmi {
+    pub(crate) async fn run(self, desk: &Desk) -> Outcome {
+        desk.each(&self.images, async |image| {
+            desk.portreeve.remove_image(image, self.force).await?;
+            match (desk.dry_run, desk.json) {
+                (true, _) => Ok(()),
+                (false, true) => show::json(&json!({ "image": image.to_string(), "result": "removed" })),
+                (false, false) => show::line(&image.to_string()),
+            }
+        })
+        .await
+    }
+}

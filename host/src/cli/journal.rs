@@ -1,0 +1,286 @@
+//! `journal`: what was asked, what was decided, what ran.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use portreeve::Error;
+use portreeve::journal::{Decision, Filter, Head, Journal, JournalError, KeptHead, Kind, Record, Severity, VerifyReport};
+use portreeve::state::{StateDir, default_path};
+
+use super::arguments::Common;
+use super::exit::{Failure, Outcome, Status};
+use super::parse;
+use super::show::{self, Out, command_line, plain};
+
+/// How often a journal that is followed is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// `journal …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show records, oldest first; with --backend those of one backend
+    Show(Show),
+    /// Look for records that were edited, removed, reordered or cut, and print the head
+    Verify(Verify),
+}
+
+impl Command {
+    pub(crate) fn run(self, common: &Common) -> Outcome {
+        let state = StateDir::open(state_path(common)?).map_err(Error::from)?;
+        match self {
+            Self::Show(show) => show.run(common, &state),
+            Self::Verify(verify) => verify.run(common, &state),
+        }
+    }
+}
+
+fn state_path(common: &Common) -> Result<PathBuf, Failure> {
+    let variable = std::env::var_os;
+    let root = rustix::process::geteuid().is_root();
+    let usual = || default_path(variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref(), root).map_err(Error::from);
+    Ok(common.state.clone().map_or_else(usual, Ok)?)
+}
+
+fn unreadable(error: JournalError) -> Failure {
+    Error::State(error.to_string()).into()
+}
+
+/// How an ask was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Decided {
+    /// It was permitted, and ran.
+    Permitted,
+    /// It was refused.
+    Refused,
+    /// The backend broke.
+    Faulted,
+}
+
+impl From<Decided> for Decision {
+    fn from(decided: Decided) -> Self {
+        match decided {
+            Decided::Permitted => Self::Permitted,
+            Decided::Refused => Self::Refused,
+            Decided::Faulted => Self::Faulted,
+        }
+    }
+}
+
+/// `journal show`.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// About this container (or another object of this name)
+    #[arg(long, value_name = "NAME")]
+    container: Option<String>,
+    /// Decided so
+    #[arg(long, value_enum)]
+    decision: Option<Decided>,
+    /// From then on: RFC 3339, seconds since the epoch, or a duration such as 10m
+    #[arg(long, value_name = "TIME", value_parser = parse::moment)]
+    since: Option<Timestamp>,
+    /// Before then
+    #[arg(long, value_name = "TIME", value_parser = parse::moment)]
+    until: Option<Timestamp>,
+    /// Go on as records are added
+    #[arg(long, short)]
+    follow: bool,
+}
+
+impl Show {
+    fn run(self, common: &Common, state: &StateDir) -> Outcome {
+        let filter = Filter {
+            backend: common.backend.clone(),
+            name: self.container,
+            decision: self.decision.map(Into::into),
+            since: self.since,
+            until: self.until,
+        };
+        let mut records = Journal::read(state, filter).map_err(unreadable)?;
+        let mut status = Status::OK;
+        loop {
+            if !print(common.json, &mut records)? {
+                status = Status::FAILED;
+            }
+            if !self.follow {
+                return if status == Status::OK { Ok(status) } else { Err(Failure::Told(status)) };
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+/// Prints what there is for now; whether all of it was this install's own.
+fn print(json: bool, records: &mut impl Iterator<Item = Result<Record, JournalError>>) -> Result<bool, Failure> {
+    let (mut out, mut whole) = (Out::open(), true);
+    for record in records {
+        match record {
+            Ok(record) if json => out.json(&record)?,
+            Ok(record) => out.line(&words(&record))?,
+            Err(error) => {
+                out.flush()?;
+                super::exit::report(&unreadable(error), json);
+                whole = false;
+            }
+        }
+    }
+    out.finish()?;
+    Ok(whole)
+}
+
+/// A record as a line.
+fn words(record: &Record) -> String {
+    let time = Timestamp::from_second(record.time.as_second()).unwrap_or(record.time);
+    let text = |part: &Option<String>| part.as_deref().map(|part| plain(part).into_owned()).unwrap_or_default();
+    let kind = word(record.kind);
+    let said = match record.kind {
+        Kind::Intent => command_line(record.argv.as_deref().unwrap_or_default()),
+        Kind::Outcome => outcome(record),
+        Kind::Refusal => refusal(record),
+        _ => text(&record.why),
+    };
+    let facts = record.facts.iter().map(|(name, value)| format!(" {}={}", plain(name), plain(value))).collect::<String>();
+    let line = format!(
+        "{:>6}  {time}  {kind:<12}  {:<8}  {:<16}  {:<20}  {said}{facts}",
+        record.seq,
+        text(&record.backend),
+        text(&record.command),
+        text(&record.name),
+    );
+    line.trim_end().to_owned()
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Intent => "intent",
+        Kind::Outcome => "outcome",
+        Kind::Refusal => "refusal",
+        Kind::Verification => "verification",
+        Kind::Fault => "fault",
+        Kind::Rotation => "rotation",
+        Kind::Prune => "prune",
+        Kind::Note => "note",
+        Kind::Damage => "damage",
+        _ => "other",
+    }
+}
+
+fn outcome(record: &Record) -> String {
+    let intent = record.intent.map(|intent| format!("of {intent}: ")).unwrap_or_default();
+    let status = record.status.map_or_else(|| "no status".to_owned(), |status| format!("status {status}"));
+    let time = record.duration_us.map(|time| format!(" in {}.{} ms", time / 1000, time % 1000 / 100)).unwrap_or_default();
+    let why = record.why.as_deref().map(|why| format!("; {}", plain(why))).unwrap_or_default();
+    format!("{intent}{status}{time}{why}")
+}
+
+fn refusal(record: &Record) -> String {
+    let parts = [("", &record.rule), ("slot ", &record.slot), ("value ", &record.value)];
+    let known = parts.iter().filter_map(|(what, part)| Some(format!("{what}{}", plain(part.as_deref()?)))).collect::<Vec<_>>();
+    format!("{} [{}]", plain(record.why.as_deref().unwrap_or_default()), known.join(", "))
+}
+
+/// `journal verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// A head that was kept elsewhere, which the journal has to continue
+    #[arg(long, value_name = "COUNT:HASH")]
+    head: Option<Head>,
+}
+
+impl Verify {
+    fn run(self, common: &Common, state: &StateDir) -> Outcome {
+        let report = Journal::verify(state, self.head).map_err(unreadable)?;
+        if common.json {
+            show::json(&document(&report)?)?;
+        } else if common.quiet {
+            show::line(&report.head.to_string())?;
+        } else {
+            let mut out = Out::open();
+            out.text(&verdict(&report))?;
+            out.finish()?;
+        }
+        let sound = report.is_intact() && !matches!(report.kept, Some(KeptHead::Differs));
+        Ok(if sound { Status::OK } else { Status::FAILED })
+    }
+}
+
+/// The report, and its verdict beside it.
+fn document(report: &VerifyReport) -> Result<serde_json::Value, Failure> {
+    let mut document = serde_json::to_value(report).map_err(std::io::Error::from)?;
+    if let Some(members) = document.as_object_mut() {
+        // Not part of the schema: `intact` says the same.
+        members.remove("damaged");
+        members.insert("intact".to_owned(), report.is_intact().into());
+    }
+    Ok(document)
+}
+
+fn verdict(report: &VerifyReport) -> String {
+    let intact = if report.is_intact() { "intact" } else { "DAMAGED" };
+    let mut text = format!("{intact}: {} records in {} segments, from record {}\n", report.records, report.segments, report.first);
+    for finding in &report.findings {
+        let weight = if finding.severity == Severity::Damage { "damage" } else { "crash" };
+        text.push_str(&format!("  {weight}: {}\n", plain(&finding.to_string())));
+    }
+    if report.more_findings > 0 {
+        text.push_str(&format!("  and {} more\n", report.more_findings));
+    }
+    if !report.unfinished.is_empty() {
+        let numbers = report.unfinished.iter().take(20).map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        text.push_str(&format!("intents without an outcome: {} ({numbers})\n", report.unfinished.len()));
+    }
+    if report.repairs > 0 {
+        text.push_str(&format!("traces of crashes that were repaired: {}\n", report.repairs));
+    }
+    match report.kept {
+        None => {}
+        Some(KeptHead::Continues) => text.push_str("it continues the head that was kept\n"),
+        Some(KeptHead::Pruned) => text.push_str("the record of the head that was kept was pruned: nothing can be said of it\n"),
+        Some(KeptHead::Differs) => text.push_str("it does NOT continue the head that was kept\n"),
+    }
+    text.push_str(&format!("head {}\n", report.head));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use portreeve::journal::{Entry, JournalOptions};
+    use serde_json::json;
+
+    use super::*;
+
+    fn record(mut members: serde_json::Value) -> Record {
+        let base = json!({ "seq": 7, "time": "2026-01-02T03:04:05.678901Z", "pid": 1, "backend": "podman" });
+        members.as_object_mut().unwrap().extend(base.as_object().unwrap().clone());
+        serde_json::from_value(members).unwrap()
+    }
+
+    #[test]
+    fn records_read_as_lines() {
+        let argv = json!(["/usr/bin/podman", "create", "--env=A=b c", "x\u{1b}y"]);
+        let records = [
+            json!({ "kind": "intent", "command": "create", "name": "web", "argv": argv }),
+            json!({ "kind": "outcome", "command": "create", "name": "web", "intent": 6, "status": 0, "duration_us": 81_400 }),
+            json!({ "kind": "refusal", "command": "create", "why": "not there", "rule": "out-of-scope", "slot": "port", "value": "\u{7}" }),
+            json!({ "kind": "verification", "name": "app", "facts": { "digest": "sha256:ab" } }),
+        ];
+        let lines: Vec<String> = records.map(|members| words(&record(members))).to_vec();
+        insta::assert_snapshot!("records", lines.join("\n"));
+    }
+
+    #[test]
+    fn a_journal_is_shown_and_verified() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path().join("state")).unwrap();
+        let journal = Journal::open(&state, JournalOptions::default()).unwrap();
+        journal.append(&Entry { why: Some("one"), ..Entry::new(Kind::Note) }).unwrap();
+        let mut records = Journal::read(&state, Filter::default()).unwrap();
+        assert!(records.next().unwrap().is_ok());
+        let report = Journal::verify(&state, Some(journal.head().unwrap())).unwrap();
+        let text = verdict(&report);
+        assert!(text.starts_with("intact: 1 records in 1 segments") && text.contains("it continues"), "{text}");
+        assert_eq!(document(&report).unwrap()["intact"], true);
+        assert!(text.ends_with(&format!("head {}\n", report.head)));
+    }
+}

@@ -1,0 +1,73 @@
+//! The command line: arguments become calls of the library, and results become words, tables or JSON.
+//!
+//! Results go to standard output, everything else to standard error. Commands that need no engine start no runtime.
+
+mod arguments;
+mod backend;
+mod completions;
+mod container;
+mod desk;
+mod detect;
+mod exit;
+mod image;
+mod journal;
+mod name;
+mod parse;
+mod policy;
+mod preflight;
+mod progress;
+mod pump;
+mod run;
+mod secret;
+mod show;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::arguments::{Arguments, Command, Common};
+use self::exit::{Failure, Outcome};
+
+/// The whole program.
+pub(crate) fn main() -> ExitCode {
+    // Before there are threads: what our parent left open reaches no engine. It stays readable here, for secrets.
+    if let Err(error) = portreeve::close_inherited(&[]) {
+        let failure = Failure::Output(error).during("marking inherited descriptors");
+        return exit::report(&failure, wants_json()).into();
+    }
+    match Arguments::try_parse() {
+        Ok(Arguments { common, command }) => {
+            let json = common.json;
+            dispatch(&common, command).unwrap_or_else(|failure| exit::report(&failure, json)).into()
+        }
+        Err(error) => exit::usage(&error, wants_json()).into(),
+    }
+}
+
+fn dispatch(common: &Common, command: Command) -> Outcome {
+    match command {
+        Command::Backend(command) => command.run(common),
+        Command::Policy(command) => command.run(common),
+        Command::Journal(command) => command.run(common),
+        Command::Completions(command) => command.run(),
+        Command::Run(command) => command.run(common),
+        Command::Detect(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Preflight(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Pull(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Images(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Rmi(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Ps(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Inspect(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Logs(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Stop(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Kill(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Rm(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Wait(command) => desk::open(common, async |desk| command.run(desk).await),
+    }
+}
+
+/// For errors in the arguments themselves.
+fn wants_json() -> bool {
+    std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json")
+}

@@ -1,0 +1,321 @@
+//! `run`: a container, from its image to its end.
+
+use std::env::var_os;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use portreeve::spec::{Cpus, Gpus, InsidePath, Label, Memory, Name, NetworkMode, Port, RestartPolicy, Signal, Ulimit, User};
+use portreeve::{ContainerSpec, Error, Reference};
+use serde_json::json;
+
+use super::arguments::Common;
+use super::desk::{self, Desk};
+use super::exit::{Failure, Outcome, Status};
+use super::progress::Tone;
+use super::pump::{Sink, pump};
+use super::signals::Signals;
+use super::{name, parse, secret, show};
+
+/// Between TERM and KILL, where nobody says otherwise.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// When an image is pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Pull {
+    /// Where the engine does not hold it.
+    Missing,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Leave it running and print its ID
+    #[arg(long, short)]
+    detach: bool,
+    /// Remove it when it ends
+    #[arg(long, conflicts_with = "restart")]
+    rm: bool,
+    /// Its name; made up otherwise
+    #[arg(long)]
+    name: Option<Name>,
+    /// Publish a port: [ADDRESS:][HOST:]PORT[/PROTOCOL]; on loopback unless an address is given
+    #[arg(long, short, value_name = "PORT")]
+    publish: Vec<Port>,
+    /// Mount a file or folder: SOURCE:TARGET[:ro]
+    #[arg(long, short, value_name = "MOUNT")]
+    volume: Vec<String>,
+    /// Set a variable: NAME=VALUE, or NAME for the value it has here
+    #[arg(long, short, value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+    /// Set the variables of a file, one a line
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// Hand over a secret: NAME (from the environment), NAME=file:PATH or NAME=fd:N; with ,as=file[:TARGET] as a file
+    #[arg(long, value_name = "SECRET")]
+    secret: Vec<String>,
+    /// Hand over GPUs: `all`, or a list such as 0,1 of indices, UUIDs or GPU:INSTANCE
+    #[arg(long, value_parser = parse::gpus, value_name = "MASK")]
+    gpus: Option<Gpus>,
+    /// Limit its memory, such as 512m
+    #[arg(long, short, value_name = "BYTES")]
+    memory: Option<Memory>,
+    /// Limit its processors, such as 1.5
+    #[arg(long, value_name = "NUMBER")]
+    cpus: Option<Cpus>,
+    /// Limit its processes
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pids_limit: Option<u32>,
+    /// Its network: none, bridge, host, or a name
+    #[arg(long, visible_alias = "net")]
+    network: Option<NetworkMode>,
+    /// Its working directory
+    #[arg(long, short, value_name = "DIR")]
+    workdir: Option<InsidePath>,
+    /// Its user: USER[:GROUP]
+    #[arg(long, short)]
+    user: Option<User>,
+    /// The program to start instead of the image's
+    #[arg(long, value_name = "PROGRAM")]
+    entrypoint: Option<String>,
+    /// What happens when it ends: no, always, on-failure[:TIMES] or unless-stopped
+    #[arg(long, value_name = "POLICY")]
+    restart: Option<RestartPolicy>,
+    /// Label it: KEY=VALUE
+    #[arg(long, short)]
+    label: Vec<Label>,
+    /// Its root file system can't be written
+    #[arg(long)]
+    read_only: bool,
+    /// A file system in memory: TARGET[:size=64m]
+    #[arg(long, value_name = "TARGET")]
+    tmpfs: Vec<String>,
+    /// The size of its /dev/shm
+    #[arg(long, value_name = "BYTES")]
+    shm_size: Option<Memory>,
+    /// A process limit: NAME=SOFT[:HARD]
+    #[arg(long, value_name = "LIMIT")]
+    ulimit: Vec<Ulimit>,
+    /// Take a capability away, or ALL
+    #[arg(long, value_name = "NAME")]
+    cap_drop: Vec<String>,
+    /// Its host name
+    #[arg(long)]
+    hostname: Option<Name>,
+    /// The signal that asks it to stop
+    #[arg(long, value_name = "SIGNAL")]
+    stop_signal: Option<Signal>,
+    /// Seconds between being asked to stop and being killed
+    #[arg(long, value_name = "SECONDS")]
+    stop_timeout: Option<u32>,
+    /// When the image is pulled
+    #[arg(long, value_enum, default_value = "missing")]
+    pull: Pull,
+    /// The image, and the words of the container's command: all of them its own, even where they begin with `-`
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true, value_names = ["IMAGE", "WORDS"])]
+    command: Vec<String>,
+}
+
+impl Run {
+    pub(crate) fn run(self, common: &Common) -> Outcome {
+        let detach = self.detach;
+        let begun = Begun::new(self.name.is_none());
+        // Before there are threads: descriptors that secrets are read from are ours alone.
+        let spec = self.spec()?;
+        if detach {
+            return desk::open_with(common, Tone::of(common), async |desk, signals| detached(desk, signals, &spec, begun).await);
+        }
+        desk::open_with(common, Tone::of_foreground(common), async |desk, signals| foreground(desk, signals, &spec, begun).await)
+    }
+
+    fn spec(self) -> Result<ContainerSpec, Failure> {
+        let Self { command, name, .. } = &self;
+        let (image, words) = command.split_first().ok_or_else(|| Failure::Usage("an image is missing".to_owned()))?;
+        let image: Reference = image.parse().map_err(Error::from)?;
+        let name = name.clone().map_or_else(name::fresh, Ok)?;
+        let (words, env) = (words.to_vec(), self.env()?);
+        Ok(ContainerSpec {
+            words,
+            env,
+            secrets: self.secret.iter().map(|option| secret::read(option, |name| var_os(name))).collect::<Result<_, _>>()?,
+            mounts: self.volume.iter().map(|text| parse::mount(text)).collect::<Result<_, _>>()?,
+            tmpfs: self.tmpfs.iter().map(|text| parse::tmpfs(text)).collect::<Result<_, _>>()?,
+            entrypoint: self.entrypoint.into_iter().collect(),
+            workdir: self.workdir,
+            user: self.user,
+            ports: self.publish,
+            gpus: self.gpus.unwrap_or_default(),
+            labels: self.label,
+            memory: self.memory,
+            cpus: self.cpus,
+            pids: self.pids_limit,
+            restart: self.restart,
+            network: self.network,
+            stop_grace: self.stop_timeout,
+            stop_signal: self.stop_signal,
+            remove: self.rm,
+            read_only: self.read_only,
+            shm_size: self.shm_size,
+            ulimits: self.ulimit,
+            cap_drop: self.cap_drop,
+            hostname: self.hostname,
+            ..ContainerSpec::new(image, name)
+        })
+    }
+
+    /// Files first; an option of the same name stands in place of a file's line, and a later one of an earlier.
+    fn env(&self) -> Result<Vec<portreeve::spec::Variable>, Failure> {
+        let mut variables = Vec::new();
+        for file in &self.env_file {
+            variables.extend(parse::env_file(file, |name| var_os(name))?);
+        }
+        for text in &self.env {
+            variables.extend(parse::variable(text, |name| var_os(name))?);
+        }
+        let mut last = std::collections::BTreeSet::new();
+        variables.reverse();
+        variables.retain(|variable| last.insert(variable.name.clone()));
+        variables.reverse();
+        Ok(variables)
+    }
+}
+
+/// When a run began, to tell what it made from what was there before.
+#[derive(Debug, Clone, Copy)]
+struct Begun {
+    at: Timestamp,
+    /// Its name was made up for it: nothing else can bear it.
+    own_name: bool,
+}
+
+impl Begun {
+    fn new(own_name: bool) -> Self {
+        Self { at: Timestamp::now(), own_name }
+    }
+
+    fn made(self, created: Option<&str>) -> bool {
+        self.own_name || created.and_then(|created| created.parse::<Timestamp>().ok()).is_some_and(|created| created >= self.at)
+    }
+}
+
+async fn detached(desk: &Desk, signals: &mut Signals, spec: &ContainerSpec, begun: Begun) -> Outcome {
+    let container = match signals.unless(desk.portreeve.run(spec)).await {
+        Ok(container) => container,
+        Err(failure) => return Err(undone(desk, spec, begun, failure).await),
+    };
+    match (desk.dry_run, desk.json) {
+        (true, _) => {}
+        (false, true) => show::json(&container)?,
+        (false, false) => show::line(&container.id)?,
+    }
+    Ok(Status::OK)
+}
+
+async fn foreground(desk: &Desk, signals: &mut Signals, spec: &ContainerSpec, begun: Begun) -> Outcome {
+    match attached(desk, signals, spec).await {
+        Ok(status) => {
+            if desk.json && !desk.dry_run {
+                show::json(&json!({ "container": spec.name.as_str(), "status": status }))?;
+            }
+            Ok(Status::of_container(status))
+        }
+        Err(failure) => Err(undone(desk, spec, begun, failure).await),
+    }
+}
+
+/// The container's status. Whatever cuts this short drops the stream, and with it the engine's client.
+async fn attached(desk: &Desk, signals: &mut Signals, spec: &ContainerSpec) -> Result<i32, Failure> {
+    let mut sink = Sink::open(desk.json)?;
+    let mut stream = signals.unless(desk.portreeve.run_attached(spec)).await?;
+    desk.teller.finish();
+    signals.unless(pump(&mut stream, &mut sink)).await?;
+    signals.unless(stream.finish()).await
+}
+
+/// A run that was cut short leaves nothing behind: what it made is removed, what it only started is stopped.
+async fn undone(desk: &Desk, spec: &ContainerSpec, begun: Begun, failure: Failure) -> Failure {
+    // What the library could not do, it undid itself.
+    if matches!(failure, Failure::Interrupted(_) | Failure::Closed | Failure::Output(_)) && !desk.dry_run {
+        if let Err(error) = undo(desk, spec, begun).await {
+            desk.teller.say(&format!("portreeve: {} may have been left behind: {}", spec.name, show::plain_lines(&error.to_string())));
+        }
+    }
+    failure
+}
+
+async fn undo(desk: &Desk, spec: &ContainerSpec, begun: Begun) -> Result<(), Error> {
+    let name = spec.name.as_str();
+    let container = match desk.portreeve.inspect(name).await {
+        Err(Error::NotFound { .. } | Error::NoEngine(_)) => return Ok(()),
+        found => found?,
+    };
+    if begun.made(container.created.as_deref()) {
+        return desk.portreeve.remove(name, true).await.map(drop);
+    }
+    let grace = spec.stop_grace.map_or(GRACE, |seconds| Duration::from_secs(seconds.into()));
+    desk.portreeve.stop(name, grace).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::arguments::{Arguments, Command};
+    use super::*;
+
+    fn spec(words: &[&str]) -> Result<ContainerSpec, Failure> {
+        let arguments = Arguments::try_parse_from(["portreeve", "run"].iter().chain(words)).unwrap();
+        let Command::Run(run) = arguments.command else { panic!("a run") };
+        run.spec()
+    }
+
+    #[test]
+    fn words_after_the_image_are_the_containers_own() {
+        let spec = spec(&["--name", "a", "alpine", "--json", "-x", "--", "--rm", "sh"]).unwrap();
+        assert_eq!(spec.words, ["--json", "-x", "--", "--rm", "sh"]);
+        assert!(!spec.remove);
+    }
+
+    #[test]
+    fn an_unknown_option_before_the_image_is_no_image() {
+        let error = Arguments::try_parse_from(["portreeve", "run", "--bogus", "alpine"]).unwrap_err();
+        assert!(error.to_string().contains("unexpected argument '--bogus'"), "{error}");
+        assert!(Arguments::try_parse_from(["portreeve", "run", "-d"]).is_err());
+    }
+
+    #[test]
+    fn dockers_options_become_a_spec() {
+        let words = "--rm --name web -p 8080:80 -v /srv:/data:ro -e A=1 -e B=2 -e A=3 --gpus all -m 512m --cpus 1.5 --pids-limit 9 \
+                     --network none -w /x -u 1:2 --entrypoint /bin/sh --label k=v --read-only --tmpfs /tmp --stop-timeout 3 \
+                     --pull=missing alpine:3 -c true";
+        let spec = spec(&words.split_whitespace().collect::<Vec<_>>()).unwrap();
+        insta::assert_debug_snapshot!("spec", spec);
+    }
+
+    #[test]
+    fn a_name_is_made_up_where_none_is_given() {
+        assert!(spec(&["alpine"]).unwrap().name.as_str().split('-').count() == 3);
+    }
+
+    #[test]
+    fn what_is_wrong_is_a_wrong_argument() {
+        for words in [&["UPPER"][..], &["--secret", "T=value", "alpine"], &["-v", "x", "alpine"], &["-e", "1", "alpine"]] {
+            assert_eq!(spec(words).unwrap_err().status().code(), 2, "{words:?}");
+        }
+        for words in [["--pull", "always"], ["--rm", "--restart=no"], ["-p", "x"], ["--pids-limit", "0"]] {
+            let all = ["portreeve", "run"].into_iter().chain(words).chain(["alpine"]);
+            assert_eq!(Arguments::try_parse_from(all).unwrap_err().exit_code(), 2, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_this_run_made_is_removed() {
+        let begun = Begun { at: "2026-01-02T03:04:05Z".parse().unwrap(), own_name: false };
+        assert!(begun.made(Some("2026-01-02T04:04:05.123456789+01:00")));
+        for before in [Some("2026-01-02T03:04:04.9Z"), Some("soon"), None] {
+            assert!(!begun.made(before), "{before:?}");
+            assert!(Begun { own_name: true, ..begun }.made(before));
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The list of behaviours, and their run on one engine.
+
+use std::fs;
+use std::io::Write as _;
+use std::panic;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::ground::{Ground, Kind};
+use crate::setting::Setting;
+use crate::table::{Outcome, Verdict};
+use crate::{containers, creation, detection, doomed, ends, images, journal, liars, logs, ownership, policy, program, secrets};
+
+/// How long one behaviour may take.
+const LIMIT: Duration = Duration::from_secs(90);
+
+type Trial = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Something that every engine's host does alike.
+pub(crate) struct Behaviour {
+    pub(crate) name: &'static str,
+    on: fn(Kind) -> bool,
+    run: fn(Arc<Setting>) -> Trial,
+}
+
+impl Behaviour {
+    pub(crate) fn is_for(&self, kind: Kind) -> bool {
+        (self.on)(kind)
+    }
+}
+
+fn all(kind: Kind) -> bool {
+    kind != Kind::RehearsalMasquerade
+}
+
+fn rehearsal(kind: Kind) -> bool {
+    all(kind) && !kind.is_real()
+}
+
+fn real(kind: Kind) -> bool {
+    kind.is_real()
+}
+
+/// Where Podman can be had under Docker's name.
+fn masquerade(kind: Kind) -> bool {
+    kind == Kind::RehearsalMasquerade || (kind.is_real() && kind.is_podman())
+}
+
+macro_rules! behaviours {
+    ($($on:ident: $module:ident { $($name:ident)* })*) => {
+        pub(crate) const BEHAVIOURS: &[Behaviour] = &[
+            $($(Behaviour { name: stringify!($name), on: $on, run: |setting| Box::pin($module::$name(setting)) },)*)*
+        ];
+    };
+}
+
+behaviours! {
+    all: detection {
+        a_working_engine_is_detected
+        an_absent_program_is_said
+        preflight_finds_no_failure_on_a_good_machine
+        preflight_tells_no_gpu_from_no_toolkit
+    }
+    rehearsal: detection { an_engine_that_is_down_is_said }
+    masquerade: detection {
+        podman_under_the_name_of_docker_is_named
+        podman_behind_a_docker_client_is_named
+    }
+    all: images {
+        a_manifest_is_pulled_by_its_digest
+        an_index_is_pulled_by_its_digest
+        a_tag_is_warned_of_and_resolved
+        other_manifest_bytes_are_a_digest_error
+        a_bad_layer_is_a_digest_error
+        a_bad_config_is_a_digest_error
+        an_unknown_digest_is_not_found
+        a_registry_that_is_down_is_unavailable
+        a_registry_that_fails_is_unavailable
+        a_login_that_nobody_has_is_unauthorised
+        images_are_listed_and_removed
+    }
+    rehearsal: liars {
+        an_engine_that_lies_of_a_digest_is_not_believed
+        an_engine_that_lies_of_an_id_is_not_believed
+        an_engine_that_lies_of_a_container_is_not_believed
+        an_engine_that_leaves_out_the_label_is_not_believed
+        an_engine_that_only_says_that_it_stopped_is_not_believed
+        an_engine_that_leaks_the_environment_leaks_no_secret
+    }
+    all: creation {
+        create_is_an_exact_rendering
+        a_port_that_the_engine_chose_is_read_back
+        no_network_means_none
+        mounts_are_what_they_say
+        create_again_gives_the_existing_one
+        another_spec_is_a_conflict_that_says_what_differs
+        a_changed_secret_is_a_conflict_that_tells_no_value
+        a_foreign_name_is_a_conflict
+    }
+    all: containers {
+        a_detached_run_ends_with_its_status
+        an_attached_run_keeps_its_streams_apart
+        a_run_that_removes_leaves_nothing
+        a_detached_run_that_removes_leaves_nothing
+        a_program_that_is_not_there_leaves_nothing
+        a_dry_run_only_looks
+    }
+    all: logs {
+        a_tail_is_the_last_lines
+        since_and_timestamps_hold
+        following_ends_with_the_container
+    }
+    all: secrets {
+        a_secret_appears_nowhere
+        a_secret_as_a_file_is_only_there
+        a_secret_that_the_client_would_read_is_refused
+        a_secret_that_can_not_be_masked_is_refused
+        a_secret_in_a_word_is_refused
+    }
+    all: ends {
+        a_container_that_ignores_term_is_killed
+        stopping_one_that_has_ended_is_no_error
+        a_signal_reaches_the_container
+        what_runs_is_removed_only_by_force
+    }
+    all: ownership {
+        a_foreign_container_can_not_be_touched
+        a_name_is_a_whole_name
+        an_image_can_not_forge_ownership
+        a_copied_label_is_no_ownership
+        another_install_is_not_seen
+    }
+    all: policy {
+        protected_folders_are_not_mounted
+        a_loose_folder_is_not_mounted
+        ports_beyond_loopback_are_refused_with_a_remedy
+        the_hosts_network_is_refused_with_a_remedy
+        absent_gpus_end_a_call_before_anything_is_created
+    }
+    all: doomed { a_killed_host_leaves_what_can_be_found }
+    real: program {
+        the_program_ends_with_the_containers_status
+        the_program_tells_its_failures_apart
+        the_program_removes_what_it_ran
+        a_dry_run_of_the_program_prints_argvs
+        an_interrupted_program_leaves_nothing
+    }
+    all: journal { the_journal_verifies_and_has_every_command }
+}
+
+/// `--ground NAME FOLDER PROGRAM [WORD…]`: everything on one engine, a line of JSON for each behaviour.
+pub(crate) fn run(words: &[String]) -> ExitCode {
+    let [kind, folder, program, filters @ ..] = words else { return ExitCode::from(2) };
+    let Some(kind) = Kind::from_name(kind) else { return ExitCode::from(2) };
+    let ground = Ground::new(kind, Path::new(folder));
+    let panics = remember_panics();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let clean = runtime.block_on(all_on(ground, program.into(), filters, &panics));
+    if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn all_on(ground: Ground, program: PathBuf, filters: &[String], panics: &Panics) -> bool {
+    let kind = ground.kind;
+    let opened = tokio::spawn(Setting::open(ground, program)).await;
+    let Ok(setting) = opened else {
+        report(kind, "opening", Verdict::Failed(panics.take()), Duration::ZERO);
+        return false;
+    };
+    let mut clean = true;
+    for behaviour in BEHAVIOURS.iter().filter(|behaviour| behaviour.is_for(kind) && is_chosen(kind, behaviour, filters)) {
+        let begun = Instant::now();
+        let verdict = verdict(behaviour, Arc::clone(&setting), panics).await;
+        clean &= verdict == Verdict::Holds;
+        report(kind, behaviour.name, verdict, begun.elapsed());
+        setting.sweep();
+    }
+    setting.clear();
+    clean
+}
+
+pub(crate) fn is_chosen(kind: Kind, behaviour: &Behaviour, filters: &[String]) -> bool {
+    let name = format!("{}/{}", kind.name(), behaviour.name);
+    filters.iter().all(|word| name.contains(word.as_str()))
+}
+
+async fn verdict(behaviour: &Behaviour, setting: Arc<Setting>, panics: &Panics) -> Verdict {
+    let mut task = tokio::spawn((behaviour.run)(setting));
+    match tokio::time::timeout(LIMIT, &mut task).await {
+        Ok(Ok(())) => Verdict::Holds,
+        Ok(Err(_)) => Verdict::Failed(panics.take()),
+        Err(_) => {
+            task.abort();
+            Verdict::Failed(format!("it took more than {LIMIT:?}"))
+        }
+    }
+}
+
+fn report(kind: Kind, behaviour: &str, verdict: Verdict, time: Duration) {
+    let outcome = Outcome { kind, behaviour: behaviour.to_owned(), verdict, time };
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{}", outcome.to_line()).unwrap();
+    stdout.flush().unwrap();
+}
+
+/// The words of the panics since the last look.
+#[derive(Clone, Default)]
+struct Panics(Arc<Mutex<Vec<String>>>);
+
+impl Panics {
+    fn take(&self) -> String {
+        let words = std::mem::take(&mut *self.0.lock().unwrap());
+        words.join("; ")
+    }
+}
+
+fn remember_panics() -> Panics {
+    let panics = Panics::default();
+    let kept = panics.clone();
+    panic::set_hook(Box::new(move |info| kept.0.lock().unwrap().push(info.to_string())));
+    panics
+}
+
+/// A folder of a behaviour's own, below the ground's.
+pub(crate) fn folder(setting: &Setting, name: &str) -> PathBuf {
+    let path = setting.ground.folder.join(name);
+    fs::create_dir_all(&path).unwrap();
+    path
+}

@@ -1,0 +1,48 @@
+//! One suite of behaviours, run over every engine: the rehearsal engine as Podman, as Docker and as one under the
+//! other's name, and the real ones, Podman as root and as an ordinary user, and Docker.
+//!
+//! This program is each of these, by its first word:
+//!
+//! - none: the suite. It runs itself once for each engine, side by side, and prints a table of behaviour × engine;
+//! - `--ground NAME`: the behaviours on one engine, as that engine's user;
+//! - `--doomed …`: a host process that is killed while it runs a container;
+//! - called `podman` or `docker`: the rehearsal engine.
+//!
+//! Further words choose: `cargo test --test conformance -- docker pull` runs what has both in `ENGINE/BEHAVIOUR`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a table for people, and an engine that is left out")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a behaviour fails")]
+#![allow(clippy::indexing_slicing, clippy::string_slice, reason = "the same")]
+
+mod behaviours;
+mod containers;
+mod creation;
+mod detection;
+mod doomed;
+mod ends;
+mod ground;
+mod images;
+mod journal;
+mod liars;
+mod logs;
+mod ownership;
+mod policy;
+mod program;
+mod secrets;
+mod setting;
+mod suite;
+mod table;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if let Some(status) = portreeve_rehearsal::main_if_called() {
+        return status;
+    }
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.first().map(String::as_str) {
+        Some("--ground") => behaviours::run(&words[1..]),
+        Some("--doomed") => doomed::run(&words[1..]),
+        Some("--list") => suite::list(),
+        _ => suite::run(words.into_iter().filter(|word| !word.starts_with('-')).collect()),
+    }
+}
