@@ -15,7 +15,7 @@ use std::process::{Command, ExitCode};
 const GUEST_TARGET: &str = "wasm32-unknown-unknown";
 
 /// Nobody ships these: they are to be built soon rather than small.
-const SOON: [&str; 3] = ["profile.guest.lto=\"off\"", "profile.guest.codegen-units=4", "profile.guest.opt-level=1"];
+const SOON: [&str; 2] = ["profile.guest.lto=\"off\"", "profile.guest.codegen-units=16"];
 
 /// Variables of the outer build that would change what the nested one makes.
 const OUTER_ONLY: [&str; 9] = [

@@ -100,7 +100,7 @@ impl Voyage<'_> {
             READ => self.read().await,
             FOLLOW => self.follow().await,
             LIST => self.list().await,
-            _ => self.intents(),
+            _ => self.intents(self.number(0)),
         }
     }
 
@@ -139,7 +139,7 @@ impl Voyage<'_> {
         short.remove = true;
         portreeve.run_attached(&short).await?.finish().await?;
         assert!(portreeve.settle(Duration::from_secs(20)), "a process is left");
-        self.intents()
+        self.intents(0)
     }
 
     /// A container with a secret in its environment and one in a file, which prints both.
@@ -237,8 +237,7 @@ impl Voyage<'_> {
         Ok(vec![json!({"containers": containers, "peak": peak_memory()})])
     }
 
-    fn intents(&self) -> Result<Vec<Value>, Error> {
-        let known = self.more.iter().skip(1).find_map(|word| word.parse().ok()).unwrap_or(0);
+    fn intents(&self, known: u64) -> Result<Vec<Value>, Error> {
         let state = StateDir::open(self.berth.state())?;
         let records = Journal::read(&state, Filter::default()).unwrap().map(Result::unwrap);
         let newer = records.filter(|record| record.kind == Kind::Intent && record.seq.get() > known);

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+#[cfg(feature = "demo")]
+use super::demo;
 use super::{backend, completions, container, detect, image, journal, policy, preflight, run};
 
 /// Runs containers through backends that can do nothing an operator did not approve.
@@ -77,6 +79,9 @@ pub(crate) enum Command {
     Images(image::Images),
     /// Remove images from the engine
     Rmi(image::Rmi),
+    /// Do the main job on a built-in image, without a network: every step, its result and its time
+    #[cfg(feature = "demo")]
+    Demo(demo::Demo),
     /// Look at backends and at what they may run
     #[command(subcommand)]
     Backend(backend::Command),

@@ -73,7 +73,10 @@ fn of_file(path: &Path) -> Result<BackendInfo, Failure> {
 
 fn of_name(name: &Path) -> Result<BackendInfo, Failure> {
     let found = embedded()?.into_iter().find(|backend| name == Path::new(&backend.name));
-    let missing = || Error::Backend { name: name.display().to_string(), why: "there is no such backend; `portreeve backend list` shows them".to_owned() };
+    let missing = || Error::Backend {
+        name: name.display().to_string(),
+        why: "there is no such backend; `portreeve backend list` shows them".to_owned(),
+    };
     Ok(found.ok_or_else(missing)?)
 }
 
@@ -93,7 +96,11 @@ fn words(backend: &BackendInfo, is_file: bool) -> String {
     text.push_str(&format!("\n{heading}\n"));
     for command in &backend.commands {
         let (name, effect, object) = (plain(&command.name), plain(&command.effect), plain(&command.object));
-        text.push_str(&format!("\n  {name}: {effect} {object}. {}\n    {}\n", plain(&command.purpose), plain(&command.line)));
+        text.push_str(&format!(
+            "\n  {name}: {effect} {object}. {}\n    {}\n",
+            plain(&command.purpose),
+            plain(&command.line)
+        ));
     }
     text
 }
@@ -118,7 +125,12 @@ mod tests {
     fn an_embedded_backend_reads_as_a_page() {
         for backend in embedded().unwrap() {
             let page = words(&backend, false);
-            assert!(page.contains("wasi     none") && page.contains("may run") && page.contains("  create: create container."), "{page}");
+            assert!(
+                page.contains("wasi     none")
+                    && page.contains("may run")
+                    && page.contains("  create: create container."),
+                "{page}"
+            );
             assert!(!page.contains("not granted"), "{page}");
         }
     }

@@ -119,7 +119,9 @@ struct Tail(Option<u64>);
 fn tail(text: &str) -> Result<Tail, String> {
     match text {
         "all" => Ok(Tail(None)),
-        number => number.parse().map(|lines| Tail(Some(lines))).map_err(|_| "expected a number of lines, or `all`".to_owned()),
+        number => {
+            number.parse().map(|lines| Tail(Some(lines))).map_err(|_| "expected a number of lines, or `all`".to_owned())
+        }
     }
 }
 
@@ -218,7 +220,11 @@ impl Wait {
     pub(crate) async fn run(self, desk: &Desk) -> Outcome {
         desk.each(&self.names, async |name| {
             let status = desk.portreeve.wait(name).await?;
-            if desk.json { show::json(&json!({ "name": name, "status": status })) } else { show::line(&status.to_string()) }
+            if desk.json {
+                show::json(&json!({ "name": name, "status": status }))
+            } else {
+                show::line(&status.to_string())
+            }
         })
         .await
     }

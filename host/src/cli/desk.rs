@@ -70,7 +70,11 @@ pub(crate) fn open(common: &Common, command: impl AsyncFnOnce(&Desk) -> Outcome)
 }
 
 /// The same for a command that has to tidy up when a signal comes.
-pub(crate) fn open_with(common: &Common, tone: Tone, command: impl AsyncFnOnce(&Desk, &mut Signals) -> Outcome) -> Outcome {
+pub(crate) fn open_with(
+    common: &Common,
+    tone: Tone,
+    command: impl AsyncFnOnce(&Desk, &mut Signals) -> Outcome,
+) -> Outcome {
     let failed = |error| Failure::Output(error).during("starting");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(failed)?;
     let outcome = runtime.block_on(async {

@@ -176,7 +176,8 @@ fn words(failure: &Failure) -> Option<String> {
 
 /// Tells of a failure on standard error, and gives the status to end with.
 pub(crate) fn report(failure: &Failure, json: bool) -> Status {
-    let text = if json { failure.document().map(|document| document.to_string()) } else { words(failure).map(prefixed) };
+    let text =
+        if json { failure.document().map(|document| document.to_string()) } else { words(failure).map(prefixed) };
     if let Some(text) = text {
         // There is nowhere left to say that it could not be said.
         let _unsaid = writeln!(io::stderr().lock(), "{text}");

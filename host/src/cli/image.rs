@@ -3,10 +3,10 @@
 use clap::Args;
 use portreeve::evidence::chain::Level as Proof;
 use portreeve::{ImageInfo, PulledImage, Reference};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::desk::Desk;
-use super::exit::{Outcome, Status};
+use super::exit::{Failure, Outcome, Status};
 use super::show::{self, Table, plain, short};
 
 /// `pull`.
@@ -24,7 +24,7 @@ impl Pull {
             return Ok(Status::OK);
         }
         if desk.json {
-            show::json(&pulled)?;
+            show::json(&document(&pulled)?)?;
         } else {
             if !desk.quiet {
                 desk.teller.say(&proof(&pulled));
@@ -35,10 +35,22 @@ impl Pull {
     }
 }
 
+/// The result, and how much of it is proved beside it.
+fn document(pulled: &PulledImage) -> Result<Value, Failure> {
+    let mut document = serde_json::to_value(pulled).map_err(std::io::Error::from)?;
+    if let Some(members) = document.as_object_mut() {
+        members.insert("verified".to_owned(), json!(level(pulled)));
+    }
+    Ok(document)
+}
+
+fn level(pulled: &PulledImage) -> Option<Proof> {
+    pulled.verification.as_ref().map(|report| report.level())
+}
+
 /// What was proved, in a sentence.
 fn proof(pulled: &PulledImage) -> String {
-    let level = pulled.verification.as_ref().map(|report| report.level());
-    let known = match level {
+    let known = match level(pulled) {
         Some(Proof::Content) => "verified down to the content of its layers",
         Some(Proof::Manifest) => "verified from its digest to the engine's image ID",
         Some(Proof::Claimed) | None => "not verified: the engine's word alone",
@@ -75,7 +87,8 @@ impl Images {
 fn table(images: &[ImageInfo]) -> Table {
     let mut table = Table::new(&["IMAGE", "DIGEST", "IMAGE ID", "SIZE"]);
     for image in images {
-        let digest = image.digests.first().and_then(|named| named.rsplit_once('@')).map(|(_, digest)| digest.to_owned());
+        let digest =
+            image.digests.first().and_then(|named| named.rsplit_once('@')).map(|(_, digest)| digest.to_owned());
         let name = image.tags.first().cloned().or_else(|| image.digests.first()?.split('@').next().map(str::to_owned));
         table.row([name.unwrap_or_default(), digest.unwrap_or_default(), short(&image.id), show::bytes(image.size)]);
     }

@@ -1,12 +1,15 @@
 //! `journal`: what was asked, what was decided, what ran.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use portreeve::Error;
-use portreeve::journal::{Decision, Filter, Head, Journal, JournalError, KeptHead, Kind, Record, Severity, VerifyReport};
+use portreeve::journal::{
+    Decision, Filter, Head, Journal, JournalError, KeptHead, Kind, Record, Seq, Severity, VerifyReport,
+};
 use portreeve::state::{StateDir, default_path};
 
 use super::arguments::Common;
@@ -39,7 +42,8 @@ impl Command {
 fn state_path(common: &Common) -> Result<PathBuf, Failure> {
     let variable = std::env::var_os;
     let root = rustix::process::geteuid().is_root();
-    let usual = || default_path(variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref(), root).map_err(Error::from);
+    let usual =
+        || default_path(variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref(), root).map_err(Error::from);
     Ok(common.state.clone().map_or_else(usual, Ok)?)
 }
 
@@ -90,14 +94,12 @@ pub(crate) struct Show {
 
 impl Show {
     fn run(self, common: &Common, state: &StateDir) -> Outcome {
-        let filter = Filter {
-            backend: common.backend.clone(),
-            name: self.container,
-            decision: self.decision.map(Into::into),
-            since: self.since,
-            until: self.until,
-        };
-        let mut records = Journal::read(state, filter).map_err(unreadable)?;
+        let times = Filter { since: self.since, until: self.until, ..Filter::default() };
+        let (backend, name) = (common.backend.clone(), self.container);
+        let mut wanted =
+            Wanted::new(Filter { backend, name, decision: self.decision.map(Into::into), ..Filter::default() });
+        let records = Journal::read(state, times).map_err(unreadable)?;
+        let mut records = records.filter(move |record| record.as_ref().map_or(true, |record| wanted.admits(record)));
         let mut status = Status::OK;
         loop {
             if !print(common.json, &mut records)? {
@@ -108,6 +110,28 @@ impl Show {
             }
             std::thread::sleep(LOOK);
         }
+    }
+}
+
+/// Which records are shown. An outcome names its intent alone, and goes with it.
+struct Wanted {
+    filter: Filter,
+    /// Intents that were shown, and still wait for their outcome.
+    open: BTreeSet<Seq>,
+}
+
+impl Wanted {
+    fn new(filter: Filter) -> Self {
+        Self { filter, open: BTreeSet::new() }
+    }
+
+    fn admits(&mut self, record: &Record) -> bool {
+        let of_shown = record.intent.is_some_and(|intent| self.open.remove(&intent));
+        let admitted = of_shown || self.filter.admits(record);
+        if admitted && record.kind == Kind::Intent {
+            self.open.insert(record.seq);
+        }
+        admitted
     }
 }
 
@@ -140,7 +164,8 @@ fn words(record: &Record) -> String {
         Kind::Refusal => refusal(record),
         _ => text(&record.why),
     };
-    let facts = record.facts.iter().map(|(name, value)| format!(" {}={}", plain(name), plain(value))).collect::<String>();
+    let facts =
+        record.facts.iter().map(|(name, value)| format!(" {}={}", plain(name), plain(value))).collect::<String>();
     let line = format!(
         "{:>6}  {time}  {kind:<12}  {:<8}  {:<16}  {:<20}  {said}{facts}",
         record.seq,
@@ -169,14 +194,16 @@ fn word(kind: Kind) -> &'static str {
 fn outcome(record: &Record) -> String {
     let intent = record.intent.map(|intent| format!("of {intent}: ")).unwrap_or_default();
     let status = record.status.map_or_else(|| "no status".to_owned(), |status| format!("status {status}"));
-    let time = record.duration_us.map(|time| format!(" in {}.{} ms", time / 1000, time % 1000 / 100)).unwrap_or_default();
+    let time =
+        record.duration_us.map(|time| format!(" in {}.{} ms", time / 1000, time % 1000 / 100)).unwrap_or_default();
     let why = record.why.as_deref().map(|why| format!("; {}", plain(why))).unwrap_or_default();
     format!("{intent}{status}{time}{why}")
 }
 
 fn refusal(record: &Record) -> String {
     let parts = [("", &record.rule), ("slot ", &record.slot), ("value ", &record.value)];
-    let known = parts.iter().filter_map(|(what, part)| Some(format!("{what}{}", plain(part.as_deref()?)))).collect::<Vec<_>>();
+    let known =
+        parts.iter().filter_map(|(what, part)| Some(format!("{what}{}", plain(part.as_deref()?)))).collect::<Vec<_>>();
     format!("{} [{}]", plain(record.why.as_deref().unwrap_or_default()), known.join(", "))
 }
 
@@ -218,7 +245,8 @@ fn document(report: &VerifyReport) -> Result<serde_json::Value, Failure> {
 
 fn verdict(report: &VerifyReport) -> String {
     let intact = if report.is_intact() { "intact" } else { "DAMAGED" };
-    let mut text = format!("{intact}: {} records in {} segments, from record {}\n", report.records, report.segments, report.first);
+    let mut text =
+        format!("{intact}: {} records in {} segments, from record {}\n", report.records, report.segments, report.first);
     for finding in &report.findings {
         let weight = if finding.severity == Severity::Damage { "damage" } else { "crash" };
         text.push_str(&format!("  {weight}: {}\n", plain(&finding.to_string())));
@@ -236,7 +264,9 @@ fn verdict(report: &VerifyReport) -> String {
     match report.kept {
         None => {}
         Some(KeptHead::Continues) => text.push_str("it continues the head that was kept\n"),
-        Some(KeptHead::Pruned) => text.push_str("the record of the head that was kept was pruned: nothing can be said of it\n"),
+        Some(KeptHead::Pruned) => {
+            text.push_str("the record of the head that was kept was pruned: nothing can be said of it\n")
+        }
         Some(KeptHead::Differs) => text.push_str("it does NOT continue the head that was kept\n"),
     }
     text.push_str(&format!("head {}\n", report.head));
@@ -267,6 +297,15 @@ mod tests {
         ];
         let lines: Vec<String> = records.map(|members| words(&record(members))).to_vec();
         insta::assert_snapshot!("records", lines.join("\n"));
+    }
+
+    #[test]
+    fn an_outcome_goes_with_its_intent() {
+        let mut wanted = Wanted::new(Filter { name: Some("web".to_owned()), ..Filter::default() });
+        let outcome = record(json!({ "kind": "outcome", "intent": 7 }));
+        assert!(!wanted.admits(&outcome));
+        assert!(wanted.admits(&record(json!({ "kind": "intent", "name": "web" }))));
+        assert!(wanted.admits(&outcome) && !wanted.admits(&outcome));
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod arguments;
 mod backend;
 mod completions;
 mod container;
+#[cfg(feature = "demo")]
+mod demo;
 mod desk;
 mod detect;
 mod exit;
@@ -52,6 +54,8 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Journal(command) => command.run(common),
         Command::Completions(command) => command.run(),
         Command::Run(command) => command.run(common),
+        #[cfg(feature = "demo")]
+        Command::Demo(command) => command.run(common),
         Command::Detect(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Preflight(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Pull(command) => desk::open(common, async |desk| command.run(desk).await),

@@ -29,17 +29,23 @@ pub(crate) fn mount(text: &str) -> Result<Mount, Failure> {
     let Some((source, rest)) = text.split_once(':').filter(|(source, _)| is_relative(source)) else {
         return text.parse().map_err(wrong);
     };
-    let absolute = std::path::absolute(source).map_err(|error| Failure::Output(error).during("the working directory"))?;
+    let absolute =
+        std::path::absolute(source).map_err(|error| Failure::Output(error).during("the working directory"))?;
     let mount: Mount = format!("/:{rest}").parse().map_err(wrong)?;
     Ok(Mount { source: MountSource::Path(absolute), ..mount })
 }
 
 fn is_relative(source: &str) -> bool {
-    !Path::new(source).is_absolute() && (source.contains('/') || source == "." || source == "..") && !source.starts_with('~')
+    !Path::new(source).is_absolute()
+        && (source.contains('/') || source == "." || source == "..")
+        && !source.starts_with('~')
 }
 
 /// `NAME=VALUE`, or `NAME` alone for the value that the caller's own environment has; none where it has none.
-pub(crate) fn variable(text: &str, environment: impl Fn(&str) -> Option<OsString>) -> Result<Option<Variable>, Failure> {
+pub(crate) fn variable(
+    text: &str,
+    environment: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<Variable>, Failure> {
     if text.contains('=') {
         return text.parse().map(Some).map_err(wrong);
     }
@@ -79,11 +85,13 @@ pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
 }
 
 fn moment_before(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    let expected = || format!("{text:?} is no time; expected RFC 3339, seconds since the epoch, or a duration such as 10m");
+    let expected =
+        || format!("{text:?} is no time; expected RFC 3339, seconds since the epoch, or a duration such as 10m");
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
     }
-    if text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+    if text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    {
         return epoch(text).ok_or_else(expected);
     }
     let ago = text.parse::<SignedDuration>().ok().filter(|ago| !ago.is_negative());
@@ -108,7 +116,8 @@ mod tests {
     #[test]
     fn relative_sources_lie_below_the_working_directory() {
         let here = std::env::current_dir().unwrap();
-        for (text, expected) in [("./data:/d", here.join("data")), ("a/b:/d", here.join("a/b")), (".:/d", here.clone())] {
+        for (text, expected) in [("./data:/d", here.join("data")), ("a/b:/d", here.join("a/b")), (".:/d", here.clone())]
+        {
             assert_eq!(mount(text).unwrap().source, MountSource::Path(expected), "{text}");
         }
         assert!(mount("./data:/d:ro").unwrap().read_only);

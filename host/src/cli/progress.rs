@@ -74,7 +74,9 @@ impl Teller {
             event if self.json => self.document(event),
             Event::Command { argv, .. } if self.tone == Tone::Verbose => self.say(&format!("+ {}", command_line(argv))),
             Event::Narration { from, level, message } => self.narrate(from, *level, message),
-            Event::Progress { item, status, current, total } if self.tone > Tone::Results => self.progress(item, status, *current, *total),
+            Event::Progress { item, status, current, total } if self.tone > Tone::Results => {
+                self.progress(item, status, *current, *total)
+            }
             _ => {}
         }
     }
@@ -183,7 +185,12 @@ mod tests {
     use super::*;
 
     fn common(words: &[&str]) -> Common {
-        Common { quiet: words.contains(&"quiet"), verbose: words.contains(&"verbose"), json: words.contains(&"json"), ..Common::default() }
+        Common {
+            quiet: words.contains(&"quiet"),
+            verbose: words.contains(&"verbose"),
+            json: words.contains(&"json"),
+            ..Common::default()
+        }
     }
 
     #[test]
@@ -198,7 +205,8 @@ mod tests {
     fn a_flood_of_items_is_bounded() {
         let teller = Teller::new(Tone::Warnings, false);
         for number in 0..10 * MOST {
-            let event = Event::Progress { item: format!("layer{number}"), status: String::new(), current: None, total: None };
+            let event =
+                Event::Progress { item: format!("layer{number}"), status: String::new(), current: None, total: None };
             teller.hear(&event);
         }
         assert_eq!(teller.items().len(), MOST);

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use portreeve::spec::{Cpus, Gpus, InsidePath, Label, Memory, Name, NetworkMode, Port, RestartPolicy, Signal, Ulimit, User};
+use portreeve::spec::{
+    Cpus, Gpus, InsidePath, Label, Memory, Name, NetworkMode, Port, RestartPolicy, Signal, Ulimit, User,
+};
 use portreeve::{ContainerSpec, Error, Reference};
 use serde_json::json;
 
@@ -124,9 +126,13 @@ impl Run {
         // Before there are threads: descriptors that secrets are read from are ours alone.
         let spec = self.spec()?;
         if detach {
-            return desk::open_with(common, Tone::of(common), async |desk, signals| detached(desk, signals, &spec, begun).await);
+            return desk::open_with(common, Tone::of(common), async |desk, signals| {
+                detached(desk, signals, &spec, begun).await
+            });
         }
-        desk::open_with(common, Tone::of_foreground(common), async |desk, signals| foreground(desk, signals, &spec, begun).await)
+        desk::open_with(common, Tone::of_foreground(common), async |desk, signals| {
+            foreground(desk, signals, &spec, begun).await
+        })
     }
 
     fn spec(self) -> Result<ContainerSpec, Failure> {
@@ -138,7 +144,11 @@ impl Run {
         Ok(ContainerSpec {
             words,
             env,
-            secrets: self.secret.iter().map(|option| secret::read(option, |name| var_os(name))).collect::<Result<_, _>>()?,
+            secrets: self
+                .secret
+                .iter()
+                .map(|option| secret::read(option, |name| var_os(name)))
+                .collect::<Result<_, _>>()?,
             mounts: self.volume.iter().map(|text| parse::mount(text)).collect::<Result<_, _>>()?,
             tmpfs: self.tmpfs.iter().map(|text| parse::tmpfs(text)).collect::<Result<_, _>>()?,
             entrypoint: self.entrypoint.into_iter().collect(),
@@ -195,7 +205,8 @@ impl Begun {
     }
 
     fn made(self, created: Option<&str>) -> bool {
-        self.own_name || created.and_then(|created| created.parse::<Timestamp>().ok()).is_some_and(|created| created >= self.at)
+        self.own_name
+            || created.and_then(|created| created.parse::<Timestamp>().ok()).is_some_and(|created| created >= self.at)
     }
 }
 
@@ -238,7 +249,11 @@ async fn undone(desk: &Desk, spec: &ContainerSpec, begun: Begun, failure: Failur
     // What the library could not do, it undid itself.
     if matches!(failure, Failure::Interrupted(_) | Failure::Closed | Failure::Output(_)) && !desk.dry_run {
         if let Err(error) = undo(desk, spec, begun).await {
-            desk.teller.say(&format!("portreeve: {} may have been left behind: {}", spec.name, show::plain_lines(&error.to_string())));
+            desk.teller.say(&format!(
+                "portreeve: {} may have been left behind: {}",
+                spec.name,
+                show::plain_lines(&error.to_string())
+            ));
         }
     }
     failure
@@ -300,7 +315,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_a_wrong_argument() {
-        for words in [&["UPPER"][..], &["--secret", "T=value", "alpine"], &["-v", "x", "alpine"], &["-e", "1", "alpine"]] {
+        for words in
+            [&["UPPER"][..], &["--secret", "T=value", "alpine"], &["-v", "x", "alpine"], &["-e", "1", "alpine"]]
+        {
             assert_eq!(spec(words).unwrap_err().status().code(), 2, "{words:?}");
         }
         for words in [["--pull", "always"], ["--rm", "--restart=no"], ["-p", "x"], ["--pids-limit", "0"]] {

@@ -15,7 +15,8 @@ use super::parse::wrong;
 
 /// The largest secret, in bytes.
 const MOST: u64 = 1 << 20;
-const FORMS: &str = "NAME (read from the environment), NAME=file:PATH or NAME=fd:N, each with ,as=file[:TARGET] or without";
+const FORMS: &str =
+    "NAME (read from the environment), NAME=file:PATH or NAME=fd:N, each with ,as=file[:TARGET] or without";
 
 /// Where a value is read from.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,7 +33,9 @@ pub(crate) fn read(option: &str, environment: impl Fn(&str) -> Option<OsString>)
     if delivery == SecretDelivery::Environment {
         chomp(&mut value);
         if value.contains(&0) {
-            return Err(Failure::Usage(format!("the secret {name} holds a NUL; hand it over with --secret {name}=…,as=file")));
+            return Err(Failure::Usage(format!(
+                "the secret {name} holds a NUL; hand it over with --secret {name}=…,as=file"
+            )));
         }
     }
     if value.is_empty() {
@@ -78,13 +81,18 @@ impl Source {
     }
 
     fn read(&self, name: &EnvName, environment: impl Fn(&str) -> Option<OsString>) -> Result<Vec<u8>, Failure> {
-        let named = |what: &str, error: io::Error| Failure::Output(error).during(&format!("the secret {name}, from {what}"));
+        let named =
+            |what: &str, error: io::Error| Failure::Output(error).during(&format!("the secret {name}, from {what}"));
         match self {
             Self::Environment => {
                 let value = environment(name.as_str()).map(OsString::into_vec);
-                value.ok_or_else(|| Failure::Usage(format!("the secret {name} is not in the environment; expected {FORMS}")))
+                value.ok_or_else(|| {
+                    Failure::Usage(format!("the secret {name} is not in the environment; expected {FORMS}"))
+                })
             }
-            Self::File(path) => File::open(path).and_then(bounded).map_err(|error| named(&path.display().to_string(), error)),
+            Self::File(path) => {
+                File::open(path).and_then(bounded).map_err(|error| named(&path.display().to_string(), error))
+            }
             Self::Descriptor(number) => {
                 duplicate(*number).and_then(bounded).map_err(|error| named(&format!("descriptor {number}"), error))
             }
@@ -140,7 +148,9 @@ mod tests {
 
     #[test]
     fn a_value_on_the_command_line_is_refused_and_not_repeated() {
-        for option in ["TOKEN=hunter2", "TOKEN=hunter2,as=file", "hunter2!=x", "=hunter2", "TOKEN=fd:hunter2", "TOKEN,as=hunter2"] {
+        for option in
+            ["TOKEN=hunter2", "TOKEN=hunter2,as=file", "hunter2!=x", "=hunter2", "TOKEN=fd:hunter2", "TOKEN,as=hunter2"]
+        {
             assert!(!message(option).contains("hunter2"), "{option}");
         }
         insta::assert_snapshot!(message("TOKEN=hunter2"), @"--secret TOKEN=…: a value never stands on the command line, where every user of this machine can read it; expected NAME (read from the environment), NAME=file:PATH or NAME=fd:N, each with ,as=file[:TARGET] or without");

@@ -86,7 +86,8 @@ impl Table {
     /// The text, each column as wide as its widest cell.
     pub(crate) fn render(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
-        let width = |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+        let width =
+            |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
         let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
         self.rows.iter().map(|row| aligned(row, &widths)).collect()
     }
@@ -192,9 +193,9 @@ mod tests {
         table.row(["web".into(), "running".into(), "127.0.0.1:8080:80/tcp".into()]);
         table.row(["a\u{1b}[2Jb".into(), "exited (7)".into(), String::new()]);
         insta::assert_snapshot!(table.render(), @r"
-        NAME          STATE       PORTS
-        web           running     127.0.0.1:8080:80/tcp
-        a\u{1b}[2Jb   exited (7)  -
+        NAME         STATE       PORTS
+        web          running     127.0.0.1:8080:80/tcp
+        a\u{1b}[2Jb  exited (7)  -
         ");
     }
 

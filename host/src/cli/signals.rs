@@ -38,7 +38,10 @@ impl Signals {
     }
 
     /// Does some work until a signal comes; then the work is dropped.
-    pub(crate) async fn unless<T, E: Into<Failure>>(&mut self, work: impl Future<Output = Result<T, E>>) -> Result<T, Failure> {
+    pub(crate) async fn unless<T, E: Into<Failure>>(
+        &mut self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Failure> {
         tokio::select! {
             done = work => done.map_err(Into::into),
             number = self.next() => Err(Failure::Interrupted(number)),

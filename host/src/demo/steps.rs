@@ -56,8 +56,14 @@ impl Teller<'_> {
 /// have an ask refused, stop, remove, verify the journal.
 ///
 /// # Errors
-/// Of the first step that did not do what it should. What was begun is taken away again.
-pub async fn perform(demo: &Demo, configure: impl Fn(PortreeveBuilder) -> PortreeveBuilder, tell: &mut dyn FnMut(&Step)) -> Result<(), Error> {
+/// Of the first step that did not do what it should, or `Cancelled` when `until` comes first. What was begun is taken
+/// away again.
+pub async fn perform(
+    demo: &Demo,
+    configure: impl Fn(PortreeveBuilder) -> PortreeveBuilder,
+    tell: &mut dyn FnMut(&Step),
+    until: impl Future<Output = ()>,
+) -> Result<(), Error> {
     let mut teller = Teller { tell, begun: Instant::now() };
     let registry = Registry::start().await.map_err(|error| Error::io("the demo's registry", error))?;
     let image = publish(&registry)?;
@@ -65,7 +71,10 @@ pub async fn perform(demo: &Demo, configure: impl Fn(PortreeveBuilder) -> Portre
     teller.done("serve", vec![size, format!("its name: {image}")]);
     let portreeve = engine(demo, &configure, &mut teller).await?;
     let name = format!("portreeve-demo-{}", std::process::id());
-    let done = steps(&portreeve, &image, &name, &mut teller).await;
+    let done = tokio::select! {
+        done = steps(&portreeve, &image, &name, &mut teller) => done,
+        () = until => Err(Error::Cancelled),
+    };
     if done.is_err() {
         // The error that led here is the one to tell.
         let _gone = portreeve.remove(&name, true).await;

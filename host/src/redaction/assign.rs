@@ -28,11 +28,24 @@ pub(crate) struct Assignment {
     pub(crate) last: bool,
 }
 
-/// Longest value that is read; a longer one is masked piece by piece.
-const MAX_VALUE: usize = 16 * 1024;
+/// Longest value that is read: more than a stream holds back at once, so that one which goes on is seen to.
+const MAX_VALUE: usize = 128 * 1024;
 /// Most blanks between a name and its value: columns are aligned with them.
 const MAX_BLANKS: usize = 48;
-const SCHEMES: &[&str] = &["bearer", "basic", "token", "apikey", "api-key", "key", "bot", "digest", "negotiate", "ghtoken", "sso-key", "private-token"];
+const SCHEMES: &[&str] = &[
+    "bearer",
+    "basic",
+    "token",
+    "apikey",
+    "api-key",
+    "key",
+    "bot",
+    "digest",
+    "negotiate",
+    "ghtoken",
+    "sso-key",
+    "private-token",
+];
 
 /// Whether a byte may be part of a name.
 fn in_name(byte: &u8) -> bool {
@@ -181,7 +194,9 @@ fn bare_end(text: &[u8], start: usize, env: bool) -> usize {
         match byte {
             0..=b' ' | 0x7F | b'"' | b'`' => true,
             b'\'' | b'<' | b'>' | b'|' => !env || after.first().is_none_or(u8::is_ascii_whitespace),
-            b')' | b']' | b'}' => !env || after.first().is_none_or(|byte| byte.is_ascii_whitespace() || b",;:\"'".contains(byte)),
+            b')' | b']' | b'}' => {
+                !env || after.first().is_none_or(|byte| byte.is_ascii_whitespace() || b",;:\"'".contains(byte))
+            }
             b'&' | b';' | b',' => !env || begins_pair(after),
             b'\\' => matches!(after.first(), Some(b'n' | b'r' | b't' | b'"' | b'\'' | b'\\' | b'u' | b'x')),
             b'%' => after.starts_with(b"26") && begins_pair(after.get(2..).unwrap_or_default()),
@@ -280,7 +295,8 @@ impl<'t> Cursor<'t> {
 
     /// A type between a name and its value: `name: str = value`.
     fn typed(&mut self) {
-        let word = self.rest().iter().take(24).take_while(|byte| byte.is_ascii_alphabetic() || b"&[]'".contains(byte)).count();
+        let word =
+            self.rest().iter().take(24).take_while(|byte| byte.is_ascii_alphabetic() || b"&[]'".contains(byte)).count();
         let mut ahead = Cursor { text: self.text, at: self.at + word };
         if word > 1 && ahead.blanks() && ahead.peek() == Some(b'=') && ahead.sign() && ahead.blanks() {
             self.at = ahead.at;

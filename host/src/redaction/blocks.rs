@@ -50,7 +50,9 @@ fn length_on_line(rest: &[u8]) -> usize {
     let quote = rest.iter().position(|byte| b"\"'`<".contains(byte));
     match (end, quote) {
         (Some(end), _) => end,
-        (None, Some(quote)) => quote - rest.get(..quote).unwrap_or_default().iter().rev().take_while(|&&byte| byte == b'\\').count(),
+        (None, Some(quote)) => {
+            quote - rest.get(..quote).unwrap_or_default().iter().rev().take_while(|&&byte| byte == b'\\').count()
+        }
         (None, None) => rest.len(),
     }
 }

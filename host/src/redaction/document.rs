@@ -33,7 +33,11 @@ impl Redactor {
 
     fn object(&self, map: &mut Map<String, Value>, depth: usize) {
         // `{"name": "DB_PASSWORD", "value": "…"}`, as orchestrators list environments.
-        let named = ["name", "Name", "key", "Key"].iter().find_map(|key| map.get(*key)).and_then(Value::as_str).map(str::to_owned);
+        let named = ["name", "Name", "key", "Key"]
+            .iter()
+            .find_map(|key| map.get(*key))
+            .and_then(Value::as_str)
+            .map(str::to_owned);
         for (key, value) in map.iter_mut() {
             let name = match (&named, key.as_str()) {
                 (Some(name), "value" | "Value") => name,
@@ -51,9 +55,13 @@ impl Redactor {
         let by_key = !self.inner.rules.is_empty() && is_secret_member(key, value);
         self.value(value, depth - 1);
         match value {
-            Value::String(text) if by_key && !text.contains("[redacted:") => *text = format!("[redacted:{}]", mark_of(key)),
+            Value::String(text) if by_key && !text.contains("[redacted:") => {
+                *text = format!("[redacted:{}]", mark_of(key))
+            }
             Value::Array(list) if by_key => {
-                for text in list.iter_mut().filter(|text| text.as_str().is_some_and(|text| !text.contains("[redacted:"))) {
+                for text in
+                    list.iter_mut().filter(|text| text.as_str().is_some_and(|text| !text.contains("[redacted:")))
+                {
                     *text = Value::String(format!("[redacted:{}]", mark_of(key)));
                 }
             }
@@ -83,13 +91,19 @@ fn is_secret_member(key: &str, value: &Value) -> bool {
         match strength {
             Strength::Password => !plain,
             Strength::Strong => !plain && bytes.len() >= 8,
-            Strength::Weak => !plain && values::is_random(bytes) && !values::is_digest(bytes) && !values::is_uuid(bytes),
+            Strength::Weak => {
+                !plain && values::is_random(bytes) && !values::is_digest(bytes) && !values::is_uuid(bytes)
+            }
             Strength::None => false,
         }
     };
     match value {
         Value::String(text) => secret(text),
-        Value::Array(list) => strength >= Strength::Strong && !list.is_empty() && list.iter().all(|item| item.as_str().is_some_and(secret)),
+        Value::Array(list) => {
+            strength >= Strength::Strong
+                && !list.is_empty()
+                && list.iter().all(|item| item.as_str().is_some_and(secret))
+        }
         _ => false,
     }
 }
@@ -116,11 +130,14 @@ mod tests {
             "env": [{"name": "API_KEY", "value": "abc123def456"}],
         });
         redactor.json(&mut document);
-        assert_eq!(document, json!({
-            "Id": digest, "Created": "2026-01-01T00:00:00Z", "Ports": {"80/tcp": [{"HostPort": "8080"}]},
-            "Config": {"Env": ["PATH=/usr/bin", "DB_PASSWORD=[redacted:password]", "POSTGRES_PASSWORD_FILE=/run/secrets/pw"]},
-            "auth": {"password": "[redacted:password]", "identitytoken": "", "n": "[redacted:pin]"},
-            "env": [{"name": "API_KEY", "value": "[redacted:secret-value]"}],
-        }));
+        assert_eq!(
+            document,
+            json!({
+                "Id": digest, "Created": "2026-01-01T00:00:00Z", "Ports": {"80/tcp": [{"HostPort": "8080"}]},
+                "Config": {"Env": ["PATH=/usr/bin", "DB_PASSWORD=[redacted:password]", "POSTGRES_PASSWORD_FILE=/run/secrets/pw"]},
+                "auth": {"password": "[redacted:password]", "identitytoken": "", "n": "[redacted:pin]"},
+                "env": [{"name": "API_KEY", "value": "[redacted:secret-value]"}],
+            })
+        );
     }
 }

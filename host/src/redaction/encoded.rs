@@ -75,7 +75,9 @@ pub(crate) fn hex(needle: &[u8], text: &[u8], at: usize) -> Walk {
         match hex_pair(byte, text.get(end..).unwrap_or_default()) {
             Form::Length(length) => end += length,
             Form::Ragged => return Walk::Partial,
-            Form::Other if end >= text.len() || is_prefix_of_pair(text.get(end..).unwrap_or_default()) => return Walk::Partial,
+            Form::Other if end >= text.len() || is_prefix_of_pair(text.get(end..).unwrap_or_default()) => {
+                return Walk::Partial;
+            }
             Form::Other => return Walk::No,
         }
     }
@@ -108,7 +110,16 @@ mod tests {
 
     #[test]
     fn reads_hexadecimal_with_separators() {
-        for text in ["70407373", "70:40:73:73", "70 40 73 73", "70, 0x40, 0x73, 0x73", "70\\x40\\x73\\x73", "7040 7373", "70-40-73-73", "70\n40\n73\n73"] {
+        for text in [
+            "70407373",
+            "70:40:73:73",
+            "70 40 73 73",
+            "70, 0x40, 0x73, 0x73",
+            "70\\x40\\x73\\x73",
+            "7040 7373",
+            "70-40-73-73",
+            "70\n40\n73\n73",
+        ] {
             assert_eq!(hex(b"p@ss", text.as_bytes(), 0), Walk::Match(text.len()), "{text}");
         }
         assert_eq!(hex(b"p@ss", b"70:40:7", 0), Walk::Partial);
@@ -117,7 +128,15 @@ mod tests {
 
     #[test]
     fn reads_base64_of_both_alphabets_folded_and_escaped() {
-        for text in ["ab+/cd==", "ab-_cd==", "ab%2B%2fcd%3D%3d", "ab+\\/cd==", "ab+/\ncd==", "ab+/\r\n  cd==", "ab\\u002b/cd=\\u003d"] {
+        for text in [
+            "ab+/cd==",
+            "ab-_cd==",
+            "ab%2B%2fcd%3D%3d",
+            "ab+\\/cd==",
+            "ab+/\ncd==",
+            "ab+/\r\n  cd==",
+            "ab\\u002b/cd=\\u003d",
+        ] {
             assert_eq!(base64(b"ab+/cd==", text.as_bytes(), 0), Walk::Match(text.len()), "{text}");
         }
     }

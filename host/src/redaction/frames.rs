@@ -80,7 +80,12 @@ impl Frames {
         rest
     }
 
-    fn each(&mut self, which: std::ops::Range<usize>, out: &mut Vec<u8>, act: impl Fn(&mut RedactionStream, &mut Vec<u8>)) {
+    fn each(
+        &mut self,
+        which: std::ops::Range<usize>,
+        out: &mut Vec<u8>,
+        act: impl Fn(&mut RedactionStream, &mut Vec<u8>),
+    ) {
         for (number, stream) in (0u8..).zip(&mut self.streams).skip(which.start).take(which.len()) {
             let mut redacted = Vec::new();
             act(stream, &mut redacted);

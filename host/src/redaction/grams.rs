@@ -186,11 +186,14 @@ fn push_entry(entries: &mut Vec<Entry>, target: u32, head: &[u8], at: usize) {
 }
 
 /// Letters from the most frequent on, as in English and in logs.
-const FREQUENT: &[u8] = b" etaoinsrlcdpmuhgfbywvkxjqz";
+const FREQUENT: &[u8] = b" etaoinsr-=:/\"lcdpmuhgfbywvkxjqz";
+/// The rank of everything else: digits, other signs.
+const UNFREQUENT: usize = 18;
 
 /// Where in a keyword the gram begins that holds the rarest characters.
 fn rarest(keyword: &[u8]) -> usize {
-    let rarity = |byte: &u8| FREQUENT.iter().position(|letter| *letter == byte.to_ascii_lowercase()).unwrap_or(20);
+    let rarity =
+        |byte: &u8| FREQUENT.iter().position(|letter| *letter == byte.to_ascii_lowercase()).unwrap_or(UNFREQUENT);
     let score = |gram: &[u8]| gram.iter().map(rarity).sum::<usize>();
     let scores = keyword.windows(4).map(score).take(usize::from(u8::MAX)).enumerate();
     scores.max_by_key(|&(at, score)| (score, std::cmp::Reverse(at))).map_or(0, |(at, _)| at)

@@ -55,8 +55,10 @@ fn cookie_pair(pair: &[u8], sign: usize, at: usize, label: Label, found: &mut Ve
     let name = pair.get(..sign).unwrap_or_default().trim_ascii().to_ascii_lowercase();
     let value = pair.get(sign + 1..).unwrap_or_default().trim_ascii_end();
     let value = value.split(|byte| b" '\\".contains(byte)).next().unwrap_or_default();
-    let attribute = [b"path".as_slice(), b"domain", b"expires", b"max-age", b"samesite", b"version", b"priority"].contains(&name.as_slice());
-    let telling = value.len() >= 8 && !value.iter().all(u8::is_ascii_lowercase) && !value.iter().all(u8::is_ascii_digit);
+    let attribute = [b"path".as_slice(), b"domain", b"expires", b"max-age", b"samesite", b"version", b"priority"]
+        .contains(&name.as_slice());
+    let telling =
+        value.len() >= 8 && !value.iter().all(u8::is_ascii_lowercase) && !value.iter().all(u8::is_ascii_digit);
     if telling && !attribute && !values::is_placeholder(value) {
         found.push(Span { start: at + sign + 1, end: at + sign + 1 + value.len(), label });
     }

@@ -106,7 +106,6 @@ impl Known {
 
     /// The name of a known value that stands in `text` in any form.
     pub(crate) fn find(&self, text: &[u8]) -> Option<&str> {
-        // The filter leaves out the last bytes of a text, and a head of fewer than eight may stand there.
         let mut found = Vec::new();
         self.scan(text, 0, &mut found, &mut Vec::new());
         let Label::Known(secret) = found.first()?.label else { return None };

@@ -8,6 +8,7 @@ pub(crate) const MAX_LENGTH: usize = 64 * 1024;
 const MIN_DIGITS: usize = 8;
 
 /// Words that configuration and logs are full of; a secret that equals one cannot be masked everywhere.
+#[rustfmt::skip]
 const COMMON: &[&str] = &[
     "access", "account", "active", "admin", "administrator", "alpine", "always", "anonymous", "apache", "api-key", "apikey", "backend",
     "bitnami", "bridge", "busybox", "bearer", "changeme", "change-me", "client", "cluster", "config", "configuration", "connect", "console",
@@ -75,7 +76,19 @@ mod tests {
 
     #[test]
     fn common_values_are_objected_to() {
-        for value in ["dev", "8080", "root", "/data", "localhost", "Postgres", "production", "12:34", "aaaaaaaaaa", "", "http://db:5432"] {
+        for value in [
+            "dev",
+            "8080",
+            "root",
+            "/data",
+            "localhost",
+            "Postgres",
+            "production",
+            "12:34",
+            "aaaaaaaaaa",
+            "",
+            "http://db:5432",
+        ] {
             assert!(objection(value.as_bytes()).is_some(), "{value}");
         }
     }

@@ -61,7 +61,7 @@ impl Matcher {
         self.grams.scan(text, from, |at, keyword| {
             // Of occurrences of a keyword that overlap, as in a flood, the first stands for all.
             let again = last.0 == keyword && at < last.1;
-            if at < to && !again {
+            if at < to && !again && self.stands(text, at, keyword) {
                 last = (keyword, at + self.length_of(keyword));
                 self.triggered(text, at, keyword, &mut block, found);
             }
@@ -73,12 +73,22 @@ impl Matcher {
         self.keywords.get(keyword as usize).map_or(1, |(keyword, _)| keyword.len())
     }
 
-    fn triggered(&self, text: &[u8], at: usize, keyword: u32, block: &mut Option<blocks::Block>, found: &mut Vec<Span>) {
+    /// Whether a keyword stands at `at` whole.
+    fn stands(&self, text: &[u8], at: usize, keyword: u32) -> bool {
+        let Some((keyword, _)) = self.keywords.get(keyword as usize) else { return false };
+        let window = text.get(at..at + keyword.len());
+        window.is_some_and(|window| window.iter().zip(keyword).all(|(&byte, &wanted)| fold(byte) == wanted))
+    }
+
+    fn triggered(
+        &self,
+        text: &[u8],
+        at: usize,
+        keyword: u32,
+        block: &mut Option<blocks::Block>,
+        found: &mut Vec<Span>,
+    ) {
         let Some((keyword, rules)) = self.keywords.get(keyword as usize) else { return };
-        let Some(window) = text.get(at..at + keyword.len()) else { return };
-        if !window.iter().zip(keyword).all(|(&byte, &wanted)| fold(byte) == wanted) {
-            return;
-        }
         for &number in rules {
             let Some(rule) = self.rules.get(number as usize) else { continue };
             let label = Label::Rule(number);
@@ -101,12 +111,13 @@ impl Matcher {
     /// Whether a word that a text ends with may be the beginning of what an expression matches.
     pub(crate) fn may_begin_in(&self, word: &[u8]) -> bool {
         let mut hit = false;
-        let padded: Vec<u8> = word.iter().copied().chain(*b"\0\0\0\0").collect();
+        let padded: Vec<u8> = word.iter().copied().chain(*b"aaaa").collect();
         self.grams.scan(&padded, 0, |at, keyword| {
-            let Some((keyword, rules)) = self.keywords.get(keyword as usize) else { return };
-            let whole = padded.get(at..at + keyword.len()).is_some_and(|window| window.iter().zip(keyword).all(|(&byte, &wanted)| fold(byte) == wanted));
-            let expression = |&number: &u32| self.rules.get(number as usize).is_some_and(|rule| matches!(rule.reader, Reader::Expression { .. }));
-            hit |= whole && rules.iter().any(expression);
+            let rules = self.keywords.get(keyword as usize).map_or(&[][..], |(_, rules)| rules);
+            let expression = |&number: &u32| {
+                self.rules.get(number as usize).is_some_and(|rule| matches!(rule.reader, Reader::Expression { .. }))
+            };
+            hit |= self.stands(&padded, at, keyword) && rules.iter().any(expression);
         });
         hit
     }
@@ -116,8 +127,13 @@ fn anchored(rule: &Rule, whole: bool, text: &[u8], at: usize, label: Label, foun
     if whole && !begins_here(text, at) {
         return;
     }
-    let input = Input::new(text).span(at..text.len()).anchored(Anchored::Yes);
-    matched(rule, whole, text, input, label, found);
+    let input = |end: usize| Input::new(text).span(at..end).anchored(Anchored::Yes);
+    let hit = rule.regex().and_then(|regex| regex.search(&input(text.len())));
+    // No secret of one word goes on in the next line, whatever the expression takes for a blank.
+    let line = hit.and_then(|hit| memchr::memchr(b'\n', text.get(hit.range())?).map(|length| hit.start() + length));
+    if hit.is_some() {
+        matched(rule, whole, text, input(line.unwrap_or(text.len())), label, found);
+    }
 }
 
 fn nearby(rule: &Rule, whole: bool, text: &[u8], at: usize, near: usize, label: Label, found: &mut Vec<Span>) {
@@ -147,7 +163,8 @@ fn matched(rule: &Rule, whole: bool, text: &[u8], input: Input<'_>, label: Label
     if !fits(text, hit.start(), hit.end(), whole) {
         return;
     }
-    let mut kept: Vec<(usize, usize)> = keep.iter().filter_map(|name| captures.get_group_by_name(name)).map(|group| (group.start, group.end)).collect();
+    let mut kept: Vec<(usize, usize)> =
+        keep.iter().filter_map(|name| captures.get_group_by_name(name)).map(|group| (group.start, group.end)).collect();
     kept.sort_unstable();
     let mut start = hit.start();
     for (first, last) in kept.into_iter().chain([(hit.end(), hit.end())]) {
@@ -159,7 +176,8 @@ fn matched(rule: &Rule, whole: bool, text: &[u8], input: Input<'_>, label: Label
 }
 
 fn fits(text: &[u8], start: usize, end: usize, whole: bool) -> bool {
-    let inner = text.get(end.saturating_sub(1)).is_some_and(u8::is_ascii_alphanumeric) && text.get(end).is_some_and(u8::is_ascii_alphanumeric);
+    let inner = text.get(end.saturating_sub(1)).is_some_and(u8::is_ascii_alphanumeric)
+        && text.get(end).is_some_and(u8::is_ascii_alphanumeric);
     let tail = text.get(end.saturating_sub(end.saturating_sub(start) * 2 / 3)..end).unwrap_or_default();
     start < end && !(whole && (inner || !begins_here(text, start))) && !values::has_few_characters(tail)
 }
@@ -209,14 +227,17 @@ fn is_value(regex: &Regex, text: &[u8], assignment: &Assignment) -> bool {
 }
 
 /// Words that announce a secret between an issuer's name and the value: `the adobe client secret is …`.
+#[rustfmt::skip]
 const ANNOUNCING: &[&str] = &["key", "token", "secret", "password", "credential", "auth", "login"];
 /// How far behind an issuer's name a value may be announced.
 const ANNOUNCED: usize = 64;
 
 fn announced(regex: &Regex, text: &[u8], from: usize) -> Option<(usize, usize)> {
     let window = text.get(from..text.len().min(from + ANNOUNCED))?;
-    let between = window.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b" _.:='\"([-\t".contains(byte)).count();
-    let starts = (1..between).filter(|&at| begins_here(window, at) && window.get(at).is_some_and(u8::is_ascii_alphanumeric));
+    let between =
+        window.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b" _.:='\"([-\t".contains(byte)).count();
+    let starts =
+        (1..between).filter(|&at| begins_here(window, at) && window.get(at).is_some_and(u8::is_ascii_alphanumeric));
     let lower = window.to_ascii_lowercase();
     for at in starts {
         let input = Input::new(text).span(from + at..text.len()).anchored(Anchored::Yes);
@@ -232,29 +253,42 @@ fn announced(regex: &Regex, text: &[u8], from: usize) -> Option<(usize, usize)> 
 }
 
 /// What is written behind an issuer's name without a sign between.
+#[rustfmt::skip]
 const APPENDED: &[&str] = &["api", "key", "token", "secret", "client", "access", "auth", "pass", "pw", "id", "app", "login", "cred", "user", "bot", "pat", "logic", "sdk", "cloud", "db"];
 
 /// Whether an issuer's name ends at `at`, rather than being the beginning of a longer word.
 fn ends_word(text: &[u8], at: usize) -> bool {
     let rest = text.get(at..text.len().min(at + 8)).unwrap_or_default();
-    let signed = at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(|byte| !byte.is_ascii_alphanumeric());
-    let appended = |word: &&str| rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()));
-    signed || !rest.first().is_some_and(u8::is_ascii_alphabetic) || starts_word(text, at) || APPENDED.iter().any(|word| appended(word))
+    let signed =
+        at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(|byte| !byte.is_ascii_alphanumeric());
+    let appended =
+        |word: &&str| rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()));
+    signed
+        || !rest.first().is_some_and(u8::is_ascii_alphabetic)
+        || starts_word(text, at)
+        || APPENDED.iter().any(appended)
 }
 
 /// Whether the letter at `at` is a capital that begins a word: behind a small letter or before one.
 fn starts_word(text: &[u8], at: usize) -> bool {
-    let [Some(before), Some(letter)] = [at.checked_sub(1), Some(at)].map(|at| at.and_then(|at| text.get(at))) else { return false };
+    let [Some(before), Some(letter)] = [at.checked_sub(1), Some(at)].map(|at| at.and_then(|at| text.get(at))) else {
+        return false;
+    };
     letter.is_ascii_uppercase() && !before.is_ascii_uppercase()
 }
 
 /// Whether a word of a name begins at `at`: behind a sign, or at a change of case.
 fn begins_word(text: &[u8], at: usize) -> bool {
-    let camel = text.get(at).is_some_and(u8::is_ascii_uppercase) && text.get(at.wrapping_sub(1)).is_some_and(|byte| !byte.is_ascii_uppercase());
+    let camel = text.get(at).is_some_and(u8::is_ascii_uppercase)
+        && text.get(at.wrapping_sub(1)).is_some_and(|byte| !byte.is_ascii_uppercase());
     camel || begins_here(text, at)
 }
 
 fn assignment(text: &[u8], keyword: (usize, usize), label: Label, found: &mut Vec<Span>) {
+    // A name within a value that is masked already.
+    if found.last().is_some_and(|span| span.start <= keyword.0 && keyword.1 <= span.end) {
+        return;
+    }
     let name = assign::name_around(text, keyword.0, keyword.1);
     let strength = judge(text.get(name.0..name.1).unwrap_or_default());
     if strength == Strength::None {
@@ -269,16 +303,24 @@ fn assignment(text: &[u8], keyword: (usize, usize), label: Label, found: &mut Ve
 
 /// Whether the value of an assignment is a secret, by what its name, its looks and its place say together.
 fn is_secret(text: &[u8], strength: Strength, assignment: &Assignment, value: &[u8]) -> bool {
-    if values::is_placeholder(value) || (!assignment.marked && values::is_expression(value)) || values::is_place(value) {
+    if values::is_placeholder(value) || (!assignment.marked && values::is_expression(value)) || values::is_place(value)
+    {
         return false;
     }
     match (strength, assignment.link) {
         (Strength::None, _) => false,
-        (_, Link::Blank) => value.len() >= 20 && values::is_random(value) && !values::is_digest(value) && !values::is_uuid(value),
+        (_, Link::Blank) => {
+            value.len() >= 20 && values::is_random(value) && !values::is_digest(value) && !values::is_uuid(value)
+        }
         (Strength::Password, Link::Sign | Link::Flag) => is_password(text, assignment, value),
         (Strength::Strong, Link::Sign | Link::Flag) => is_token(text, assignment, value),
         // Blanks in the value of such a name are those of a sentence.
-        (_, Link::Comma) | (Strength::Weak, _) => !value.contains(&b' ') && values::is_random(value) && !values::is_uuid(value) && !is_bare_digest(text, assignment, value),
+        (_, Link::Comma) | (Strength::Weak, _) => {
+            !value.contains(&b' ')
+                && values::is_random(value)
+                && !values::is_uuid(value)
+                && !is_bare_digest(text, assignment, value)
+        }
     }
 }
 
@@ -297,9 +339,15 @@ fn is_password(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
 
 fn is_token(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
     let name = super::names::words(text.get(assignment.name.0..assignment.name.1).unwrap_or_default());
-    let plain = value.iter().all(|byte| byte.is_ascii_alphabetic() && byte.is_ascii_lowercase() || b"-_/.:".contains(byte));
+    let plain =
+        value.iter().all(|byte| byte.is_ascii_alphabetic() && byte.is_ascii_lowercase() || b"-_/.:".contains(byte));
     let number = value.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
     // `secret` alone is what orchestrators call an object, and name it.
-    let object = matches!(name.as_slice(), [one] if one == "secret" || one == "credential") && !values::is_random(value);
-    value.len() >= 8 && !number && !object && !values::is_relative_path(value) && (!plain || (assignment.marked && value.len() >= 12 && !value.contains(&b'/')))
+    let object =
+        matches!(name.as_slice(), [one] if one == "secret" || one == "credential") && !values::is_random(value);
+    value.len() >= 8
+        && !number
+        && !object
+        && !values::is_relative_path(value)
+        && (!plain || (assignment.marked && value.len() >= 12 && !value.contains(&b'/')))
 }

@@ -130,7 +130,9 @@ impl Redactor {
 
     fn name_of(&self, label: Label) -> &str {
         match label {
-            Label::Known(secret) => self.inner.known.secrets().get(secret as usize).map_or("secret", |secret| &secret.name),
+            Label::Known(secret) => {
+                self.inner.known.secrets().get(secret as usize).map_or("secret", |secret| &secret.name)
+            }
             Label::Rule(rule) => self.inner.rules.list().get(rule as usize).map_or("rule", |rule| &rule.id),
         }
     }
@@ -138,7 +140,11 @@ impl Redactor {
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Redactor").field("known", &self.inner.known).field("rules", &self.inner.rules).finish_non_exhaustive()
+        formatter
+            .debug_struct("Redactor")
+            .field("known", &self.inner.known)
+            .field("rules", &self.inner.rules)
+            .finish_non_exhaustive()
     }
 }
 

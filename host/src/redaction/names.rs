@@ -13,26 +13,32 @@ pub(crate) enum Strength {
     Password,
 }
 
+#[rustfmt::skip]
 const PASSWORDS: &[&str] = &["password", "passwd", "passphrase", "pwd", "passcode", "pgpassword", "pass", "passwort", "mdp", "pw"];
 
+#[rustfmt::skip]
 const STRONG: &[&str] = &[
     "secret", "token", "apikey", "authtoken", "accesstoken", "refreshtoken", "idtoken", "secretkey", "accesskey", "privatekey", "authkey", "appkey",
     "credential", "creds", "pat", "jwt", "bearer", "sessiontoken", "clientsecret", "apitoken", "apisecret", "masterkey", "encryptionkey",
     "signingkey", "licensekey", "secretaccesskey", "botkey", "webhooksecret",
 ];
 
+#[rustfmt::skip]
 const WEAK: &[&str] = &[
     "key", "auth", "authorization", "authentication", "session", "sessionid", "sid", "sessid", "phpsessid", "jsessionid", "signature", "sig", "credentials",
     "secrets", "tokens", "keys", "authkeys", "salt", "psk", "hmac", "xsrf", "csrf", "login", "dsn", "connectionstring", "connstr", "seed", "mnemonic", "code",
 ];
 
 /// Endings of words written together: `dbpassword`, `mytoken`.
+#[rustfmt::skip]
 const STRONG_ENDINGS: &[&str] = &[
     "secret", "token", "apikey", "secretkey", "accesskey", "privatekey", "authkey", "credential",
 ];
+#[rustfmt::skip]
 const PASSWORD_ENDINGS: &[&str] = &["password", "passwd", "passphrase", "passwrd"];
 
 /// What stands before `key` when it names a secret.
+#[rustfmt::skip]
 const KEY_OF_SECRET: &[&str] = &[
     "api", "secret", "access", "private", "auth", "encryption", "signing", "master", "service", "account", "storage", "shared", "subscription", "app",
     "application", "client", "deploy", "license", "admin", "session", "jwt", "webhook", "write", "integration", "rest", "server", "consumer",
@@ -41,6 +47,7 @@ const KEY_OF_SECRET: &[&str] = &[
 ];
 
 /// What stands before `key` when it names a place or a column.
+#[rustfmt::skip]
 const KEY_OF_NOTHING: &[&str] = &[
     "public", "primary", "foreign", "partition", "sort", "cache", "row", "idempotency", "object", "bucket", "routing", "message", "record", "group",
     "index", "lookup", "dict", "json", "host", "known", "registry", "map", "event", "hot", "function", "arrow", "translation", "i18n", "sequence",
@@ -50,6 +57,7 @@ const KEY_OF_NOTHING: &[&str] = &[
 ];
 
 /// What stands before `token` when it is a piece of text or a page.
+#[rustfmt::skip]
 const TOKEN_OF_NOTHING: &[&str] = &[
     "max", "min", "num", "n", "total", "eos", "bos", "pad", "unk", "sep", "cls", "mask", "special", "stop", "start", "end", "next", "page", "continuation",
     "prompt", "completion", "cancel", "cancellation", "syntax", "image", "input", "output", "per", "first", "last", "eot", "eom", "fim", "additional",
@@ -57,6 +65,7 @@ const TOKEN_OF_NOTHING: &[&str] = &[
 ];
 
 /// Endings that say nothing themselves: the word before them counts.
+#[rustfmt::skip]
 const NEUTRAL: &[&str] = &[
     "value", "val", "str", "string", "plain", "plaintext", "text", "b64", "base64", "prod", "production", "dev", "test", "staging", "old", "new",
     "current", "data", "raw", "live", "sandbox", "decoded", "encoded", "admin", "root", "master", "replica", "rw", "ro", "main", "v", "hex",
@@ -91,8 +100,14 @@ fn judge_last(last: &str, previous: &str) -> Strength {
         "token" if TOKEN_OF_NOTHING.contains(&previous) => Strength::None,
         "key" if KEY_OF_NOTHING.contains(&previous) => Strength::None,
         "key" if KEY_OF_SECRET.contains(&previous) => Strength::Strong,
-        "code" if !["auth", "authorization", "recovery", "backup", "security", "access"].contains(&previous) => Strength::None,
-        "tokens" | "keys" | "secrets" if !["access", "auth", "api", "refresh", "bearer", "bot", "user", "secret"].contains(&previous) => Strength::None,
+        "code" if !["auth", "authorization", "recovery", "backup", "security", "access"].contains(&previous) => {
+            Strength::None
+        }
+        "tokens" | "keys" | "secrets"
+            if !["access", "auth", "api", "refresh", "bearer", "bot", "user", "secret"].contains(&previous) =>
+        {
+            Strength::None
+        }
         "id" if ["session", "sess"].contains(&previous) => Strength::Weak,
         "pass" | "pw" if previous.is_empty() => Strength::Weak,
         "auth" if ["docker", "registry"].contains(&previous) => Strength::Strong,
@@ -104,6 +119,7 @@ fn judge_last(last: &str, previous: &str) -> Strength {
 }
 
 /// Endings of names whose values point at something, and must stay readable.
+#[rustfmt::skip]
 const REFERENCES: &[&str] = &[
     "request", "trace", "span", "commit", "sha", "digest", "image", "container", "version", "build", "checksum", "etag", "revision", "hash", "job", "run", "pipeline",
     "project", "namespace", "pod", "node", "file", "path", "dir", "uri", "host", "hostname", "tag", "branch", "ref", "volume", "network", "layer", "sha1", "sha256", "md5", "uuid", "guid",
@@ -128,7 +144,8 @@ pub(crate) fn words(name: &[u8]) -> Vec<String> {
     let mut last = b' ';
     while let Some(byte) = bytes.next() {
         let next_is_lower = bytes.peek().is_some_and(u8::is_ascii_lowercase);
-        let begins = byte.is_ascii_uppercase() && (last.is_ascii_lowercase() || last.is_ascii_digit() || last.is_ascii_uppercase() && next_is_lower);
+        let begins = byte.is_ascii_uppercase()
+            && (last.is_ascii_lowercase() || last.is_ascii_digit() || last.is_ascii_uppercase() && next_is_lower);
         if (!byte.is_ascii_alphanumeric() || begins) && !word.is_empty() {
             words.push(std::mem::take(&mut word));
         }
@@ -149,14 +166,34 @@ mod tests {
 
     #[test]
     fn names_of_passwords() {
-        for name in ["DB_PASSWORD", "password", "dbPassword", "rootpasswd", "PGPASSWORD", "--password", "MYSQL_ROOT_PASSWORD_1", "password_prod"] {
+        for name in [
+            "DB_PASSWORD",
+            "password",
+            "dbPassword",
+            "rootpasswd",
+            "PGPASSWORD",
+            "--password",
+            "MYSQL_ROOT_PASSWORD_1",
+            "password_prod",
+        ] {
             assert_eq!(judge(name.as_bytes()), Strength::Password, "{name}");
         }
     }
 
     #[test]
     fn names_of_secrets() {
-        for name in ["api_key", "apiKey", "X-Api-Key", "GITHUB_TOKEN", "client-secret", "APIKey", "user_token2", "AWS_SECRET_ACCESS_KEY", "client-key-data", "accessToken"] {
+        for name in [
+            "api_key",
+            "apiKey",
+            "X-Api-Key",
+            "GITHUB_TOKEN",
+            "client-secret",
+            "APIKey",
+            "user_token2",
+            "AWS_SECRET_ACCESS_KEY",
+            "client-key-data",
+            "accessToken",
+        ] {
             assert_eq!(judge(name.as_bytes()), Strength::Strong, "{name}");
         }
         for name in ["key", "auth", "algolia_key", "sessionid"] {
@@ -167,8 +204,27 @@ mod tests {
     #[test]
     fn names_of_other_things() {
         for name in [
-            "POSTGRES_PASSWORD_FILE", "secretName", "token_count", "max_tokens", "tokens_per_second", "eos_token_id", "eos_token", "public_key", "key_id",
-            "access_token_url", "key_length", "PublicKeyToken", "csrf-token", "KEYTAB_FILE", "secretRef", "primaryKey", "cache-key", "author", "monkey", "passing", "prompt_tokens",
+            "POSTGRES_PASSWORD_FILE",
+            "secretName",
+            "token_count",
+            "max_tokens",
+            "tokens_per_second",
+            "eos_token_id",
+            "eos_token",
+            "public_key",
+            "key_id",
+            "access_token_url",
+            "key_length",
+            "PublicKeyToken",
+            "csrf-token",
+            "KEYTAB_FILE",
+            "secretRef",
+            "primaryKey",
+            "cache-key",
+            "author",
+            "monkey",
+            "passing",
+            "prompt_tokens",
         ] {
             assert_eq!(judge(name.as_bytes()), Strength::None, "{name}");
         }

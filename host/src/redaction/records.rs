@@ -99,7 +99,9 @@ fn trim(line: &mut Vec<(usize, usize)>, end: usize) {
 fn may_hold_partial(text: &[u8]) -> bool {
     let few = text.get(..text.len().min(FEW)).unwrap_or_default();
     let brief = text.len() <= FEW;
-    let any = |form: fn(&[u8], usize) -> Option<Record>| brief || few.split(|&byte| byte == b'\n').any(|line| form(line, 0).is_some());
+    let any = |form: fn(&[u8], usize) -> Option<Record>| {
+        brief || few.split(|&byte| byte == b'\n').any(|line| form(line, 0).is_some())
+    };
     let holds = |sign: &[u8]| memchr::memmem::find(text, sign).is_some();
     (any(read_cri) && holds(b" P ")) || (any(read_json_file) && holds(b"\",\"stream\":\""))
 }
@@ -124,7 +126,12 @@ fn read_cri(line: &[u8], at: usize) -> Option<Record> {
     let partial = matches!(tag, b'P');
     let start = at + blank + 1 + 9;
     let end = at + line.len() - usize::from(line.ends_with(b"\n"));
-    (content.first() == Some(&b' ') && (partial || *tag == b'F') && start <= end).then_some(Record { stream, start, end, partial })
+    (content.first() == Some(&b' ') && (partial || *tag == b'F') && start <= end).then_some(Record {
+        stream,
+        start,
+        end,
+        partial,
+    })
 }
 
 /// `{"log":"content\n","stream":"stdout","time":"…"}`

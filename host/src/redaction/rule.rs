@@ -44,7 +44,17 @@ const CACHE_SIZE: usize = 1 << 16;
 impl Rule {
     pub(crate) fn new(id: String, description: String, keywords: Vec<String>, reader: Reader) -> Self {
         let (matches, no_matches) = (Vec::new(), Vec::new());
-        Self { id, description, keywords, reader, matches, no_matches, file: String::new(), line: 0, compiled: OnceLock::new() }
+        Self {
+            id,
+            description,
+            keywords,
+            reader,
+            matches,
+            no_matches,
+            file: String::new(),
+            line: 0,
+            compiled: OnceLock::new(),
+        }
     }
 
     /// The rule's expression, compiled when it is first needed.

@@ -244,7 +244,8 @@ fn parse_rules(toml: &str, file: &str) -> Result<Vec<Rule>, RuleError> {
         let line = line_of(toml, rule.span().start);
         let rule = Place { file, line }.rule(rule.into_inner())?;
         if rules.iter().any(|known| known.id == rule.id) {
-            return Err(Place { file, line }.error(format!("the identifier `{}` is taken", rule.id), "each rule of a file has its own"));
+            return Err(Place { file, line }
+                .error(format!("the identifier `{}` is taken", rule.id), "each rule of a file has its own"));
         }
         rules.push(rule);
     }
@@ -289,17 +290,21 @@ impl Place<'_> {
 
     fn reader(&self, raw: &RawRule) -> Result<Reader, RuleError> {
         match (&raw.expression, &raw.value, raw.reader.as_deref()) {
-            (Some(source), None, None) => {
-                Ok(Reader::Expression { source: source.clone(), near: raw.near, keep: raw.keep.clone(), whole: raw.whole })
-            }
+            (Some(source), None, None) => Ok(Reader::Expression {
+                source: source.clone(),
+                near: raw.near,
+                keep: raw.keep.clone(),
+                whole: raw.whole,
+            }),
             (None, Some(source), None) => Ok(Reader::Value { source: source.clone() }),
             (None, None, Some("assignment")) => Ok(Reader::Assignment),
             (None, None, Some("userinfo")) => Ok(Reader::Userinfo),
             (None, None, Some("cookie")) => Ok(Reader::Cookie),
             (None, None, Some("private-key")) => Ok(Reader::PrivateKey),
-            (None, None, Some(other)) => {
-                Err(self.error(format!("there is no reader `{other}`"), "the readers are assignment, userinfo, cookie and private-key"))
-            }
+            (None, None, Some(other)) => Err(self.error(
+                format!("there is no reader `{other}`"),
+                "the readers are assignment, userinfo, cookie and private-key",
+            )),
             _ => Err(self.error("a rule reads in one way", "give exactly one of expression, value and reader")),
         }
     }
@@ -312,13 +317,17 @@ fn check_expression(rule: &Rule) -> Result<(), RuleError> {
         Reader::Value { source } => (source, &[]),
         _ => return Ok(()),
     };
-    let regex = compile(source).map_err(|what| place.error(format!("the expression does not compile: {what}"), "see the regex crate's syntax"))?;
+    let regex = compile(source).map_err(|what| {
+        place.error(format!("the expression does not compile: {what}"), "see the regex crate's syntax")
+    })?;
     if regex.is_match(b"") {
         return Err(place.error("the expression matches nothing at all", "it must demand at least one byte"));
     }
     let groups: Vec<_> = regex.group_info().all_names().filter_map(|(_, _, name)| name).collect();
     match keep.iter().find(|name| !groups.contains(&name.as_str())) {
-        Some(name) => Err(place.error(format!("keep names `{name}`, which is no group"), "write the group as (?<name>…)")),
+        Some(name) => {
+            Err(place.error(format!("keep names `{name}`, which is no group"), "write the group as (?<name>…)"))
+        }
         None => Ok(()),
     }
 }
@@ -350,9 +359,19 @@ mod tests {
 
     #[test]
     fn a_bad_rule_is_refused_with_its_line_and_what_would_be_right() {
-        let rule = |body: &str| RuleSet::parse(&format!("# one\n[[rule]]\nid = \"a\"\ndescription = \"b\"\n{body}"), "x.toml").unwrap_err().to_string();
-        assert!(rule("keywords = [\"abcd\"]\nexpression = 'ab(c'").starts_with("x.toml:2: the expression does not compile: "));
-        assert!(rule("keywords = [\"ab\"]\nexpression = 'abc'").contains("keyword `ab` is too short; a keyword has 3 bytes or more"));
+        let rule = |body: &str| {
+            RuleSet::parse(&format!("# one\n[[rule]]\nid = \"a\"\ndescription = \"b\"\n{body}"), "x.toml")
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(
+            rule("keywords = [\"abcd\"]\nexpression = 'ab(c'")
+                .starts_with("x.toml:2: the expression does not compile: ")
+        );
+        assert!(
+            rule("keywords = [\"ab\"]\nexpression = 'abc'")
+                .contains("keyword `ab` is too short; a keyword has 3 bytes or more")
+        );
         assert!(rule("keywords = [\"abc\"]").contains("give exactly one of expression, value and reader"));
         assert!(rule("keywords = [\"abc\"]\nexpression = 'x*'").contains("matches nothing"));
         assert!(rule("keywords = [\"abc\"]\nexpression = 'abc'\nkeep = [\"x\"]").contains("which is no group"));

@@ -39,7 +39,10 @@ mod tests {
     fn overlapping_spans_become_one_and_touching_ones_do_not() {
         let span = |start, end, label| Span { start, end, label };
         let mut spans = vec![
-            span(4, 9, Label::Rule(2)), span(0, 5, Label::Rule(7)), span(9, 12, Label::Known(1)), span(20, 21, Label::Rule(0)),
+            span(4, 9, Label::Rule(2)),
+            span(0, 5, Label::Rule(7)),
+            span(9, 12, Label::Known(1)),
+            span(20, 21, Label::Rule(0)),
         ];
         union(&mut spans);
         assert_eq!(spans, [span(0, 9, Label::Rule(2)), span(9, 12, Label::Known(1)), span(20, 21, Label::Rule(0))]);

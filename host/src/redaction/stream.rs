@@ -218,7 +218,9 @@ impl RedactionStream {
         self.pending = pending;
         match mode {
             Mode::Finish => end,
-            Mode::More | Mode::Idle => self.pending.iter().map(|place| place.at).min().unwrap_or(end).min(known.head_at_end(&self.buffer)),
+            Mode::More | Mode::Idle => {
+                self.pending.iter().map(|place| place.at).min().unwrap_or(end).min(known.head_at_end(&self.buffer))
+            }
         }
     }
 
@@ -350,12 +352,20 @@ pub(crate) fn end_of_certain(buffer: &[u8], from: usize, matcher: &super::matche
     let word = tail.get(word_at..).unwrap_or_default();
     let prompt = word.last().is_none_or(|byte| b":>$#?%".contains(byte));
     let mixed = word.len() >= 5 && word.iter().any(u8::is_ascii_digit) && word.iter().any(u8::is_ascii_alphabetic);
-    let hold = !prompt && (mixed || values::is_random(word) || matcher.may_begin_in(word) || tail.get(..word_at).is_some_and(|text| text.ends_with(b"=")));
+    let hold = !prompt
+        && (mixed
+            || values::is_random(word)
+            || matcher.may_begin_in(word)
+            || tail.get(..word_at).is_some_and(|text| text.ends_with(b"=")));
     if hold { first + word_at } else { buffer.len() }
 }
 
 impl fmt::Debug for RedactionStream {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("RedactionStream").field("held", &(self.buffer.len() - self.emitted)).field("counts", &self.counts).finish_non_exhaustive()
+        formatter
+            .debug_struct("RedactionStream")
+            .field("held", &(self.buffer.len() - self.emitted))
+            .field("counts", &self.counts)
+            .finish_non_exhaustive()
     }
 }

@@ -24,7 +24,8 @@ fn known_values_are_masked_at_every_split() {
 #[test]
 fn a_prompt_is_seen_when_input_pauses_and_the_answer_is_not() {
     let redactor = known("hunter2hunter2").inner.known.secrets().to_vec();
-    let builder = RedactorBuilder { secrets: redactor, rules: RuleSet::builtin(), lenient: false, unmasked: Vec::new() };
+    let builder =
+        RedactorBuilder { secrets: redactor, rules: RuleSet::builtin(), lenient: false, unmasked: Vec::new() };
     let (mut out, mut stream) = (Vec::new(), builder.build().stream());
     stream.push(b"Password: ", &mut out);
     assert!(out.is_empty());
@@ -100,7 +101,11 @@ fn every_split_of_every_text_of_two_letters_agrees_with_a_naive_redactor() {
             let expected = naive(secret, &text);
             for cut in 0..=text.len() {
                 let out = in_two(&redactor, &text, cut);
-                assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&expected), "{secret:?} {text:?} {cut}");
+                assert_eq!(
+                    String::from_utf8_lossy(&out),
+                    String::from_utf8_lossy(&expected),
+                    "{secret:?} {text:?} {cut}"
+                );
             }
         }
     }
@@ -108,8 +113,21 @@ fn every_split_of_every_text_of_two_letters_agrees_with_a_naive_redactor() {
 
 #[test]
 fn floods_are_held_in_bounded_memory() {
-    let redactor = Redactor::builder().secret("S", "ab".repeat(40).as_bytes()).unwrap().rules(RuleSet::builtin()).build();
-    for piece in ["ab", " ", "A", "\n", "-----BEGIN RSA PRIVATE KEY-----\nQUJD", "password=x", "\\", "eyJ", "AKIA", "\x01\0\0\0", "2026-09-01T10:11:12Z stdout P abab\n"] {
+    let redactor =
+        Redactor::builder().secret("S", "ab".repeat(40).as_bytes()).unwrap().rules(RuleSet::builtin()).build();
+    for piece in [
+        "ab",
+        " ",
+        "A",
+        "\n",
+        "-----BEGIN RSA PRIVATE KEY-----\nQUJD",
+        "password=x",
+        "\\",
+        "eyJ",
+        "AKIA",
+        "\x01\0\0\0",
+        "2026-09-01T10:11:12Z stdout P abab\n",
+    ] {
         let (mut out, mut stream, chunk) = (Vec::new(), redactor.stream(), piece.repeat(8192 / piece.len()));
         for _ in 0..24 {
             out.clear();
@@ -139,8 +157,17 @@ fn a_secret_cut_by_records_is_masked_on_both_sides() {
 #[test]
 fn a_private_key_is_masked_line_by_line_with_what_a_log_adds() {
     let redactor = Redactor::builder().rules(RuleSet::builtin()).build();
-    let body = ["MIIEowIBAAKCAQEAx5Zk3pQ9vX2mT7aB4cD5eF6gH7iJ8kL9mN0oP1qR2sT3uV4w", "X5yZ6aB7cD8eF9gH0iJ1kL2mN3oP4qR5sT6uV7wX8yZ9aB0cD1eF2gH3iJ4kL5mN", "6oP7=="];
-    let lines = |prefix: &str| format!("before\n{prefix}-----BEGIN RSA PRIVATE KEY-----\n{}{prefix}-----END RSA PRIVATE KEY-----\nafter\n", body.map(|line| format!("{prefix}{line}\n")).concat());
+    let body = [
+        "MIIEowIBAAKCAQEAx5Zk3pQ9vX2mT7aB4cD5eF6gH7iJ8kL9mN0oP1qR2sT3uV4w",
+        "X5yZ6aB7cD8eF9gH0iJ1kL2mN3oP4qR5sT6uV7wX8yZ9aB0cD1eF2gH3iJ4kL5mN",
+        "6oP7==",
+    ];
+    let lines = |prefix: &str| {
+        format!(
+            "before\n{prefix}-----BEGIN RSA PRIVATE KEY-----\n{}{prefix}-----END RSA PRIVATE KEY-----\nafter\n",
+            body.map(|line| format!("{prefix}{line}\n")).concat()
+        )
+    };
     for prefix in ["", "web-1  | ", "    ", "2026-09-01T10:11:12.123Z stdout F "] {
         let text = lines(prefix);
         for cut in (0..text.len()).step_by(7) {
@@ -170,6 +197,34 @@ fn what_logs_are_full_of_is_not_altered() {
     assert_eq!(redactor.text(&text), text);
 }
 
+#[test]
+fn a_line_without_end_hides_neither_tokens_nor_long_values() {
+    let redactor = Redactor::builder().secret("S", b"Xk29-tigerLily-77").unwrap().rules(RuleSet::builtin()).build();
+    let token = "ghp_0a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R";
+    let line: String = (0..4000).map(|at| format!("{}{token} Xk29-tigerLily-77 ", "word ".repeat(at % 13))).collect();
+    let long = format!("x password={} end", "a1B2c3D4".repeat(9000));
+    for (text, kept) in [(line, "word "), (long, " end")] {
+        for chunk in [4096, 5000, 65536, 1 << 20] {
+            let (mut out, mut stream) = (Vec::new(), redactor.stream());
+            for part in text.as_bytes().chunks(chunk) {
+                stream.push(part, &mut out);
+            }
+            stream.finish(&mut out);
+            let out = String::from_utf8(out).unwrap();
+            let left = ["ghp_", "4e5F6g", "tigerLily", "a1B2c3D4"].into_iter().find(|part| out.contains(part));
+            assert_eq!(left, None, "{chunk}");
+            assert!(out.contains(kept));
+        }
+    }
+}
+
+#[test]
+fn the_builtin_rules_are_many_and_cost_nothing_until_used() {
+    assert!(RuleSet::builtin().len() >= 222, "{}", RuleSet::builtin().len());
+    let stream = Redactor::builder().build().stream();
+    assert_eq!((stream.held_bytes(), stream.counts().len()), (0, 0));
+}
+
 /// A value in every encoding that programs print.
 fn encodings(value: &str) -> Vec<String> {
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -184,13 +239,30 @@ fn encodings(value: &str) -> Vec<String> {
     let json = serde_json::to_string(value).unwrap();
     let json = json[1..json.len() - 1].to_owned();
     let twice = serde_json::to_string(&json).unwrap();
-    let escaped = |byte: u8, form: String| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { form };
+    let escaped =
+        |byte: u8, form: String| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { form };
     vec![
-        value.to_owned(), json.clone(), twice[1..twice.len() - 1].to_owned(), json.replace('/', "\\/"), json.replace('<', "\\u003c").replace('&', "\\u0026").replace('>', "\\u003e"),
-        base64(value.as_bytes()), base64(format!("u:{value}").as_bytes()), base64(format!("ab:{value}\n").as_bytes()), base64(base64(value.as_bytes()).as_bytes()),
-        base64(value.as_bytes()).replace('+', "-").replace('/', "_"), each(&|byte| format!("{byte:02x}")), each(&|byte| format!("{byte:02X}")), each(&|byte| format!("{byte:02x}:")), each(&|byte| format!("{byte:02x} ")),
-        each(&|byte| escaped(byte, format!("%{byte:02X}"))), each(&|byte| escaped(byte, format!("%{byte:02x}"))), value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;"),
-        value.replace('\'', "'\\''"), format!("{value:?}"), value.escape_default().to_string(), value.escape_unicode().to_string(),
+        value.to_owned(),
+        json.clone(),
+        twice[1..twice.len() - 1].to_owned(),
+        json.replace('/', "\\/"),
+        json.replace('<', "\\u003c").replace('&', "\\u0026").replace('>', "\\u003e"),
+        base64(value.as_bytes()),
+        base64(format!("u:{value}").as_bytes()),
+        base64(format!("ab:{value}\n").as_bytes()),
+        base64(base64(value.as_bytes()).as_bytes()),
+        base64(value.as_bytes()).replace('+', "-").replace('/', "_"),
+        each(&|byte| format!("{byte:02x}")),
+        each(&|byte| format!("{byte:02X}")),
+        each(&|byte| format!("{byte:02x}:")),
+        each(&|byte| format!("{byte:02x} ")),
+        each(&|byte| escaped(byte, format!("%{byte:02X}"))),
+        each(&|byte| escaped(byte, format!("%{byte:02x}"))),
+        value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;"),
+        value.replace('\'', "'\\''"),
+        format!("{value:?}"),
+        value.escape_default().to_string(),
+        value.escape_unicode().to_string(),
     ]
 }
 
@@ -202,7 +274,7 @@ fn leaks(out: &str, encoded: &str) -> bool {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn no_encoding_of_any_value_leaks_at_any_split(value in "[A-Za-z0-9!-/:-@ü\\[\\\\{π密]{9,30}[A-Za-z]", chunk in 1usize..9, rules: bool) {

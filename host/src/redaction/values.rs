@@ -1,6 +1,7 @@
 //! What a value looks like: a secret, a placeholder, or something that must stay readable.
 
 /// Whole values that stand for none, say that there is one, or name a type.
+#[rustfmt::skip]
 const WORDS: &[&str] = &[
     "null", "nil", "none", "true", "false", "undefined", "empty", "unset", "missing", "required", "optional", "expired", "invalid", "valid", "revoked", "denied",
     "failed", "failure", "error", "found", "present", "absent", "enabled", "disabled", "string", "str", "bool", "boolean", "bytes", "object", "integer",
@@ -14,12 +15,35 @@ const WORDS: &[&str] = &[
 pub(crate) fn is_placeholder(value: &[u8]) -> bool {
     let bare = value.trim_ascii();
     let lower = bare.to_ascii_lowercase();
-    WORDS.iter().any(|word| word.as_bytes() == lower) || is_masked(bare, &lower) || is_reference(bare) || has_few_characters(bare)
+    WORDS.iter().any(|word| word.as_bytes() == lower)
+        || is_masked(bare, &lower)
+        || is_reference(bare)
+        || has_few_characters(bare)
 }
 
 fn is_masked(bare: &[u8], lower: &[u8]) -> bool {
     let starts = |heads: &[&str]| heads.iter().any(|head| lower.starts_with(head.as_bytes()));
-    let masks = ["[redacted", "<redacted", "(redacted", "{redacted", "[masked", "<masked", "[filtered", "[hidden", "<hidden", "(hidden", "***", "redacted", "[secret", "<secret", "[removed", "%!", "•••", "…", "..."];
+    let masks = [
+        "[redacted",
+        "<redacted",
+        "(redacted",
+        "{redacted",
+        "[masked",
+        "<masked",
+        "[filtered",
+        "[hidden",
+        "<hidden",
+        "(hidden",
+        "***",
+        "redacted",
+        "[secret",
+        "<secret",
+        "[removed",
+        "%!",
+        "•••",
+        "…",
+        "...",
+    ];
     starts(&masks) || (bare.len() > 3 && bare.windows(3).any(|window| window == b"***"))
 }
 
@@ -27,14 +51,29 @@ fn is_masked(bare: &[u8], lower: &[u8]) -> bool {
 fn is_reference(bare: &[u8]) -> bool {
     match bare {
         [b'$', b'{' | b'(', ..] | [b'{', b'{', ..] | [b'#', b'{', ..] | [b'<', b'%', ..] => true,
-        [b'$', name @ ..] => !name.is_empty() && name.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"_:$".contains(byte)),
+        [b'$', name @ ..] => {
+            !name.is_empty()
+                && name.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"_:$".contains(byte))
+        }
         [b'%', name @ .., b'%'] => name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'),
         [b'%', b's' | b'v' | b'q' | b'd' | b'(', ..] => true,
-        [b'<', inner @ ..] if inner.len() > 3 => inner.strip_suffix(b">").unwrap_or(inner).iter().all(|byte| byte.is_ascii_alphabetic() || b" _-|/".contains(byte)),
+        [b'<', inner @ ..] if inner.len() > 3 => inner
+            .strip_suffix(b">")
+            .unwrap_or(inner)
+            .iter()
+            .all(|byte| byte.is_ascii_alphabetic() || b" _-|/".contains(byte)),
         [b'<', b'|' | b'/', ..] | [b'<', b's', b'>', ..] => true,
         [b'{', inner @ .., b'}'] => inner.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(byte)),
-        [b'v', b'a', b'u', b'l', b't', b':', ..] | [b'e', b'n', b'v', b'.' | b'(' | b':', ..] | [b'o', b's', b'.', ..] => true,
-        _ => bare.starts_with(b"process.env") || bare.starts_with(b"config.") || bare.starts_with(b"secrets.") || bare.starts_with(b"arn:") || bare.starts_with(b"file:"),
+        [b'v', b'a', b'u', b'l', b't', b':', ..]
+        | [b'e', b'n', b'v', b'.' | b'(' | b':', ..]
+        | [b'o', b's', b'.', ..] => true,
+        _ => {
+            bare.starts_with(b"process.env")
+                || bare.starts_with(b"config.")
+                || bare.starts_with(b"secrets.")
+                || bare.starts_with(b"arn:")
+                || bare.starts_with(b"file:")
+        }
     }
 }
 
@@ -61,29 +100,44 @@ fn distinct(bytes: &[u8]) -> u32 {
 
 /// Whether a value reads as code or as a place rather than as a secret: a call, a member, a path, an address.
 pub(crate) fn is_expression(value: &[u8]) -> bool {
-    let identifier = |part: &[u8]| part.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_') && part.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let identifier = |part: &[u8]| {
+        part.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+            && part.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+    };
     let call = value.iter().position(|&byte| byte == b'(' || byte == b'[').and_then(|at| value.get(..at));
-    let called = call.is_some_and(|name| !name.is_empty() && name.split(|&byte| byte == b'.' || byte == b':').all(identifier));
-    let member = value.contains(&b'.') && !value.iter().any(u8::is_ascii_digit) && value.split(|&byte| byte == b'.').all(identifier);
+    let called =
+        call.is_some_and(|name| !name.is_empty() && name.split(|&byte| byte == b'.' || byte == b':').all(identifier));
+    let member = value.contains(&b'.')
+        && !value.iter().any(u8::is_ascii_digit)
+        && value.split(|&byte| byte == b'.').all(identifier);
     called || member || value.windows(2).any(|pair| pair == b"::") || is_place(value)
 }
 
 /// Words joined by `/`, such as a path that begins nowhere in particular.
 pub(crate) fn is_relative_path(value: &[u8]) -> bool {
     let plain = |part: &[u8]| part.len() < 24 && !is_random(part) && !part.iter().any(|byte| b"+=".contains(byte));
-    value.contains(&b'/') && value.split(|&byte| byte == b'/').all(plain) && value.iter().filter(|byte| byte.is_ascii_uppercase()).count() * 4 < value.len()
+    value.contains(&b'/')
+        && value.split(|&byte| byte == b'/').all(plain)
+        && value.iter().filter(|byte| byte.is_ascii_uppercase()).count() * 4 < value.len()
 }
 
 /// A path, or an address with nothing in front of the host.
 pub(crate) fn is_place(value: &[u8]) -> bool {
     let rooted = [b"/".as_slice(), b"./", b"../", b"~/", b"C:\\", b"@/"].iter().any(|root| value.starts_with(root));
-    let path = rooted && value.split(|&byte| byte == b'/').all(|part| part.len() < 24 || !is_random(part)) && !value.contains(&b'+') && !value.ends_with(b"=");
+    let path = rooted
+        && value.split(|&byte| byte == b'/').all(|part| part.len() < 24 || !is_random(part))
+        && !value.contains(&b'+')
+        && !value.ends_with(b"=");
     path || value.windows(3).any(|window| window == b"://")
 }
 
 /// `8-4-4-4-12` hexadecimal digits.
 pub(crate) fn is_uuid(value: &[u8]) -> bool {
-    value.len() == 36 && value.iter().enumerate().all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() })
+    value.len() == 36
+        && value
+            .iter()
+            .enumerate()
+            .all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() })
 }
 
 /// Hexadecimal digits, as many as a digest has.
@@ -124,7 +178,22 @@ mod tests {
 
     #[test]
     fn placeholders() {
-        for value in ["", "null", "<nil>", "***", "[REDACTED]", "xxxxxxxxxxxx", "$DB_PASS", "${X:-y}", "{{ .Token }}", "<your-token>", "<|im_end|>", "%s", "[redacted:db]", "000000000000"] {
+        for value in [
+            "",
+            "null",
+            "<nil>",
+            "***",
+            "[REDACTED]",
+            "xxxxxxxxxxxx",
+            "$DB_PASS",
+            "${X:-y}",
+            "{{ .Token }}",
+            "<your-token>",
+            "<|im_end|>",
+            "%s",
+            "[redacted:db]",
+            "000000000000",
+        ] {
             assert!(is_placeholder(value.as_bytes()), "{value}");
         }
         for value in ["hunter2", "$ecretPa55", "p@ss", "s3cr3t***"] {
@@ -134,17 +203,36 @@ mod tests {
 
     #[test]
     fn random_words_and_others() {
-        for value in ["b0979f3ce1fe86cb89005ab7e3cb74c8", "dc818bapfvv39daqe8utyh0n6", "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY0", "8qn63o2aek4kly35"] {
+        for value in [
+            "b0979f3ce1fe86cb89005ab7e3cb74c8",
+            "dc818bapfvv39daqe8utyh0n6",
+            "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY0",
+            "8qn63o2aek4kly35",
+        ] {
             assert!(is_random(value.as_bytes()), "{value}");
         }
-        for value in ["app-tls-36c1f", "authentication", "kube-system/default", "docker-entrypoint", "qwen3.attention", "user:53054:profile"] {
+        for value in [
+            "app-tls-36c1f",
+            "authentication",
+            "kube-system/default",
+            "docker-entrypoint",
+            "qwen3.attention",
+            "user:53054:profile",
+        ] {
             assert!(!is_random(value.as_bytes()), "{value}");
         }
     }
 
     #[test]
     fn code_and_places() {
-        for value in ["cfg.Password", "getenv(\"X\")", "os.environ[\"X\"]", "/run/secrets/db", "https://host/x", "self.key_length"] {
+        for value in [
+            "cfg.Password",
+            "getenv(\"X\")",
+            "os.environ[\"X\"]",
+            "/run/secrets/db",
+            "https://host/x",
+            "self.key_length",
+        ] {
             assert!(is_expression(value.as_bytes()), "{value}");
         }
         assert!(!is_expression(b"hunter2.x9"));

@@ -47,7 +47,9 @@ fn stands_alone(line: &[u8]) -> bool {
     let mixed = |word: &[u8]| word.iter().any(u8::is_ascii_digit) && word.iter().any(u8::is_ascii_alphabetic);
     let mut words = line.split(u8::is_ascii_whitespace);
     let single = !line.iter().any(u8::is_ascii_whitespace);
-    line.len() >= MIN_LINE && super::maskable::objection(line).is_none() && (single || words.any(|word| word.len() >= 12 && mixed(word)))
+    line.len() >= MIN_LINE
+        && super::maskable::objection(line).is_none()
+        && (single || words.any(|word| word.len() >= 12 && mixed(word)))
 }
 
 fn text_needle(value: &[u8], needles: &mut Vec<Needle>) {
@@ -123,7 +125,8 @@ fn hex_heads(value: &[u8]) -> Vec<Vec<u8>> {
     };
     // Pairs of pairs, as `xxd` prints them.
     let words = || {
-        let words: Vec<String> = value.chunks(2).take(4).map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+        let words: Vec<String> =
+            value.chunks(2).take(4).map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
         words.join(" ").into_bytes()
     };
     distinct(separators.into_iter().map(join).chain([words()]))
@@ -147,16 +150,45 @@ fn distinct(forms: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
 type Escape = fn(&[u8], &mut Vec<u8>);
 
 fn text_heads(value: &[u8]) -> Vec<Vec<u8>> {
-    let escapes: [Escape; 24] = [
-        plain, percent_all, percent_every, percent_script, percent_path, form, json, json_ascii, json_html, json_slash, json_all, xml, xml_numbers,
-        xml_all, hex_bytes, octal_bytes, braced, braced_all, shell, shell_double, doubled, backslashed, json_hex, single_quoted,
+    let escapes: [Escape; 27] = [
+        plain,
+        percent_all,
+        percent_every,
+        percent_script,
+        percent_path,
+        form,
+        json,
+        json_ascii,
+        json_html,
+        json_slash,
+        json_all,
+        xml,
+        xml_text,
+        xml_attribute,
+        xml_hex,
+        xml_numbers,
+        xml_all,
+        hex_bytes,
+        octal_bytes,
+        braced,
+        braced_all,
+        shell,
+        shell_double,
+        doubled,
+        backslashed,
+        json_hex,
+        single_quoted,
     ];
     let once = escapes.iter().map(|escape| apply(value, *escape));
-    let twice = [json as Escape, json_ascii, json_html, json_slash, hex_bytes, braced, percent_all].into_iter().flat_map(|escape| {
-        let inner = apply(value, escape);
-        [apply(&inner, json), apply(&inner, json_slash), apply(&inner, percent_all), apply(&inner, xml)]
-    });
-    let quoted = [json as Escape, json_ascii, hex_bytes, octal_bytes, braced].into_iter().map(|escape| apostrophes(&apply(value, escape)));
+    let twice = [json as Escape, json_ascii, json_html, json_slash, hex_bytes, braced, percent_all]
+        .into_iter()
+        .flat_map(|escape| {
+            let inner = apply(value, escape);
+            [apply(&inner, json), apply(&inner, json_slash), apply(&inner, percent_all), apply(&inner, xml)]
+        });
+    let quoted = [json as Escape, json_ascii, hex_bytes, octal_bytes, braced]
+        .into_iter()
+        .map(|escape| apostrophes(&apply(value, escape)));
     distinct(once.chain(twice).chain(quoted))
 }
 
@@ -269,7 +301,9 @@ fn json_hex(unit: &[u8], out: &mut Vec<u8>) {
 fn json_all(unit: &[u8], out: &mut Vec<u8>) {
     let mut units = [0u16; 2];
     match code_of(unit) {
-        Some(code) => code.encode_utf16(&mut units).iter().for_each(|unit| out.extend(format!("\\u{unit:04x}").bytes())),
+        Some(code) => {
+            code.encode_utf16(&mut units).iter().for_each(|unit| out.extend(format!("\\u{unit:04x}").bytes()))
+        }
         None => plain(unit, out),
     }
 }
@@ -282,6 +316,28 @@ fn xml(unit: &[u8], out: &mut Vec<u8>) {
         b"\"" => out.extend(b"&quot;"),
         b"'" => out.extend(b"&apos;"),
         _ => plain(unit, out),
+    }
+}
+
+/// What stands between tags needs no quotes escaped.
+fn xml_text(unit: &[u8], out: &mut Vec<u8>) {
+    match unit {
+        b"\"" | b"'" => plain(unit, out),
+        _ => xml(unit, out),
+    }
+}
+
+fn xml_attribute(unit: &[u8], out: &mut Vec<u8>) {
+    match unit {
+        b"'" => out.push(b'\''),
+        _ => xml(unit, out),
+    }
+}
+
+fn xml_hex(unit: &[u8], out: &mut Vec<u8>) {
+    match unit {
+        b"'" => out.extend(b"&#x27;"),
+        _ => xml(unit, out),
     }
 }
 
@@ -394,7 +450,8 @@ mod tests {
     #[test]
     fn long_lines_of_a_value_stand_alone() {
         let value = b"-----BEGIN X-----\nAAAAbbbbCCCCddddEEEE\nkind: Config\nab\n-----END X-----";
-        let alone: Vec<_> = needles(value).into_iter().filter(|needle| needle.writing == Writing::Text).skip(1).collect();
+        let alone: Vec<_> =
+            needles(value).into_iter().filter(|needle| needle.writing == Writing::Text).skip(1).collect();
         assert_eq!(alone.len(), 1);
     }
 }

@@ -338,7 +338,8 @@ fn entity(unit: &[u8], rest: &[u8]) -> Form {
     let doubled = if rest.starts_with(b"&amp;") && unit != b"&" { 5 } else { 1 };
     let tail = rest.get(doubled..).unwrap_or_default();
     let number = u32::from(code);
-    let mut forms = vec![format!("#{number};"), format!("#0{number};"), format!("#x{number:x};"), format!("#x0{number:x};")];
+    let mut forms =
+        vec![format!("#{number};"), format!("#0{number};"), format!("#x{number:x};"), format!("#x0{number:x};")];
     match unit {
         b"&" => forms.extend(["amp;amp;".to_owned(), "amp;".to_owned()]),
         b"<" => forms.push("lt;".to_owned()),
@@ -391,7 +392,15 @@ mod tests {
     #[test]
     fn reads_quotes_and_lines() {
         let quote = |text: &str| walk(Writing::Text, b"it's\nfine", text.as_bytes(), 0);
-        for text in ["it'\\''s\nfine", "it''s\r\nfine", "it\\'s\\nfine", "it's\nweb-1  | fine", "it's fine", "it's\\r\\nfine", "it&apos;s%0Afine"] {
+        for text in [
+            "it'\\''s\nfine",
+            "it''s\r\nfine",
+            "it\\'s\\nfine",
+            "it's\nweb-1  | fine",
+            "it's fine",
+            "it's\\r\\nfine",
+            "it&apos;s%0Afine",
+        ] {
             assert_eq!(quote(text), Walk::Match(text.len()), "{text}");
         }
         assert_eq!(quote("it's\nx"), Walk::Partial);
@@ -404,5 +413,4 @@ mod tests {
         let text = "\\".repeat(4000);
         assert!(matches!(walk(Writing::Text, value.as_bytes(), text.as_bytes(), 0), Walk::Match(_)));
     }
-
 }

@@ -37,10 +37,7 @@ impl Inner {
     /// The container of a spec: the one that is there with this very spec, or a new one.
     pub(super) async fn create(&self, backend: &Arc<Backend>, spec: &ContainerSpec) -> Result<Created, Error> {
         let mut spec = spec.clone();
-        spec.check()?;
-        self.policy.check_container(&spec)?;
-        let mounts = self.check_mounts(&mut spec)?;
-        let redactor = self.redactor_of(&spec)?;
+        let (mounts, redactor) = self.admit(&mut spec)?;
         let existing = self.looker(backend, Call::Create)?.look_at_container(spec.name.as_str()).await?;
         let existing = existing.map(|found| self.ours_or_conflict(found)).transpose()?;
         self.check_gpus(backend, &spec.gpus).await?;
@@ -56,10 +53,7 @@ impl Inner {
     /// The command line that would create a container, as its backend plans it. Nothing is run but what looks.
     pub(super) async fn explain(&self, backend: &Arc<Backend>, spec: &ContainerSpec) -> Result<Vec<String>, Error> {
         let mut spec = spec.clone();
-        spec.check()?;
-        self.policy.check_container(&spec)?;
-        let mounts = self.check_mounts(&mut spec)?;
-        let redactor = self.redactor_of(&spec)?;
+        let (mounts, redactor) = self.admit(&mut spec)?;
         let image = self.held_or_foretold(backend, &spec.image).await?;
         let canonical = canonical(&spec, &image.id);
         let files = self.planned_secret_files(&spec)?;
@@ -68,6 +62,17 @@ impl Inner {
         let broker = self.broker(backend, scope, &prepared.redactor)?;
         let plan = crate::sandbox::Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.explain(&prepared.spec).await?;
         broker.explain(&plan, Call::Create)
+    }
+
+    /// What the policy lets a caller ask for; its mounts resolved, its secrets known to a redactor.
+    fn admit(&self, spec: &mut ContainerSpec) -> Result<(Vec<Checked>, Redactor), Error> {
+        spec.check()?;
+        let name = spec.name.to_string();
+        let mut admitted = || {
+            self.policy.check_container(spec)?;
+            Ok((self.check_mounts(spec)?, self.redactor_of(spec)?))
+        };
+        admitted().map_err(|error| self.refused(Call::Create, &name, error))
     }
 
     /// A name that something else bears is not touched.

@@ -57,7 +57,7 @@ impl Portreeve {
     /// `Refused` by policy, `NotFound`, `Unavailable`, `Unauthorised`, and `Digest` when it is another image.
     pub async fn pull(&self, image: &Reference) -> Result<PulledImage, Error> {
         let inner = &self.inner;
-        let warning = inner.policy.check_image(image)?;
+        let warning = inner.admit_image(Call::Pull, image)?;
         let (backend, _) = inner.chosen().await?;
         inner.pull(backend, image).await?;
         match inner.proved(backend, image, warning).await {
@@ -72,7 +72,7 @@ impl Portreeve {
     /// # Errors
     /// `NotFound` where it is not held, `Digest` when it is another image.
     pub async fn image(&self, image: &Reference) -> Result<PulledImage, Error> {
-        let warning = self.inner.policy.check_image(image)?;
+        let warning = self.inner.admit_image(Call::ImageInspect, image)?;
         let (backend, _) = self.inner.chosen().await?;
         self.inner.proved(backend, image, warning).await
     }
@@ -188,7 +188,7 @@ impl Inner {
 
     /// An image that is held, proved; or what a pull would bring.
     pub(super) async fn held_or_foretold(&self, backend: &Arc<Backend>, image: &Reference) -> Result<PulledImage, Error> {
-        let warning = self.policy.check_image(image)?;
+        let warning = self.admit_image(Call::Create, image)?;
         match self.proved(backend, image, warning).await {
             Err(Error::NotFound { .. }) => self.foretold(backend, image).await,
             proved => proved,
@@ -202,7 +202,7 @@ impl Inner {
 
     /// The verified image of a container that is to be created: held already, or pulled.
     pub(super) async fn ensured(&self, backend: &Arc<Backend>, image: &Reference) -> Result<PulledImage, Error> {
-        let warning = self.policy.check_image(image)?;
+        let warning = self.admit_image(Call::Create, image)?;
         match self.proved(backend, image, warning.clone()).await {
             Err(Error::NotFound { .. }) => {}
             proved => return proved,

@@ -29,9 +29,10 @@ use crate::broker::{Broker, Services};
 use crate::error::Error;
 use crate::evidence::image::Verifier;
 use crate::event::Level;
-use crate::journal::{Head, Journal, VerifyReport};
+use crate::journal::{Entry, Head, Journal, Kind, VerifyReport};
 use crate::policy::Policy;
 use crate::redaction::Redactor;
+use crate::reference::Reference;
 use crate::sandbox::{Guest, Sandbox};
 use crate::scope::{Call, Scope};
 use crate::state::StateDir;
@@ -122,6 +123,30 @@ impl Inner {
     /// A fresh instance, and the monitor that it asks.
     async fn guest(&self, backend: &Arc<Backend>, scope: Scope, redactor: &Redactor) -> Result<Guest, Error> {
         Guest::enter(&self.sandbox, self.broker(backend, scope, redactor)?).await
+    }
+
+    /// A refusal of the policy's stands in the journal like one of a backend's ask.
+    fn refused(&self, call: Call, name: &str, error: Error) -> Error {
+        let Error::Refused(refusal) = &error else { return error };
+        let value = refusal.value.as_deref().map(|value| self.redactor.text(value));
+        let why = format!("{}: {}", call.name(), refusal.why);
+        let entry = Entry {
+            name: Some(name),
+            rule: Some(refusal.rule.as_str()),
+            slot: refusal.slot.as_deref(),
+            value: value.as_deref(),
+            why: Some(&why),
+            ..Entry::new(Kind::Refusal)
+        };
+        match self.services.journal.append(&entry) {
+            Ok(_) => error,
+            Err(failed) => Error::State(format!("the journal: {failed}")),
+        }
+    }
+
+    /// Whether an image may be pulled and run; a warning where it may, with a word.
+    fn admit_image(&self, call: Call, image: &Reference) -> Result<Option<String>, Error> {
+        self.policy.check_image(image).map_err(|refusal| self.refused(call, &image.to_string(), refusal.into()))
     }
 
     fn say(&self, level: Level, message: impl FnOnce() -> String) {

@@ -24,7 +24,8 @@ impl BackendInfo {
         let component = component(origin, bytes.into())?;
         let wrong = |why: String| Error::Backend { name: origin.to_owned(), why };
         let request = component.request().map_err(|error| wrong(error.to_string()))?;
-        let request = Grants::parse(&request, &format!("request of {origin}")).map_err(|error| wrong(error.to_string()))?;
+        let request =
+            Grants::parse(&request, &format!("request of {origin}")).map_err(|error| wrong(error.to_string()))?;
         Ok(Self {
             name: request.backend().to_owned(),
             digest: component.digest().to_string(),

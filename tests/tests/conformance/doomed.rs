@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portreeve::spec::NetworkMode;
-use portreeve::{ContainerSpec, Error, Portreeve};
+use portreeve::{ContainerSpec, Error};
 
 use crate::ground::{Ground, Kind};
 use crate::setting::Setting;
@@ -76,7 +76,7 @@ fn spawn(setting: &Setting, state: &Path, name: &str) -> std::process::Child {
 /// Whether something was left; if so, the next host lists it and removes it.
 async fn is_found_and_removed(setting: &Setting, state: &Path, name: &str, deaths: usize) -> bool {
     let host = setting.ground.builder(state).build().await.unwrap();
-    settled(&host, setting, name).await;
+    settled(name).await;
     let report = host.verify_journal(None).unwrap();
     assert!(report.is_intact(), "{:?}", report.findings);
     assert!(report.unfinished.len() <= deaths, "more than one intent of each: {:?}", report.unfinished);
@@ -93,14 +93,12 @@ async fn is_found_and_removed(setting: &Setting, state: &Path, name: &str, death
 }
 
 /// Waits for a command of the dead host's that is still under way.
-async fn settled(host: &Portreeve, setting: &Setting, name: &str) {
-    drop(host);
+async fn settled(name: &str) {
     let begun = Instant::now();
     while commands_name(name) {
         assert!(begun.elapsed() < AFTERMATH, "a command of the dead host's goes on");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let _seen = setting.exists(name);
 }
 
 /// Whether a process has this name among its words.
