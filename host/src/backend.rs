@@ -41,8 +41,10 @@ impl BackendSource {
     /// # Errors
     /// When one can't be read.
     pub fn files(component: &std::path::Path, grants: &std::path::Path) -> Result<Self, Error> {
-        let read = |path: &std::path::Path| std::fs::read(path).map_err(|error| Error::io(path.display().to_string(), error));
-        let text = String::from_utf8(read(grants)?).map_err(|_| Error::Config(format!("{}: it is no UTF-8", grants.display())))?;
+        let read =
+            |path: &std::path::Path| std::fs::read(path).map_err(|error| Error::io(path.display().to_string(), error));
+        let text = String::from_utf8(read(grants)?)
+            .map_err(|_| Error::Config(format!("{}: it is no UTF-8", grants.display())))?;
         Ok(Self {
             origin: component.display().to_string(),
             component: read(component)?.into(),
@@ -71,7 +73,8 @@ impl BackendSource {
     pub fn with_program(mut self, name: &str, path: &std::path::Path, variables: &[&str]) -> Result<Self, Error> {
         let wrong = |why: &str| Error::Config(format!("{}: {why}", self.grants_origin));
         let mut file: toml::Table = toml::from_str(&self.grants).map_err(|error| wrong(&error.to_string()))?;
-        let program = file.get_mut("programs").and_then(|programs| programs.get_mut(name)).and_then(toml::Value::as_table_mut);
+        let program =
+            file.get_mut("programs").and_then(|programs| programs.get_mut(name)).and_then(toml::Value::as_table_mut);
         let program = program.ok_or_else(|| wrong(&format!("it has no [programs.{name}]")))?;
         program.insert("search".to_owned(), toml::Value::Array(vec![path.to_string_lossy().into_owned().into()]));
         let granted = program.entry("environment").or_insert_with(|| toml::Value::Array(Vec::new()));
@@ -99,7 +102,8 @@ pub(crate) struct HostEnvironment(pub(crate) BTreeMap<String, Vec<u8>>);
 impl HostEnvironment {
     /// The environment of this process.
     pub(crate) fn of_this_process() -> Self {
-        let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.as_bytes().to_vec())));
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.as_bytes().to_vec())));
         Self(variables.collect())
     }
 
@@ -126,16 +130,22 @@ pub(crate) struct Backend {
 
 impl Backend {
     /// Takes a component and its grant apart; compiles nothing yet.
-    pub(crate) fn new(source: BackendSource, environment: HostEnvironment, facts: Vec<(Slot, Binding)>, component: Component) -> Result<Self, Error> {
+    pub(crate) fn new(
+        source: BackendSource,
+        environment: HostEnvironment,
+        facts: Vec<(Slot, Binding)>,
+        component: Component,
+    ) -> Result<Self, Error> {
         let granted = source.parse_grants()?;
         let wrong = |why: String| Error::Backend { name: granted.backend().to_owned(), why };
         let request = component.request().map_err(|error| wrong(error.to_string()))?;
-        let request = Grants::parse(&request, &format!("request of {}", source.origin)).map_err(|error| wrong(error.to_string()))?;
+        let request = Grants::parse(&request, &format!("request of {}", source.origin))
+            .map_err(|error| wrong(error.to_string()))?;
         component.check_imports(granted.wasi()).map_err(|refusal| Error::Refused(*refusal))?;
         let grants = granted.narrow(&request).map_err(|error| wrong(error.to_string()))?;
         let patterns = grants.devices().iter().map(|pattern| pattern.parse()).collect::<Result<_, _>>();
         let device_patterns = patterns.map_err(|error: crate::devices::DeviceError| wrong(error.to_string()))?;
-        let digest = component.digest().clone();
+        let digest = *component.digest();
         Ok(Self {
             name: grants.backend().to_owned(),
             digest_text: digest.to_string(),
@@ -222,6 +232,14 @@ impl Backend {
             ref other if other.is_not_found() => Error::Unavailable(error.to_string()),
             other => Refusal::new(Rule::Program, other.to_string()).into(),
         })
+    }
+}
+
+impl Backend {
+    /// Whether the program that the host looks with can be run. Its error tells people what a guest is not told.
+    pub(crate) fn check_client(&self) -> Result<(), Error> {
+        let looks = self.grants.evidence().commands().find_map(|name| self.grants.command(name));
+        looks.map_or(Ok(()), |command| self.checked(command.template().program()).map(drop))
     }
 }
 

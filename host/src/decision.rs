@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use crate::error::{Error, Refusal, Rule};
 use crate::executor::{CheckedProgram, EnvValue, host_defaults};
-use crate::grants::{Binding, Bindings, Command, Effect, Grants, Object, Origin, ProgramGrant, RenderError, Slot, Timeout};
+use crate::grants::{
+    Binding, Bindings, Command, Effect, Grants, Object, Origin, ProgramGrant, RenderError, Slot, Timeout,
+};
 use crate::redaction::Redactor;
 use crate::scope::{Argument, Ask, Scope};
 
@@ -151,7 +153,11 @@ impl Grounds<'_> {
     fn granted(&self, name: &str) -> Result<&Command, Refusal> {
         self.grants.command(name).ok_or_else(|| {
             let why = "the grants have no such command";
-            let remedy = format!("an operator would add [commands.{}] to the grants of {}", name.escape_debug(), self.grants.backend());
+            let remedy = format!(
+                "an operator would add [commands.{}] to the grants of {}",
+                name.escape_debug(),
+                self.grants.backend()
+            );
             Refusal::new(Rule::CommandNotGranted, why).command(name).remedy(remedy)
         })
     }
@@ -167,7 +173,13 @@ impl Grounds<'_> {
             ),
             Some(allowance) if spent(effect, object) >= allowance.most => told(
                 Rule::CountExceeded,
-                format!("the call `{}` opens `{} {}` {} times", call.name(), effect.as_str(), object.as_str(), allowance.most),
+                format!(
+                    "the call `{}` opens `{} {}` {} times",
+                    call.name(),
+                    effect.as_str(),
+                    object.as_str(),
+                    allowance.most
+                ),
             ),
             Some(_) => Ok(()),
         }
@@ -209,10 +221,14 @@ impl Grounds<'_> {
 
     /// Every fact of the caller's was given exactly once; then the facts themselves are rendered, in their own order.
     fn exact(&self, command: &Command, named: Bindings) -> Result<Bindings, Refusal> {
-        let refused = |slot: Slot, why: &str| Refusal::new(Rule::NotExact, why).command(command.name()).slot(slot.name());
+        let refused =
+            |slot: Slot, why: &str| Refusal::new(Rule::NotExact, why).command(command.name()).slot(slot.name());
         for (slot, facts) in self.scope.caller().iter() {
             if !command.template().slots().any(|known| known == slot) {
-                return Err(refused(slot, "the caller asked for this, and the command's template can't say it (unsupported)"));
+                return Err(refused(
+                    slot,
+                    "the caller asked for this, and the command's template can't say it (unsupported)",
+                ));
             }
             if !same_multiset(facts, named.get(slot)) {
                 return Err(refused(slot, "what the caller asked for was left out, or given more than once"));
@@ -255,9 +271,11 @@ impl Grounds<'_> {
     fn no_secret(&self, command: &Command, argv: &[String]) -> Result<(), Refusal> {
         match argv.iter().find_map(|word| self.redactor.find_secret(word.as_bytes())) {
             None => Ok(()),
-            Some(name) => Err(Refusal::new(Rule::SecretInArgv, format!("the secret {name} would stand in a command line"))
-                .command(command.name())
-                .remedy("pass it with --secret, and nowhere else")),
+            Some(name) => {
+                Err(Refusal::new(Rule::SecretInArgv, format!("the secret {name} would stand in a command line"))
+                    .command(command.name())
+                    .remedy("pass it with --secret, and nowhere else"))
+            }
         }
     }
 
@@ -271,7 +289,8 @@ impl Grounds<'_> {
             }
         }
         for name in facts.get(Slot::EnvSecret).iter().filter_map(|fact| fact.field("name")) {
-            let refused = |why: &str| Refusal::new(Rule::Secret, why).command(command.name()).slot("env.secret").value(name);
+            let refused =
+                |why: &str| Refusal::new(Rule::Secret, why).command(command.name()).slot("env.secret").value(name);
             let value = self.scope.secret(name).ok_or_else(|| refused("the call has no such secret"))?;
             if variables.insert(name.to_owned(), EnvValue::secret(value.expose())).is_some() {
                 return Err(refused("the engine's client reads a variable of this name itself"));

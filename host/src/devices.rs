@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use rustix::fs::{
-    Access, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, accessat, fstat, major, minor,
-    open, openat2,
+    Access, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, accessat, fstat, major, minor, open, openat2,
 };
 use rustix::io::Errno;
 
@@ -45,9 +44,7 @@ pub(crate) enum PatternError {
         pattern: String,
     },
     /// A character that is neither literal nor part of `[0-9]*`.
-    #[error(
-        "`{found}` in `{pattern}`: only letters, digits, `.`, `_`, `-`, `/` and `{DIGITS}` can be said"
-    )]
+    #[error("`{found}` in `{pattern}`: only letters, digits, `.`, `_`, `-`, `/` and `{DIGITS}` can be said")]
     Character {
         /// The pattern.
         pattern: String,
@@ -121,10 +118,7 @@ impl DevicePattern {
             return Err(PatternError::Part { pattern: text() });
         }
         let pieces = pieces_of(pattern)?;
-        Ok(Self {
-            text: text(),
-            pieces,
-        })
+        Ok(Self { text: text(), pieces })
     }
 
     /// Whether the whole of `path` matches.
@@ -170,19 +164,12 @@ fn pieces_of(pattern: &str) -> Result<Vec<Piece>, PatternError> {
     let mut pieces = Vec::new();
     for (index, literal) in pattern.split(DIGITS).enumerate() {
         if let Some(found) = literal.chars().find(|character| !is_literal(*character)) {
-            return Err(PatternError::Character {
-                pattern: pattern.to_owned(),
-                found,
-            });
+            return Err(PatternError::Character { pattern: pattern.to_owned(), found });
         }
         if index > 0 {
             // An empty literal here is the end, or two in a row: `split` says which by what follows.
-            if literal.starts_with(|c: char| c.is_ascii_digit())
-                || pieces.last() == Some(&Piece::Digits)
-            {
-                return Err(PatternError::Ambiguous {
-                    pattern: pattern.to_owned(),
-                });
+            if literal.starts_with(|c: char| c.is_ascii_digit()) || pieces.last() == Some(&Piece::Digits) {
+                return Err(PatternError::Ambiguous { pattern: pattern.to_owned() });
             }
             pieces.push(Piece::Digits);
         }
@@ -233,10 +220,7 @@ impl DeviceChecker {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match open(folder, flags, Mode::empty()) {
             Ok(folder) => Ok(Self { folder }),
-            Err(source) => Err(DeviceError::Io {
-                path: folder.display().to_string(),
-                source,
-            }),
+            Err(source) => Err(DeviceError::Io { path: folder.display().to_string(), source }),
         }
     }
 
@@ -244,20 +228,11 @@ impl DeviceChecker {
     ///
     /// # Errors
     /// [`DeviceError`]. That nothing is there is not an error.
-    pub(crate) fn check(
-        &self,
-        patterns: &[DevicePattern],
-        path: &str,
-    ) -> Result<DeviceNode, DeviceError> {
-        let granted =
-            path.len() <= MAX_PATH && patterns.iter().any(|pattern| pattern.matches(path));
-        let rest = path
-            .strip_prefix(DEV)
-            .filter(|rest| granted && has_plain_parts(rest));
+    pub(crate) fn check(&self, patterns: &[DevicePattern], path: &str) -> Result<DeviceNode, DeviceError> {
+        let granted = path.len() <= MAX_PATH && patterns.iter().any(|pattern| pattern.matches(path));
+        let rest = path.strip_prefix(DEV).filter(|rest| granted && has_plain_parts(rest));
         let Some(rest) = rest else {
-            return Err(DeviceError::NotGranted {
-                path: path.to_owned(),
-            });
+            return Err(DeviceError::NotGranted { path: path.to_owned() });
         };
         match self.hold(rest) {
             Ok(node) => look(&node, path).map_err(|source| failed(path, source)),
@@ -268,8 +243,7 @@ impl DeviceChecker {
 
     fn hold(&self, path: &str) -> Result<OwnedFd, Errno> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let resolve =
-            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         openat2(&self.folder, path, flags, Mode::empty(), resolve)
     }
 }
@@ -284,15 +258,7 @@ fn failed(path: &str, source: Errno) -> DeviceError {
 
 fn absent(path: &str) -> DeviceNode {
     let path = path.to_owned();
-    DeviceNode {
-        path,
-        exists: false,
-        char_device: false,
-        major: 0,
-        minor: 0,
-        readable: false,
-        writable: false,
-    }
+    DeviceNode { path, exists: false, char_device: false, major: 0, minor: 0, readable: false, writable: false }
 }
 
 fn look(node: &OwnedFd, path: &str) -> Result<DeviceNode, Errno> {

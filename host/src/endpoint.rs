@@ -50,7 +50,9 @@ fn check_one(path: &Path) -> Result<(), String> {
     }
     let parent = resolved.parent().map(fs::symlink_metadata).transpose().map_err(|error| error.to_string())?;
     match parent {
-        Some(folder) if folder.mode() & 0o022 != 0 && folder.mode() & 0o1000 == 0 => Err("its folder can be written by others".to_owned()),
+        Some(folder) if folder.mode() & 0o022 != 0 && folder.mode() & 0o1000 == 0 => {
+            Err("its folder can be written by others".to_owned())
+        }
         _ => Ok(()),
     }
 }

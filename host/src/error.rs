@@ -250,7 +250,8 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.why)?;
         let parts = [("command", &self.command), ("slot", &self.slot), ("value", &self.value)];
-        let known: Vec<String> = parts.iter().filter_map(|(what, part)| Some(format!("{what} {}", part.as_ref()?))).collect();
+        let known: Vec<String> =
+            parts.iter().filter_map(|(what, part)| Some(format!("{what} {}", part.as_ref()?))).collect();
         write!(f, " [{}", self.rule.as_str())?;
         if !known.is_empty() {
             write!(f, ": {}", known.join(", "))?;

@@ -53,9 +53,12 @@ pub enum Event {
     },
 }
 
+/// Whoever hears events.
+type Listener = dyn Fn(&Event) + Send + Sync;
+
 /// Where events go.
 #[derive(Clone)]
-pub(crate) struct Events(Option<Arc<dyn Fn(&Event) + Send + Sync>>);
+pub(crate) struct Events(Option<Arc<Listener>>);
 
 impl Events {
     pub(crate) fn none() -> Self {

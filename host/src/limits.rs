@@ -29,10 +29,7 @@ impl Limit {
 
 impl From<Rlimit> for Limit {
     fn from(limit: Rlimit) -> Self {
-        Self {
-            soft: limit.current,
-            hard: limit.maximum,
-        }
+        Self { soft: limit.current, hard: limit.maximum }
     }
 }
 
@@ -48,10 +45,7 @@ pub(crate) struct HostLimits {
 impl HostLimits {
     /// Reads both limits; getrlimit(2) can't fail for them.
     pub(crate) fn read() -> Self {
-        Self {
-            nofile: getrlimit(Resource::Nofile).into(),
-            nproc: getrlimit(Resource::Nproc).into(),
-        }
+        Self { nofile: getrlimit(Resource::Nofile).into(), nproc: getrlimit(Resource::Nproc).into() }
     }
 
     /// Open files that a container may be given.
@@ -73,24 +67,15 @@ mod tests {
     fn reads_what_the_kernel_reports() {
         let limits = HostLimits::read();
         let text = std::fs::read_to_string("/proc/self/limits").unwrap();
-        let line = text
-            .lines()
-            .find(|line| line.starts_with("Max open files"))
-            .unwrap();
+        let line = text.lines().find(|line| line.starts_with("Max open files")).unwrap();
         let words: Vec<_> = line.split_whitespace().collect();
         let parse = |word: &str| word.parse::<u64>().ok();
-        assert_eq!(
-            (limits.nofile.soft, limits.nofile.hard),
-            (parse(words[3]), parse(words[4]))
-        );
+        assert_eq!((limits.nofile.soft, limits.nofile.hard), (parse(words[3]), parse(words[4])));
     }
 
     #[test]
     fn what_is_asked_for_stays_within_hard_limit_and_ceiling() {
-        let limit = |hard| Limit {
-            soft: Some(10),
-            hard,
-        };
+        let limit = |hard| Limit { soft: Some(10), hard };
         assert_eq!(limit(Some(20_000)).within(NOFILE_CEILING), 20_000);
         assert_eq!(limit(Some(96_000)).within(NPROC_CEILING), NPROC_CEILING);
         assert_eq!(limit(None).within(NPROC_CEILING), NPROC_CEILING);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::executor::{Exit, ExecError, RawOutput, RawStream, Source};
+use crate::executor::{ExecError, Exit, RawOutput, RawStream, Source};
 use crate::redaction::{RedactionStream, Redactor};
 
 /// A command that ran to its end, redacted.
@@ -98,7 +98,14 @@ pub(crate) struct RedactedStream {
 
 impl RedactedStream {
     pub(crate) fn new(raw: RawStream, redactor: &Redactor) -> Self {
-        Self { raw, stdout: redactor.stream(), stderr: redactor.stream(), ready: Vec::new(), ended: false, fresh: false }
+        Self {
+            raw,
+            stdout: redactor.stream(),
+            stderr: redactor.stream(),
+            ready: Vec::new(),
+            ended: false,
+            fresh: false,
+        }
     }
 
     /// The next piece; none at the end. Cancelling it loses nothing.

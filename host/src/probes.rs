@@ -156,23 +156,11 @@ impl ProbeSpec {
     pub(crate) fn parse(&self) -> Result<Probe, ProbeError> {
         self.refuse_unused()?;
         Ok(match self.kind {
-            ProbeKind::File => Probe::File {
-                place: self.place()?,
-                cap: self.cap(DEFAULT_BYTES, MAX_BYTES)?,
-            },
-            ProbeKind::Directory => Probe::Directory {
-                place: self.place()?,
-                cap: self.cap(DEFAULT_NAMES, MAX_NAMES)?,
-            },
-            ProbeKind::Space => Probe::Space {
-                place: self.place()?,
-            },
-            ProbeKind::Path => Probe::Path {
-                place: self.place()?,
-            },
-            ProbeKind::Port => Probe::Port {
-                fixed: self.port()?,
-            },
+            ProbeKind::File => Probe::File { place: self.place()?, cap: self.cap(DEFAULT_BYTES, MAX_BYTES)? },
+            ProbeKind::Directory => Probe::Directory { place: self.place()?, cap: self.cap(DEFAULT_NAMES, MAX_NAMES)? },
+            ProbeKind::Space => Probe::Space { place: self.place()? },
+            ProbeKind::Path => Probe::Path { place: self.place()? },
+            ProbeKind::Port => Probe::Port { fixed: self.port()? },
             ProbeKind::Cgroup => Probe::Cgroup,
             ProbeKind::User => Probe::User,
         })
@@ -184,18 +172,10 @@ impl ProbeSpec {
         let has_port = self.kind == Port;
         let keys = [
             ("path", self.path.is_some(), has_path),
-            (
-                "cap",
-                self.cap.is_some(),
-                matches!(self.kind, File | Directory),
-            ),
+            ("cap", self.cap.is_some(), matches!(self.kind, File | Directory)),
             ("address", self.address.is_some(), has_port),
             ("port", self.port.is_some(), has_port),
-            (
-                "protocol",
-                self.protocol.is_some(),
-                has_port && self.port.is_some(),
-            ),
+            ("protocol", self.protocol.is_some(), has_port && self.port.is_some()),
         ];
         match keys.into_iter().find(|(_, given, known)| *given && !known) {
             Some((key, ..)) => Err(ProbeError::Unused { key }),
@@ -204,10 +184,7 @@ impl ProbeSpec {
     }
 
     fn place(&self) -> Result<Place, ProbeError> {
-        let path = self
-            .path
-            .as_deref()
-            .ok_or(ProbeError::Missing { key: "path" })?;
+        let path = self.path.as_deref().ok_or(ProbeError::Missing { key: "path" })?;
         Ok(Place::parse(path)?)
     }
 
@@ -229,15 +206,7 @@ impl ProbeSpec {
             return Err(ProbeError::Address);
         }
         let protocol = self.protocol.unwrap_or_default();
-        if port == 0 {
-            Err(ProbeError::Port)
-        } else {
-            Ok(Some(Port {
-                address,
-                port,
-                protocol,
-            }))
-        }
+        if port == 0 { Err(ProbeError::Port) } else { Ok(Some(Port { address, port, protocol })) }
     }
 }
 
@@ -403,9 +372,7 @@ pub(crate) struct Range {
 pub(crate) async fn run(spec: &ProbeSpec, context: &ProbeContext) -> ProbeResult {
     match spec.parse() {
         Ok(probe) => run_parsed(probe, context.clone()).await,
-        Err(_) => ProbeResult::Failed {
-            why: Fault::Invalid,
-        },
+        Err(_) => ProbeResult::Failed { why: Fault::Invalid },
     }
 }
 
@@ -428,8 +395,6 @@ async fn run_parsed(probe: Probe, context: ProbeContext) -> ProbeResult {
     match tokio::time::timeout(TIME, told).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => ProbeResult::Failed { why: Fault::Io },
-        Err(_) => ProbeResult::Failed {
-            why: Fault::TimedOut,
-        },
+        Err(_) => ProbeResult::Failed { why: Fault::TimedOut },
     }
 }

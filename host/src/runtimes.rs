@@ -31,9 +31,10 @@ fn this_machine() -> Option<Cgroups> {
 
 fn choose_among(runtimes: &[RuntimeGrant], cgroups: Cgroups, there: impl Fn(&RuntimeGrant) -> bool) -> Option<String> {
     let installed: Vec<&RuntimeGrant> = runtimes.iter().filter(|runtime| there(runtime)).collect();
-    let works = |runtime: &&RuntimeGrant| runtime.cgroups().contains(&cgroups);
-    if installed.first().is_none_or(|first| works(first)) {
-        return None;
+    let works = |runtime: &RuntimeGrant| runtime.cgroups().contains(&cgroups);
+    match installed.split_first() {
+        None => None,
+        Some((first, _)) if works(first) => None,
+        Some((_, others)) => others.iter().find(|runtime| works(runtime)).map(|runtime| runtime.name().to_owned()),
     }
-    installed.into_iter().find(works).map(|runtime| runtime.name().to_owned())
 }

@@ -98,18 +98,9 @@ struct Place {
 ///
 /// # Errors
 /// A [`WalkError`], or what `visit` said.
-pub(crate) fn walk<E: From<WalkError>>(
-    path: &Path,
-    visit: impl FnMut(&Step<'_>) -> Result<(), E>,
-) -> Result<Found, E> {
+pub(crate) fn walk<E: From<WalkError>>(path: &Path, visit: impl FnMut(&Step<'_>) -> Result<(), E>) -> Result<Found, E> {
     let pending = plain_parts(path)?;
-    let mut walker = Walker {
-        whole: path,
-        places: Vec::new(),
-        pending,
-        links: 0,
-        visit,
-    };
+    let mut walker = Walker { whole: path, places: Vec::new(), pending, links: 0, visit };
     walker.enter(OsString::from("/"))?;
     while let Some(name) = walker.pending.pop() {
         walker.step(name)?;
@@ -119,21 +110,12 @@ pub(crate) fn walk<E: From<WalkError>>(
 
 /// The parts of a plain absolute path, last first.
 fn plain_parts(path: &Path) -> Result<Vec<OsString>, WalkError> {
-    let not_plain = || WalkError::NotPlain {
-        path: path.to_owned(),
-    };
-    let dotted = path
-        .as_os_str()
-        .as_encoded_bytes()
-        .split(|b| *b == b'/')
-        .any(|part| part == b".");
+    let not_plain = || WalkError::NotPlain { path: path.to_owned() };
+    let dotted = path.as_os_str().as_encoded_bytes().split(|b| *b == b'/').any(|part| part == b".");
     if !path.is_absolute() || dotted {
         return Err(not_plain());
     }
-    let parts = path
-        .components()
-        .rev()
-        .filter(|part| *part != Component::RootDir);
+    let parts = path.components().rev().filter(|part| *part != Component::RootDir);
     parts
         .map(|part| match part {
             Component::Normal(name) => Ok(name.to_owned()),
@@ -174,11 +156,7 @@ impl<V> Walker<'_, V> {
         V: FnMut(&Step<'_>) -> Result<(), E>,
     {
         let (fd, stat) = self.open(&name)?;
-        (self.visit)(&Step {
-            parents: &self.places,
-            name: &name,
-            stat: &stat,
-        })?;
+        (self.visit)(&Step { parents: &self.places, name: &name, stat: &stat })?;
         if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
             return Ok(self.follow(&fd, &name)?);
         }
@@ -204,8 +182,7 @@ impl<V> Walker<'_, V> {
         if self.links > MAX_LINKS {
             return Err(self.too_long());
         }
-        let target =
-            readlinkat(link, "", Vec::new()).map_err(|source| self.failed(name, source))?;
+        let target = readlinkat(link, "", Vec::new()).map_err(|source| self.failed(name, source))?;
         let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
         if target.is_absolute() {
             self.places.truncate(1);
@@ -223,9 +200,7 @@ impl<V> Walker<'_, V> {
     }
 
     fn too_long(&self) -> WalkError {
-        WalkError::TooLong {
-            path: self.whole.to_owned(),
-        }
+        WalkError::TooLong { path: self.whole.to_owned() }
     }
 
     fn finish(mut self) -> Result<Found, WalkError> {
@@ -262,22 +237,12 @@ mod tests {
         std::fs::write(root.join("a/b/file"), "x").unwrap();
         symlink("../a/./b", root.join("a/up")).unwrap();
         symlink(root.join("a/up"), root.join("far")).unwrap();
-        assert_eq!(
-            look(&root.join("far/file")).unwrap().path,
-            root.join("a/b/file")
-        );
+        assert_eq!(look(&root.join("far/file")).unwrap().path, root.join("a/b/file"));
     }
 
     #[test]
     fn agrees_with_canonicalize_on_this_system() {
-        for path in [
-            "/",
-            "/bin/sh",
-            "/proc/self/../self/cwd",
-            "/var/run",
-            "/etc/os-release",
-            "/dev/null",
-        ] {
+        for path in ["/", "/bin/sh", "/proc/self/../self/cwd", "/var/run", "/etc/os-release", "/dev/null"] {
             let path = Path::new(path);
             if let (false, Ok(real)) = (path.starts_with("/proc"), path.canonicalize()) {
                 assert_eq!(look(path).unwrap().path, real);
@@ -290,13 +255,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         symlink("b", dir.path().join("a")).unwrap();
         symlink("a", dir.path().join("b")).unwrap();
-        assert!(matches!(
-            look(&dir.path().join("a")),
-            Err(WalkError::TooLong { .. })
-        ));
-        let deep: PathBuf = std::iter::once("/proc/self")
-            .chain(std::iter::repeat_n("task", 200))
-            .collect();
+        assert!(matches!(look(&dir.path().join("a")), Err(WalkError::TooLong { .. })));
+        let deep: PathBuf = std::iter::once("/proc/self").chain(std::iter::repeat_n("task", 200)).collect();
         assert!(look(&deep).is_err());
     }
 
@@ -308,19 +268,13 @@ mod tests {
             symlink((n - 1).to_string(), dir.path().join(n.to_string())).unwrap();
         }
         assert!(look(&dir.path().join("40")).is_ok());
-        assert!(matches!(
-            look(&dir.path().join("41")),
-            Err(WalkError::TooLong { .. })
-        ));
+        assert!(matches!(look(&dir.path().join("41")), Err(WalkError::TooLong { .. })));
     }
 
     #[test]
     fn refuses_paths_that_are_not_plain() {
         for path in ["", "etc", "./etc", "/etc/../etc", "/etc/./passwd", "/.."] {
-            assert!(
-                matches!(look(Path::new(path)), Err(WalkError::NotPlain { .. })),
-                "{path}"
-            );
+            assert!(matches!(look(Path::new(path)), Err(WalkError::NotPlain { .. })), "{path}");
         }
     }
 
@@ -328,10 +282,7 @@ mod tests {
     fn tells_what_is_missing() {
         let error = look(Path::new("/etc/passwd/x")).unwrap_err();
         assert_eq!(error.to_string(), "`/etc/passwd/x` does not exist");
-        assert!(matches!(
-            look(Path::new("/no-such-folder/x")),
-            Err(WalkError::Absent { .. })
-        ));
+        assert!(matches!(look(Path::new("/no-such-folder/x")), Err(WalkError::Absent { .. })));
     }
 
     #[test]
@@ -347,9 +298,6 @@ mod tests {
         })
         .unwrap();
         assert_eq!(seen.first(), Some(&(PathBuf::from("/"), false)));
-        assert_eq!(
-            seen[seen.len() - 2..],
-            [(root.join("link"), true), (root.join("file"), false)]
-        );
+        assert_eq!(seen[seen.len() - 2..], [(root.join("link"), true), (root.join("file"), false)]);
     }
 }

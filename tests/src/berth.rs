@@ -152,7 +152,10 @@ impl Harbour {
         };
         let berth = Berth { engine, folder: folder.path().to_owned() };
         let repository = unique("voyage");
-        let options = ImageOptions { files: [("nonce".to_owned(), repository.clone().into_bytes())].into(), ..ImageOptions::default() };
+        let options = ImageOptions {
+            files: [("nonce".to_owned(), repository.clone().into_bytes())].into(),
+            ..ImageOptions::default()
+        };
         let (image, registry) = (BuiltinImage::build(&options)?, Registry::start().await?);
         registry.publish(&repository, "latest", &image);
         Ok(Self { berth, program, registry, image, repository, _folder: folder })
@@ -220,7 +223,8 @@ impl Drop for Harbour {
     /// Removes the containers that were made from the image, and the image.
     fn drop(&mut self) {
         let id = self.image.config().to_string().trim_start_matches("sha256:").to_owned();
-        let made = self.berth.ask(&["ps", "--all", "--quiet", "--no-trunc", &format!("--filter=name={}", self.repository)]);
+        let made =
+            self.berth.ask(&["ps", "--all", "--quiet", "--no-trunc", &format!("--filter=name={}", self.repository)]);
         for container in made.stdout.lines() {
             let _gone = self.berth.ask(&["rm", "--force", container]);
         }
@@ -243,6 +247,7 @@ fn rehearsal_folder(own: &Path) -> io::Result<TempDir> {
 /// The backend of this build that drives `podman`, with another program in its place.
 fn embedded(link: &Path) -> BackendSource {
     let variables = &[portreeve_rehearsal::VARIABLE];
-    let mut adapted = BackendSource::embedded().into_iter().filter_map(|source| source.with_program("podman", link, variables).ok());
+    let mut adapted =
+        BackendSource::embedded().into_iter().filter_map(|source| source.with_program("podman", link, variables).ok());
     adapted.next().expect("the backend podman is part of this build")
 }

@@ -265,7 +265,8 @@ pub fn contains(text: &[u8], part: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    const OPENED: &str = "7 openat(5</usr/bin>, \"podman\", O_RDONLY|O_NOFOLLOW|O_CLOEXEC|O_PATH) = 9</usr/bin/podman>\n";
+    const OPENED: &str =
+        "7 openat(5</usr/bin>, \"podman\", O_RDONLY|O_NOFOLLOW|O_CLOEXEC|O_PATH) = 9</usr/bin/podman>\n";
 
     fn granted() -> Granted {
         let programs = [("/usr/bin/podman".into(), ["HOME".to_owned()].into())].into();

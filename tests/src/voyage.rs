@@ -156,7 +156,8 @@ impl Voyage<'_> {
             })
             .collect();
         spec.env = vec![format!("{PLAIN}=good morning").parse().unwrap()];
-        spec.words = ["encodings", SECRET_NAMES[0], "file", &file, "say", "under way", "wait"].map(str::to_owned).to_vec();
+        spec.words =
+            ["encodings", SECRET_NAMES[0], "file", &file, "say", "under way", "wait"].map(str::to_owned).to_vec();
         spec
     }
 

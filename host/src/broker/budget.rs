@@ -49,7 +49,8 @@ impl Budget {
         let length = words.len() as u64;
         let before = self.words.fetch_add(length.max(1), Ordering::Relaxed);
         let after = before.checked_add(length).filter(|after| *after <= self.most_words);
-        let refusal = || Refusal::new(Rule::Budget, format!("one call may say {} bytes", self.most_words)).slot("narration");
+        let refusal =
+            || Refusal::new(Rule::Budget, format!("one call may say {} bytes", self.most_words)).slot("narration");
         after.map(drop).ok_or_else(refusal)
     }
 

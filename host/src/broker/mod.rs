@@ -37,7 +37,12 @@ pub(crate) struct Broker {
 
 impl Broker {
     /// A call begins.
-    pub(crate) fn new(backend: Arc<Backend>, services: Arc<Services>, scope: Scope, redactor: Redactor) -> Result<Self, Error> {
+    pub(crate) fn new(
+        backend: Arc<Backend>,
+        services: Arc<Services>,
+        scope: Scope,
+        redactor: Redactor,
+    ) -> Result<Self, Error> {
         let call = CallId::random().map_err(|source| Error::io("randomness for a call's name", source))?;
         let budget = Budget::of(backend.grants());
         let scope = backend.host_facts(scope);
@@ -108,7 +113,7 @@ impl Broker {
 
     /// Decides without running: what a plan of a guest's would render to.
     pub(crate) fn explain(&self, ask: &Ask, as_call: crate::scope::Call) -> Result<Vec<String>, Error> {
-        let scope = self.scope.clone().as_call(as_call);
+        let scope = self.scope.clone().with_call(as_call);
         let grounds = Grounds { scope: &scope, ..self.grounds() };
         let permit = grounds.decide(ask, |_, _| 0).map_err(|error| self.refused(error))?;
         Ok(permit.argv().to_vec())
@@ -148,7 +153,12 @@ impl Broker {
     }
 
     fn grounds(&self) -> Grounds<'_> {
-        Grounds { grants: self.backend.grants(), scope: &self.scope, programs: &*self.backend, redactor: &self.redactor }
+        Grounds {
+            grants: self.backend.grants(),
+            scope: &self.scope,
+            programs: &*self.backend,
+            redactor: &self.redactor,
+        }
     }
 
     fn decide(&self, ask: &Ask) -> Result<Permit, Error> {
@@ -191,7 +201,11 @@ impl Broker {
     fn record(&self, permit: &Permit) -> Result<Pending, Error> {
         let program = permit.program().path().display().to_string();
         let skipped = self.leaves_out(permit);
-        self.services.events.emit(|| Event::Command { from: self.backend.name().to_owned(), argv: permit.argv().to_vec(), skipped });
+        self.services.events.emit(|| Event::Command {
+            from: self.backend.name().to_owned(),
+            argv: permit.argv().to_vec(),
+            skipped,
+        });
         let entry = Entry {
             command: Some(permit.command()),
             effect: Some(permit.effect().into()),

@@ -42,7 +42,15 @@ impl Pending {
     fn conclude(&mut self, status: Option<i32>, why: Option<&str>, facts: &[(&str, &str)]) -> Result<(), String> {
         self.concluded = true;
         let duration = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let entry = Entry { call: Some(self.call), effect: self.effect, status, duration_us: Some(duration), why, facts, ..Entry::new(Kind::Outcome) };
+        let entry = Entry {
+            call: Some(self.call),
+            effect: self.effect,
+            status,
+            duration_us: Some(duration),
+            why,
+            facts,
+            ..Entry::new(Kind::Outcome)
+        };
         self.services.journal.outcome(self.intent, entry).map(drop).map_err(|error| format!("the journal: {error}"))
     }
 }

@@ -113,6 +113,7 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
+    #[cfg(feature = "demo")]
     #[test]
     fn help_of_the_program() {
         insta::assert_snapshot!("help", help(&[]));

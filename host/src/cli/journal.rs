@@ -40,11 +40,13 @@ impl Command {
 }
 
 fn state_path(common: &Common) -> Result<PathBuf, Failure> {
+    if let Some(path) = &common.state {
+        return Ok(path.clone());
+    }
     let variable = std::env::var_os;
     let root = rustix::process::geteuid().is_root();
-    let usual =
-        || default_path(variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref(), root).map_err(Error::from);
-    Ok(common.state.clone().map_or_else(usual, Ok)?)
+    let usual = default_path(variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref(), root);
+    Ok(usual.map_err(Error::from)?)
 }
 
 fn unreadable(error: JournalError) -> Failure {

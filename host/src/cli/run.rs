@@ -247,14 +247,13 @@ async fn attached(desk: &Desk, signals: &mut Signals, spec: &ContainerSpec) -> R
 /// A run that was cut short leaves nothing behind: what it made is removed, what it only started is stopped.
 async fn undone(desk: &Desk, spec: &ContainerSpec, begun: Begun, failure: Failure) -> Failure {
     // What the library could not do, it undid itself.
-    if matches!(failure, Failure::Interrupted(_) | Failure::Closed | Failure::Output(_)) && !desk.dry_run {
-        if let Err(error) = undo(desk, spec, begun).await {
-            desk.teller.say(&format!(
-                "portreeve: {} may have been left behind: {}",
-                spec.name,
-                show::plain_lines(&error.to_string())
-            ));
-        }
+    let cut_short = matches!(failure, Failure::Interrupted(_) | Failure::Closed | Failure::Output(_));
+    if cut_short
+        && !desk.dry_run
+        && let Err(error) = undo(desk, spec, begun).await
+    {
+        let why = show::plain_lines(&error.to_string());
+        desk.teller.say(&format!("portreeve: {} may have been left behind: {why}", spec.name));
     }
     failure
 }

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use super::image::{BuiltinImage, ImageOptions};
 use super::registry::Registry;
 use crate::spec::{Mount, Secret, SecretDelivery, SecretValue};
-use crate::{BackendSource, ContainerSpec, Error, Intention, LogChunk, LogOptions, Portreeve, PortreeveBuilder, Reference, Severity};
+use crate::{
+    BackendSource, ContainerSpec, Error, Intention, LogChunk, LogOptions, Portreeve, PortreeveBuilder, Reference,
+    Severity,
+};
 
 /// The variable that tells the rehearsal engine where its state lies.
 const REHEARSAL: &str = "PORTREEVE_REHEARSAL";
@@ -84,13 +87,18 @@ pub async fn perform(
 }
 
 fn publish(registry: &Registry) -> Result<Reference, Error> {
-    let built = BuiltinImage::build(&ImageOptions::default()).map_err(|error| Error::io("the built-in image", error))?;
+    let built =
+        BuiltinImage::build(&ImageOptions::default()).map_err(|error| Error::io("the built-in image", error))?;
     registry.publish("portreeve/deckhand", "demo", &built);
     Ok(registry.reference("portreeve/deckhand", &built.index()).parse()?)
 }
 
 /// A real engine where one works; the rehearsal engine otherwise, and loudly.
-async fn engine(demo: &Demo, configure: impl Fn(PortreeveBuilder) -> PortreeveBuilder, teller: &mut Teller<'_>) -> Result<Portreeve, Error> {
+async fn engine(
+    demo: &Demo,
+    configure: impl Fn(PortreeveBuilder) -> PortreeveBuilder,
+    teller: &mut Teller<'_>,
+) -> Result<Portreeve, Error> {
     let builder = || {
         let builder = configure(Portreeve::builder());
         let builder = match &demo.state {
@@ -152,7 +160,10 @@ async fn steps(portreeve: &Portreeve, image: &Reference, name: &str, teller: &mu
     let proof = pulled.verification.as_ref().map(ToString::to_string).unwrap_or_default();
     teller.done("pull and verify", proof.lines().map(str::to_owned).collect());
     let container = portreeve.run(&spec(image, name)?).await?;
-    teller.done("run", vec![format!("{} is {}, from image {}", container.name, container.state.as_str(), container.image_id)]);
+    teller.done(
+        "run",
+        vec![format!("{} is {}, from image {}", container.name, container.state.as_str(), container.image_id)],
+    );
     let log = read_log(portreeve, name).await?;
     teller.done("read the log", log);
     refusal(portreeve, image, teller).await?;
@@ -176,7 +187,9 @@ async fn preflight(portreeve: &Portreeve, teller: &mut Teller<'_>) -> Result<(),
 /// A container that prints its secret in every encoding it knows, and waits.
 fn spec(image: &Reference, name: &str) -> Result<ContainerSpec, Error> {
     let mut spec = ContainerSpec::new(image.clone(), name.parse()?);
-    spec.words = ["say", "hello from a container", "encodings", "TOKEN", "say", "waiting to be stopped", "wait"].map(str::to_owned).to_vec();
+    spec.words = ["say", "hello from a container", "encodings", "TOKEN", "say", "waiting to be stopped", "wait"]
+        .map(str::to_owned)
+        .to_vec();
     spec.network = Some(crate::spec::NetworkMode::None);
     let value = SecretValue::new(SECRET.as_bytes().to_vec());
     spec.secrets = vec![Secret { name: "TOKEN".parse()?, value, delivery: SecretDelivery::Environment }];
@@ -189,7 +202,9 @@ async fn read_log(portreeve: &Portreeve, name: &str) -> Result<Vec<String>, Erro
     let mut text = String::new();
     while !text.contains("waiting to be stopped") {
         match tokio::time::timeout(PATIENCE, log.next()).await {
-            Ok(Some(LogChunk::Stdout(bytes) | LogChunk::Stderr(bytes))) => text.push_str(&String::from_utf8_lossy(&bytes)),
+            Ok(Some(LogChunk::Stdout(bytes) | LogChunk::Stderr(bytes))) => {
+                text.push_str(&String::from_utf8_lossy(&bytes))
+            }
             Ok(None) => break,
             Err(_) => return Err(Error::Timeout("the container's log".to_owned())),
         }

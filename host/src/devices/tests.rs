@@ -5,18 +5,11 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use tempfile::TempDir;
 
 fn patterns(texts: &[&str]) -> Vec<DevicePattern> {
-    texts
-        .iter()
-        .map(|text| DevicePattern::parse(text).unwrap())
-        .collect()
+    texts.iter().map(|text| DevicePattern::parse(text).unwrap()).collect()
 }
 
 fn nvidia() -> Vec<DevicePattern> {
-    patterns(&[
-        "/dev/nvidia[0-9]*",
-        "/dev/nvidiactl",
-        "/dev/nvidia-caps/nvidia-cap[0-9]*",
-    ])
+    patterns(&["/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/nvidia-caps/nvidia-cap[0-9]*"])
 }
 
 fn fake() -> (TempDir, DeviceChecker) {
@@ -32,20 +25,10 @@ fn patterns_are_literal_but_for_digits() {
     for path in ["/dev/dri/card0-x", "/dev/dri/card128-x"] {
         assert!(pattern.matches(path), "{path}");
     }
-    for path in [
-        "/dev/dri/card-x",
-        "/dev/dri/card0",
-        "/dev/dri/card0-xy",
-        "/dev/dri/card[0-9]*-x",
-        "dri/card0-x",
-    ] {
+    for path in ["/dev/dri/card-x", "/dev/dri/card0", "/dev/dri/card0-xy", "/dev/dri/card[0-9]*-x", "dri/card0-x"] {
         assert!(!pattern.matches(path), "{path}");
     }
-    assert!(
-        !DevicePattern::parse("/dev/a[0-9]*")
-            .unwrap()
-            .matches("/dev/a\u{0661}")
-    );
+    assert!(!DevicePattern::parse("/dev/a[0-9]*").unwrap().matches("/dev/a\u{0661}"));
 }
 
 #[test]
@@ -84,12 +67,7 @@ fn patterns_outside_the_grammar_do_not_load() {
     assert!(DevicePattern::parse(&format!("/dev/{}", "a".repeat(MAX_PATH))).is_err());
     let error = "/dev/nvidia*".parse::<DevicePattern>().unwrap_err();
     assert!(matches!(error, DeviceError::Pattern(_)));
-    assert!(
-        error
-            .to_string()
-            .starts_with("`*` in `/dev/nvidia*`: only letters"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("`*` in `/dev/nvidia*`: only letters"), "{error}");
 }
 
 proptest! {
@@ -111,9 +89,7 @@ proptest! {
 #[test]
 fn sees_a_real_character_device() {
     let checker = DeviceChecker::open(Path::new("/dev")).unwrap();
-    let node = checker
-        .check(&patterns(&["/dev/null"]), "/dev/null")
-        .unwrap();
+    let node = checker.check(&patterns(&["/dev/null"]), "/dev/null").unwrap();
     let expected = DeviceNode {
         path: "/dev/null".to_owned(),
         exists: true,
@@ -155,12 +131,7 @@ fn links_are_refused_wherever_they_are_and_lead() {
     symlink("/dev/null", dir.path().join("nvidia0")).unwrap();
     symlink("real/nvidia-cap1", dir.path().join("nvidia1")).unwrap();
     symlink("nowhere", dir.path().join("nvidiactl")).unwrap();
-    for path in [
-        "/dev/nvidia0",
-        "/dev/nvidia1",
-        "/dev/nvidiactl",
-        "/dev/nvidia-caps/nvidia-cap1",
-    ] {
+    for path in ["/dev/nvidia0", "/dev/nvidia1", "/dev/nvidiactl", "/dev/nvidia-caps/nvidia-cap1"] {
         let error = checker.check(&nvidia(), path).unwrap_err();
         assert!(matches!(error, DeviceError::Link { .. }), "{path}: {error}");
     }

@@ -137,7 +137,9 @@ impl ContainerInfo {
     /// # Errors
     /// When it has no proper ID, name or state.
     pub(crate) fn read(document: &Value, grant: &ContainerEvidence, backend: &str) -> Result<Self, String> {
-        let need = |what: &str, pointer: &str| text(document, Some(pointer)).ok_or_else(|| format!("the engine's document has no {what} at {pointer}"));
+        let need = |what: &str, pointer: &str| {
+            text(document, Some(pointer)).ok_or_else(|| format!("the engine's document has no {what} at {pointer}"))
+        };
         let id = need("ID", &grant.id)?;
         if !is_id(bare_id(&id)) {
             return Err("the engine's document has an ID that is none".to_owned());
@@ -226,7 +228,8 @@ fn bound(inside: &str, bindings: &Value) -> Vec<Port> {
 
 fn port(inside: &str, binding: &Value) -> Option<Port> {
     let (container, protocol) = inside.split_once('/').unwrap_or((inside, "tcp"));
-    let address = binding.get("HostIp").and_then(Value::as_str).filter(|address| !address.is_empty()).unwrap_or("0.0.0.0");
+    let address =
+        binding.get("HostIp").and_then(Value::as_str).filter(|address| !address.is_empty()).unwrap_or("0.0.0.0");
     Some(Port {
         address: address.trim_matches(['[', ']']).parse().ok()?,
         host: binding.get("HostPort").and_then(Value::as_str)?.parse().ok()?,

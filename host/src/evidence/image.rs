@@ -31,7 +31,8 @@ pub(crate) struct ImageFacts {
 
 impl ImageFacts {
     pub(crate) fn read(document: &Value, grant: &ImageEvidence) -> Result<Self, String> {
-        let id = text(document, Some(&grant.id)).ok_or_else(|| format!("the engine's document has no ID at {}", grant.id))?;
+        let id = text(document, Some(&grant.id))
+            .ok_or_else(|| format!("the engine's document has no ID at {}", grant.id))?;
         let os = text(document, grant.os.as_deref());
         let architecture = text(document, grant.architecture.as_deref());
         let platform = os.zip(architecture).and_then(|(os, architecture)| Platform::new(&os, &architecture, None).ok());
@@ -44,11 +45,17 @@ impl ImageFacts {
         })
     }
 
-    /// The digest that the engine claims for a name; what a tag was resolved to.
-    pub(crate) fn claimed_digest(&self, image: &Reference) -> Option<Digest> {
-        let prefix = format!("{}@", image.name());
-        let of_name = |digest: &&String| digest.starts_with(&prefix);
-        self.digests.iter().find(of_name)?.strip_prefix(&prefix)?.parse().ok()
+    /// Whether the engine knows the name, and by other digests alone than the one that was asked for.
+    pub(crate) fn denies(&self, image: &Reference, digest: &Digest) -> bool {
+        let mut claimed = self.claimed_digests(image).peekable();
+        claimed.peek().is_some() && claimed.all(|other| other != *digest)
+    }
+
+    /// The digests that the engine claims for a name. Engines write it in full or as people type it.
+    pub(crate) fn claimed_digests(&self, image: &Reference) -> impl Iterator<Item = Digest> {
+        let name = image.name();
+        let claims = self.digests.iter().filter_map(|claim| claim.parse::<Reference>().ok());
+        claims.filter(move |claim| claim.name() == name).filter_map(|claim| claim.digest().copied())
     }
 }
 
@@ -67,11 +74,19 @@ impl Verifier {
     ///
     /// # Errors
     /// `Digest` when it is another one, or bytes were found that hash to something else.
-    pub(crate) async fn verify(&self, image: &Reference, digest: Digest, facts: &ImageFacts, ask_registry: bool) -> Result<Report, Error> {
+    pub(crate) async fn verify(
+        &self,
+        image: &Reference,
+        digest: Digest,
+        facts: &ImageFacts,
+        ask_registry: bool,
+    ) -> Result<Report, Error> {
         let (blobs, client) = (Arc::clone(&self.blobs), self.client.clone().filter(|_| ask_registry));
         let (image, id) = (image.clone(), facts.id.clone());
         let platform = facts.platform.clone().unwrap_or_else(Platform::current);
-        let proof = tokio::task::spawn_blocking(move || prove(&blobs, client.as_deref(), &image, &digest, &platform, &id)).await;
+        let proof =
+            tokio::task::spawn_blocking(move || prove(&blobs, client.as_deref(), &image, &digest, &platform, &id))
+                .await;
         proof.map_err(|error| Error::State(error.to_string()))?.map_err(|error| Error::Digest(error.to_string()))
     }
 
@@ -79,19 +94,33 @@ impl Verifier {
     pub(crate) async fn foretell(&self, image: &Reference, digest: Digest) -> Result<Option<Digest>, Error> {
         let (blobs, client, image) = (Arc::clone(&self.blobs), self.client.clone(), image.clone());
         let resolved = tokio::task::spawn_blocking(move || {
-            with_sources(&blobs, client.as_deref(), &image, |source| super::chain::resolve(&digest, &Platform::current(), None, source))
+            with_sources(&blobs, client.as_deref(), &image, |source| {
+                super::chain::resolve(&digest, &Platform::current(), None, source)
+            })
         });
         let resolved = resolved.await.map_err(|error| Error::State(error.to_string()))?;
         Ok(resolved.map_err(|error| Error::Digest(error.to_string()))?.config_digest())
     }
 }
 
-fn prove(blobs: &BlobStore, client: Option<&RegistryClient>, image: &Reference, digest: &Digest, platform: &Platform, id: &str) -> Result<Report, ChainError> {
+fn prove(
+    blobs: &BlobStore,
+    client: Option<&RegistryClient>,
+    image: &Reference,
+    digest: &Digest,
+    platform: &Platform,
+    id: &str,
+) -> Result<Report, ChainError> {
     with_sources(blobs, client, image, |source| verify(digest, platform, id, source))
 }
 
 /// What the host kept first, then the registry; what comes from there is kept.
-fn with_sources<T>(blobs: &BlobStore, client: Option<&RegistryClient>, image: &Reference, work: impl FnOnce(&dyn ManifestSource) -> T) -> T {
+fn with_sources<T>(
+    blobs: &BlobStore,
+    client: Option<&RegistryClient>,
+    image: &Reference,
+    work: impl FnOnce(&dyn ManifestSource) -> T,
+) -> T {
     let Some(client) = client else { return work(blobs) };
     let keeping = Keeping { blobs, source: RegistrySource::new(client, image) };
     work(&FirstOf(&[blobs, &keeping]))

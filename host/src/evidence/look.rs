@@ -19,7 +19,8 @@ impl Broker {
         }
         let grants = self.backend().grants();
         let grant = grants.evidence().container.as_ref().ok_or_else(|| self.no_evidence("container"))?;
-        let facts = queries.iter().map(|query| (Slot::Query, Binding::fields([("name", *query)]))).collect::<Bindings>();
+        let facts =
+            queries.iter().map(|query| (Slot::Query, Binding::fields([("name", *query)]))).collect::<Bindings>();
         let raw = self.look(&grant.command, facts).await?;
         self.found(&raw, &grant.missing)?;
         let documents = documents(raw.expose().expose(Source::Stdout)).map_err(Error::Unavailable)?;
@@ -34,7 +35,8 @@ impl Broker {
 
     /// The IDs of the containers that bear this install's label.
     pub(crate) async fn look_at_list(&self) -> Result<Vec<String>, Error> {
-        let grant = self.backend().grants().evidence().containers.as_ref().ok_or_else(|| self.no_evidence("containers"))?;
+        let grant =
+            self.backend().grants().evidence().containers.as_ref().ok_or_else(|| self.no_evidence("containers"))?;
         let raw = self.look(&grant.command, Bindings::default()).await?;
         self.found(&raw, &[])?;
         let text = String::from_utf8_lossy(raw.expose().expose(Source::Stdout)).into_owned();
@@ -75,6 +77,11 @@ impl Broker {
     /// The backend said what the host saw to be untrue, or broke: recorded, and told.
     pub(crate) fn fault(&self, kind: FaultKind, why: &str) -> Fault {
         self.record_fault(why);
-        Fault { backend: self.backend().name().to_owned(), digest: *self.backend().digest(), kind, why: self.redactor().text(why) }
+        Fault {
+            backend: self.backend().name().to_owned(),
+            digest: *self.backend().digest(),
+            kind,
+            why: self.redactor().text(why),
+        }
     }
 }

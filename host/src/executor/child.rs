@@ -34,16 +34,8 @@ fn prepare(permit: &Permit) -> Result<Command, Failure> {
     }
     let mut command = Command::new(program.exec_path());
     command.arg0(program.path()).args(words);
-    command.env_clear().envs(
-        permit
-            .environment()
-            .iter()
-            .map(|(name, value)| (name, value.expose())),
-    );
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.env_clear().envs(permit.environment().iter().map(|(name, value)| (name, value.expose())));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // Not the caller's folder: nothing of it may matter, and no mount is kept busy.
     command.current_dir("/").process_group(0);
     Ok(command)
@@ -58,21 +50,13 @@ pub(super) struct Running {
 
 impl Running {
     /// Starts what the permit says; returns when the program was executed, with the read ends of its stdout and stderr.
-    pub(super) fn spawn(
-        permit: &Permit,
-        reaper: &Arc<Reaper>,
-    ) -> Result<(Self, [Receiver; 2]), Failure> {
-        let child = prepare(permit)?.spawn().map_err(|source| Failure::Spawn {
-            program: permit.program().path().to_owned(),
-            source,
-        })?;
+    pub(super) fn spawn(permit: &Permit, reaper: &Arc<Reaper>) -> Result<(Self, [Receiver; 2]), Failure> {
+        let child = prepare(permit)?
+            .spawn()
+            .map_err(|source| Failure::Spawn { program: permit.program().path().to_owned(), source })?;
         let watch = Watch::Look(Pid::from_child(&child));
         // From here on every way out ends the child.
-        let mut running = Self {
-            child: Some(child),
-            watch,
-            reaper: Arc::clone(reaper),
-        };
+        let mut running = Self { child: Some(child), watch, reaper: Arc::clone(reaper) };
         running.watch().map_err(Failure::Io)?;
         let pipes = running.pipes().map_err(Failure::Io)?;
         Ok((running, pipes))
@@ -87,16 +71,11 @@ impl Running {
 
     fn pipes(&mut self) -> io::Result<[Receiver; 2]> {
         let child = self.child.as_mut();
-        let (stdout, stderr) = child
-            .map(|child| (child.stdout.take(), child.stderr.take()))
-            .unwrap_or_default();
+        let (stdout, stderr) = child.map(|child| (child.stdout.take(), child.stderr.take())).unwrap_or_default();
         let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
             return Err(Errno::BADF.into());
         };
-        Ok([
-            Receiver::from_owned_fd(stdout.into())?,
-            Receiver::from_owned_fd(stderr.into())?,
-        ])
+        Ok([Receiver::from_owned_fd(stdout.into())?, Receiver::from_owned_fd(stderr.into())?])
     }
 
     /// Returns when the child has ended; it is not reaped by this. Can be cancelled.
@@ -192,10 +171,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_pidfd_the_end_is_seen_by_looking() {
-        let mut child = Command::new("/bin/sh")
-            .args(["-c", "sleep 0.1; exit 5"])
-            .spawn()
-            .unwrap();
+        let mut child = Command::new("/bin/sh").args(["-c", "sleep 0.1; exit 5"]).spawn().unwrap();
         Watch::Look(Pid::from_child(&child)).ended().await;
         assert_eq!(exit_of(child.try_wait().unwrap().unwrap()), Exit::Code(5));
     }

@@ -21,18 +21,12 @@ pub(crate) struct EnvValue {
 impl EnvValue {
     /// A value that may be known.
     pub(crate) fn plain(bytes: impl Into<Vec<u8>>) -> Self {
-        Self {
-            bytes: bytes.into(),
-            secret: false,
-        }
+        Self { bytes: bytes.into(), secret: false }
     }
 
     /// A value that only the child may see.
     pub(crate) fn secret(bytes: impl Into<Vec<u8>>) -> Self {
-        Self {
-            bytes: bytes.into(),
-            secret: true,
-        }
+        Self { bytes: bytes.into(), secret: true }
     }
 
     /// The bytes, for the child alone.
@@ -43,11 +37,7 @@ impl EnvValue {
 
 impl fmt::Debug for EnvValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.secret {
-            "secret(…)"
-        } else {
-            "plain(…)"
-        })
+        f.write_str(if self.secret { "secret(…)" } else { "plain(…)" })
     }
 }
 
@@ -77,10 +67,7 @@ pub(crate) enum EnvironmentError {
 
 /// What the host itself sets in every child: plain messages, and a `PATH` with the `sbin` folders.
 pub(crate) fn host_defaults() -> [(String, EnvValue); 2] {
-    [
-        ("LC_ALL".to_owned(), EnvValue::plain("C")),
-        ("PATH".to_owned(), EnvValue::plain(PATH)),
-    ]
+    [("LC_ALL".to_owned(), EnvValue::plain("C")), ("PATH".to_owned(), EnvValue::plain(PATH))]
 }
 
 /// Checks that execve(2) will hand over exactly these variables.
@@ -124,16 +111,10 @@ fn open_descriptors() -> io::Result<Vec<RawFd>> {
     let names: Vec<OsString> = std::fs::read_dir("/proc/self/fd")?
         .map(|entry| entry.map(|entry| entry.file_name()))
         .collect::<io::Result<_>>()?;
-    Ok(names
-        .iter()
-        .filter_map(|name| name.to_str()?.parse().ok())
-        .collect())
+    Ok(names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect())
 }
 
-#[allow(
-    unsafe_code,
-    reason = "descriptors that were inherited have no owner in this program"
-)]
+#[allow(unsafe_code, reason = "descriptors that were inherited have no owner in this program")]
 fn close_on_exec(number: RawFd) -> io::Result<bool> {
     // SAFETY: the borrow ends with this function; it only reads and sets a flag. The number was listed as open a
     // moment ago; were it closed since, fcntl says EBADF, which is handled, and were it reused, the flag is right too.
@@ -167,25 +148,13 @@ pub(super) mod tests {
 
     #[test]
     fn refuses_what_execve_would_garble() {
-        let name = |name: &str| EnvironmentError::Name {
-            name: name.to_owned(),
-        };
+        let name = |name: &str| EnvironmentError::Name { name: name.to_owned() };
         assert_eq!(check(&one("", "x")), Err(name("")));
         assert_eq!(check(&one("A=B", "x")), Err(name("A=B")));
         assert_eq!(check(&one("A\0", "x")), Err(name("A\0")));
-        assert_eq!(
-            check(&one("A", "x\0y")),
-            Err(EnvironmentError::Value {
-                name: "A".to_owned()
-            })
-        );
+        assert_eq!(check(&one("A", "x\0y")), Err(EnvironmentError::Value { name: "A".to_owned() }));
         let twice = [one("A", "1"), one("A", "2")].concat();
-        assert_eq!(
-            check(&twice),
-            Err(EnvironmentError::Twice {
-                name: "A".to_owned()
-            })
-        );
+        assert_eq!(check(&twice), Err(EnvironmentError::Twice { name: "A".to_owned() }));
         assert_eq!(check(&one("discovery.type", "a=b\nc")), Ok(()));
     }
 

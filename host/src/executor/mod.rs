@@ -86,10 +86,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     fn of(self, command: &str) -> ExecError {
-        ExecError::Failed {
-            command: command.to_owned(),
-            source: self,
-        }
+        ExecError::Failed { command: command.to_owned(), source: self }
     }
 }
 
@@ -108,9 +105,7 @@ impl Default for Executor {
 impl Executor {
     /// `grace`: between TERM and KILL. Default: [`GRACE`].
     pub(crate) fn with_grace(grace: Duration) -> Self {
-        Self {
-            reaper: Reaper::new(grace),
-        }
+        Self { reaper: Reaper::new(grace) }
     }
 
     /// Runs a command to its end. Of what it prints, the permit's cap is kept of each stream; the rest is read, counted
@@ -125,11 +120,7 @@ impl Executor {
             captured.keep(&chunk);
         }
         match stream.exit().await {
-            Ok(exit) => Ok(RawOutput {
-                captured,
-                exit,
-                timing: stream.timing(),
-            }),
+            Ok(exit) => Ok(RawOutput { captured, exit, timing: stream.timing() }),
             Err(error) => Err(error.with_partial(captured)),
         }
     }
@@ -143,14 +134,8 @@ impl Executor {
         let begun = Instant::now();
         let command = permit.command();
         child::require_runtime()?;
-        let (running, pipes) =
-            Running::spawn(permit, &self.reaper).map_err(|failure| failure.of(command))?;
-        Ok(RawStream::new(
-            command,
-            running,
-            pipes,
-            Clock::start(begun, permit.timeout()),
-        ))
+        let (running, pipes) = Running::spawn(permit, &self.reaper).map_err(|failure| failure.of(command))?;
+        Ok(RawStream::new(command, running, pipes, Clock::start(begun, permit.timeout())))
     }
 
     /// Waits until every group that is being ended is gone, at most `limit`; whether that came about. Blocks: for the
@@ -163,11 +148,7 @@ impl Executor {
 impl ExecError {
     fn with_partial(self, captured: Captured) -> Self {
         match self {
-            Self::TimedOut { command, after, .. } => Self::TimedOut {
-                command,
-                after,
-                partial: Box::new(captured),
-            },
+            Self::TimedOut { command, after, .. } => Self::TimedOut { command, after, partial: Box::new(captured) },
             other => other,
         }
     }

@@ -95,11 +95,7 @@ pub(crate) struct Captured {
 
 impl Captured {
     pub(super) fn with_cap(cap: usize) -> Self {
-        Self {
-            cap,
-            stdout: Kept::default(),
-            stderr: Kept::default(),
-        }
+        Self { cap, stdout: Kept::default(), stderr: Kept::default() }
     }
 
     pub(super) fn keep(&mut self, chunk: &RawChunk) {
@@ -137,12 +133,7 @@ impl Captured {
 /// Sizes alone: an error may carry this, and errors are printed.
 impl fmt::Debug for Captured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Captured({} + {} bytes)",
-            self.stdout.bytes.len(),
-            self.stderr.bytes.len()
-        )
+        write!(f, "Captured({} + {} bytes)", self.stdout.bytes.len(), self.stderr.bytes.len())
     }
 }
 
@@ -189,13 +180,7 @@ mod tests {
         captured.keep(&RawChunk::new(Source::Stderr, b"x".to_vec()));
         assert_eq!(captured.expose(Source::Stdout), b"abcd");
         assert_eq!(captured.dropped(Source::Stdout), 3);
-        assert_eq!(
-            (
-                captured.expose(Source::Stderr),
-                captured.dropped(Source::Stderr)
-            ),
-            (&b"x"[..], 0)
-        );
+        assert_eq!((captured.expose(Source::Stderr), captured.dropped(Source::Stderr)), (&b"x"[..], 0));
         assert!(captured.truncated());
     }
 

@@ -8,9 +8,7 @@ use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{
-    Access, AtFlags, CWD, FileType, Mode, OFlags, Stat, accessat, fstat, openat, stat,
-};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, Stat, accessat, fstat, openat, stat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 use sha2::{Digest as _, Sha256};
@@ -144,10 +142,7 @@ pub(crate) enum ProgramError {
 }
 
 fn list(paths: &[PathBuf]) -> String {
-    let shown: Vec<_> = paths
-        .iter()
-        .map(|path| format!("`{}`", path.display()))
-        .collect();
+    let shown: Vec<_> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
     shown.join(", ")
 }
 
@@ -167,11 +162,7 @@ impl CheckedProgram {
     /// [`ProgramError`]: what is wrong, and with which file or folder. A file that exists and is refused is an error,
     /// even when a later path would pass.
     pub(crate) fn resolve(grant: &ProgramGrant) -> Result<Self, ProgramError> {
-        let pin = grant
-            .sha256
-            .as_deref()
-            .map(|pin| parse_pin(&grant.name, pin))
-            .transpose()?;
+        let pin = grant.sha256.as_deref().map(|pin| parse_pin(&grant.name, pin)).transpose()?;
         for path in &grant.search {
             match locate(path, geteuid().as_raw()) {
                 Err(ProgramError::Walk(WalkError::Absent { .. })) => {}
@@ -179,10 +170,7 @@ impl CheckedProgram {
                 Ok(found) => return Self::check(grant, pin.as_deref(), found),
             }
         }
-        Err(ProgramError::NotFound {
-            name: grant.name.clone(),
-            searched: grant.search.clone(),
-        })
+        Err(ProgramError::NotFound { name: grant.name.clone(), searched: grant.search.clone() })
     }
 
     fn check(grant: &ProgramGrant, pin: Option<&str>, found: Found) -> Result<Self, ProgramError> {
@@ -193,21 +181,13 @@ impl CheckedProgram {
             Format::Elf => None,
             Format::Script(line) if grant.wrapper => Some(check_interpreter(&line, &found.path)?),
             Format::Script(interpreter) => {
-                return Err(ProgramError::Script {
-                    path: found.path,
-                    interpreter,
-                });
+                return Err(ProgramError::Script { path: found.path, interpreter });
             }
         };
         if let Some(pinned) = pin {
             compare_pin(file, pinned, &first, &found.path)?;
         }
-        let program = Self {
-            path: found.path,
-            fd: found.fd,
-            stamp,
-            interpreter,
-        };
+        let program = Self { path: found.path, fd: found.fd, stamp, interpreter };
         program.recheck()?;
         Ok(program)
     }
@@ -245,16 +225,10 @@ impl CheckedProgram {
     /// # Errors
     /// [`ProgramError::Changed`], also when the file was replaced under its name, as by an upgrade.
     pub(crate) fn recheck(&self) -> Result<(), ProgramError> {
-        let now = if self.interpreter.is_some() {
-            stat(&self.path)
-        } else {
-            fstat(&self.fd)
-        };
+        let now = if self.interpreter.is_some() { stat(&self.path) } else { fstat(&self.fd) };
         match now {
             Ok(now) if Stamp::of(&now) == self.stamp => Ok(()),
-            _ => Err(ProgramError::Changed {
-                path: self.path.clone(),
-            }),
+            _ => Err(ProgramError::Changed { path: self.path.clone() }),
         }
     }
 }
@@ -272,10 +246,7 @@ struct Stamp {
 }
 
 impl Stamp {
-    #[allow(
-        clippy::unnecessary_cast,
-        reason = "the fields' widths differ between architectures"
-    )]
+    #[allow(clippy::unnecessary_cast, reason = "the fields' widths differ between architectures")]
     fn of(stat: &Stat) -> Self {
         Self {
             dev: stat.st_dev as u64,
@@ -314,10 +285,7 @@ fn judge(step: &Step<'_>, me: u32) -> Result<(), ProgramError> {
     owned(step.stat, me, || step.path())?;
     let mode = step.stat.st_mode & 0o7777;
     if writable_by_others(step.stat) && mode & STICKY == 0 {
-        return Err(ProgramError::WritableFolder {
-            path: step.path(),
-            mode,
-        });
+        return Err(ProgramError::WritableFolder { path: step.path(), mode });
     }
     Ok(())
 }
@@ -329,10 +297,7 @@ fn judge_file(found: Found, me: u32) -> Result<Found, ProgramError> {
     }
     owned(&found.stat, me, path)?;
     if writable_by_others(&found.stat) {
-        return Err(ProgramError::WritableFile {
-            path: path(),
-            mode: found.stat.st_mode & 0o7777,
-        });
+        return Err(ProgramError::WritableFile { path: path(), mode: found.stat.st_mode & 0o7777 });
     }
     match accessat(CWD, proc_path(&found.fd), Access::EXEC_OK, AtFlags::EACCESS) {
         Ok(()) => Ok(found),
@@ -349,10 +314,7 @@ fn owned(stat: &Stat, me: u32, path: impl Fn() -> PathBuf) -> Result<(), Program
     if stat.st_uid == 0 || stat.st_uid == me {
         return Ok(());
     }
-    Err(ProgramError::ForeignOwner {
-        path: path(),
-        owner: stat.st_uid,
-    })
+    Err(ProgramError::ForeignOwner { path: path(), owner: stat.st_uid })
 }
 
 fn proc_path(fd: &OwnedFd) -> PathBuf {
@@ -361,29 +323,17 @@ fn proc_path(fd: &OwnedFd) -> PathBuf {
 
 /// Opens the very inode that was judged, for reading.
 fn reopen(found: &Found) -> Result<File, ProgramError> {
-    let opened = openat(
-        CWD,
-        proc_path(&found.fd),
-        OFlags::RDONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    );
-    opened
-        .map(File::from)
-        .map_err(|source: Errno| unreadable(&found.path, source.into()))
+    let opened = openat(CWD, proc_path(&found.fd), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    opened.map(File::from).map_err(|source: Errno| unreadable(&found.path, source.into()))
 }
 
 fn unreadable(path: &Path, source: std::io::Error) -> ProgramError {
-    ProgramError::Unreadable {
-        path: path.to_owned(),
-        source,
-    }
+    ProgramError::Unreadable { path: path.to_owned(), source }
 }
 
 fn first_bytes(file: &mut File, path: &Path) -> Result<Vec<u8>, ProgramError> {
     let mut first = Vec::new();
-    file.take(FIRST_BYTES)
-        .read_to_end(&mut first)
-        .map_err(|source| unreadable(path, source))?;
+    file.take(FIRST_BYTES).read_to_end(&mut first).map_err(|source| unreadable(path, source))?;
     Ok(first)
 }
 
@@ -399,35 +349,24 @@ fn format_of(first: &[u8], path: &Path) -> Result<Format, ProgramError> {
     }
     match first.strip_prefix(b"#!") {
         Some(rest) => Ok(Format::Script(interpreter_of(rest))),
-        None => Err(ProgramError::UnknownFormat {
-            path: path.to_owned(),
-        }),
+        None => Err(ProgramError::UnknownFormat { path: path.to_owned() }),
     }
 }
 
 fn interpreter_of(line: &[u8]) -> String {
     let words = line.split(|byte| matches!(byte, b' ' | b'\t' | b'\n' | 0));
-    let first = words
-        .into_iter()
-        .find(|word| !word.is_empty())
-        .unwrap_or_default();
+    let first = words.into_iter().find(|word| !word.is_empty()).unwrap_or_default();
     String::from_utf8_lossy(first).into_owned()
 }
 
 fn check_interpreter(interpreter: &str, script: &Path) -> Result<PathBuf, ProgramError> {
-    let refused = |source| ProgramError::Interpreter {
-        path: script.to_owned(),
-        source: Box::new(source),
-    };
+    let refused = |source| ProgramError::Interpreter { path: script.to_owned(), source: Box::new(source) };
     let found = locate(Path::new(interpreter), geteuid().as_raw()).map_err(refused)?;
     let mut file = reopen(&found).map_err(refused)?;
     let first = first_bytes(&mut file, &found.path).map_err(refused)?;
     match format_of(&first, &found.path).map_err(refused)? {
         Format::Elf => Ok(found.path),
-        Format::Script(interpreter) => Err(refused(ProgramError::Script {
-            path: found.path,
-            interpreter,
-        })),
+        Format::Script(interpreter) => Err(refused(ProgramError::Script { path: found.path, interpreter })),
     }
 }
 
@@ -436,42 +375,24 @@ fn parse_pin(name: &str, pin: &str) -> Result<String, ProgramError> {
     if hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(hex.to_ascii_lowercase());
     }
-    Err(ProgramError::BadPin {
-        name: name.to_owned(),
-        pin: pin.to_owned(),
-    })
+    Err(ProgramError::BadPin { name: name.to_owned(), pin: pin.to_owned() })
 }
 
-fn compare_pin(
-    mut rest: File,
-    pinned: &str,
-    first: &[u8],
-    path: &Path,
-) -> Result<(), ProgramError> {
+fn compare_pin(mut rest: File, pinned: &str, first: &[u8], path: &Path) -> Result<(), ProgramError> {
     let mut hasher = Sha256::new_with_prefix(first);
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let count = rest
-            .read(&mut buffer)
-            .map_err(|source| unreadable(path, source))?;
+        let count = rest.read(&mut buffer).map_err(|source| unreadable(path, source))?;
         match buffer.get(..count) {
             None | Some([]) => break,
             Some(bytes) => hasher.update(bytes),
         }
     }
-    let found: String = hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let found: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     if found == pinned {
         return Ok(());
     }
-    Err(ProgramError::PinMismatch {
-        path: path.to_owned(),
-        pinned: pinned.to_owned(),
-        found,
-    })
+    Err(ProgramError::PinMismatch { path: path.to_owned(), pinned: pinned.to_owned(), found })
 }
 
 impl ProgramError {

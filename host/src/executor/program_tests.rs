@@ -30,12 +30,7 @@ fn script(to: &Path, text: &str) -> PathBuf {
 
 fn grant(search: &[&Path]) -> ProgramGrant {
     let search = search.iter().map(|path| path.to_path_buf()).collect();
-    ProgramGrant {
-        name: "tool".to_owned(),
-        search,
-        wrapper: false,
-        sha256: None,
-    }
+    ProgramGrant { name: "tool".to_owned(), search, wrapper: false, sha256: None }
 }
 
 fn resolve(path: &Path) -> Result<CheckedProgram, ProgramError> {
@@ -54,8 +49,7 @@ fn takes_a_program_of_the_system_by_its_path_without_links() {
 fn takes_the_first_that_exists_and_lists_all_when_none_does() {
     let (_dir, root) = folder();
     let (absent, there) = (root.join("absent"), copy(&root.join("there")));
-    let program =
-        CheckedProgram::resolve(&grant(&[&absent, &there, Path::new("/bin/sh")])).unwrap();
+    let program = CheckedProgram::resolve(&grant(&[&absent, &there, Path::new("/bin/sh")])).unwrap();
     assert_eq!(program.path(), there);
     let error = CheckedProgram::resolve(&grant(&[&absent, &root.join("neither")])).unwrap_err();
     assert!(error.is_not_found());
@@ -69,10 +63,7 @@ fn a_refused_file_is_not_passed_over_for_a_later_one() {
     let writable = copy(&root.join("tool"));
     chmod(&writable, 0o757);
     let error = CheckedProgram::resolve(&grant(&[&writable, Path::new("/bin/sh")])).unwrap_err();
-    assert!(
-        matches!(error, ProgramError::WritableFile { mode: 0o757, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, ProgramError::WritableFile { mode: 0o757, .. }), "{error}");
 }
 
 #[test]
@@ -89,10 +80,7 @@ fn refuses_a_file_that_others_can_write() {
     for mode in [0o775, 0o757, 0o777] {
         chmod(&tool, mode);
         let error = resolve(&tool).unwrap_err();
-        assert!(
-            matches!(error, ProgramError::WritableFile { mode: found, .. } if found == mode),
-            "{error}"
-        );
+        assert!(matches!(error, ProgramError::WritableFile { mode: found, .. } if found == mode), "{error}");
     }
     chmod(&tool, 0o755);
     assert!(resolve(&tool).is_ok());
@@ -107,10 +95,7 @@ fn refuses_any_folder_above_that_others_can_write() {
         for mode in [0o775, 0o757] {
             chmod(&folder, mode);
             let error = resolve(&tool).unwrap_err();
-            assert!(
-                matches!(&error, ProgramError::WritableFolder { path, .. } if *path == folder),
-                "{error}"
-            );
+            assert!(matches!(&error, ProgramError::WritableFolder { path, .. } if *path == folder), "{error}");
         }
         chmod(&folder, 0o755);
     }
@@ -129,10 +114,7 @@ fn judges_the_folders_of_every_link_not_only_of_the_target() {
     assert_eq!(resolve(&root.join("first")).unwrap().path(), tool);
     chmod(&root.join("open"), 0o777);
     let error = resolve(&root.join("first")).unwrap_err();
-    assert!(
-        matches!(&error, ProgramError::WritableFolder { path, .. } if *path == root.join("open")),
-        "{error}"
-    );
+    assert!(matches!(&error, ProgramError::WritableFolder { path, .. } if *path == root.join("open")), "{error}");
 }
 
 #[test]
@@ -160,10 +142,7 @@ fn refuses_a_file_of_another_user() {
     let tool = copy(&root.join("tool"));
     let me = as_foreigner(&tool);
     let error = locate(&tool, me).unwrap_err();
-    assert!(
-        matches!(error, ProgramError::ForeignOwner { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, ProgramError::ForeignOwner { .. }), "{error}");
 }
 
 #[test]
@@ -178,20 +157,11 @@ fn refuses_a_folder_and_a_sticky_link_of_another_user() {
     fs::create_dir(root.join("theirs")).unwrap();
     let tool = copy(&root.join("theirs/tool"));
     chown(root.join("theirs"), Some(OTHER_USER), None).unwrap();
-    assert!(matches!(
-        resolve(&tool),
-        Err(ProgramError::ForeignOwner {
-            owner: OTHER_USER,
-            ..
-        })
-    ));
+    assert!(matches!(resolve(&tool), Err(ProgramError::ForeignOwner { owner: OTHER_USER, .. })));
     chmod(&root, 0o1777);
     symlink("/bin/sh", root.join("link")).unwrap();
     std::os::unix::fs::lchown(root.join("link"), Some(OTHER_USER), None).unwrap();
-    assert!(matches!(
-        resolve(&root.join("link")),
-        Err(ProgramError::ForeignOwner { .. })
-    ));
+    assert!(matches!(resolve(&root.join("link")), Err(ProgramError::ForeignOwner { .. })));
 }
 
 #[test]
@@ -199,38 +169,23 @@ fn refuses_what_is_no_executable_file() {
     let (_dir, root) = folder();
     let plain = copy(&root.join("plain"));
     chmod(&plain, 0o644);
-    assert!(matches!(
-        resolve(&plain),
-        Err(ProgramError::NotExecutable { .. })
-    ));
-    assert!(matches!(
-        resolve(&root),
-        Err(ProgramError::NotRegular { .. })
-    ));
+    assert!(matches!(resolve(&plain), Err(ProgramError::NotExecutable { .. })));
+    assert!(matches!(resolve(&root), Err(ProgramError::NotRegular { .. })));
     assert!(matches!(
         resolve(Path::new("/dev/null")),
         Err(ProgramError::ForeignOwner { .. } | ProgramError::NotRegular { .. })
     ));
     let text = script(&root.join("text"), "echo a shell would run this\n");
-    assert!(matches!(
-        resolve(&text),
-        Err(ProgramError::UnknownFormat { .. })
-    ));
+    assert!(matches!(resolve(&text), Err(ProgramError::UnknownFormat { .. })));
     let empty = script(&root.join("empty"), "");
-    assert!(matches!(
-        resolve(&empty),
-        Err(ProgramError::UnknownFormat { .. })
-    ));
+    assert!(matches!(resolve(&empty), Err(ProgramError::UnknownFormat { .. })));
 }
 
 #[test]
 fn refuses_paths_that_are_not_plain() {
     for path in ["sh", "bin/sh", "/bin/../bin/sh", "/usr/./bin/sh"] {
         let error = resolve(Path::new(path)).unwrap_err();
-        assert!(
-            matches!(error, ProgramError::Walk(WalkError::NotPlain { .. })),
-            "{error}"
-        );
+        assert!(matches!(error, ProgramError::Walk(WalkError::NotPlain { .. })), "{error}");
     }
 }
 
@@ -239,19 +194,9 @@ fn a_script_runs_only_as_a_granted_wrapper() {
     let (_dir, root) = folder();
     let tool = script(&root.join("tool"), "#! /bin/sh -e\nexec true\n");
     let error = resolve(&tool).unwrap_err();
-    assert!(
-        matches!(&error, ProgramError::Script { interpreter, .. } if interpreter == "/bin/sh"),
-        "{error}"
-    );
-    let program = CheckedProgram::resolve(&ProgramGrant {
-        wrapper: true,
-        ..grant(&[&tool])
-    })
-    .unwrap();
-    assert_eq!(
-        program.interpreter(),
-        Some(&*Path::new("/bin/sh").canonicalize().unwrap())
-    );
+    assert!(matches!(&error, ProgramError::Script { interpreter, .. } if interpreter == "/bin/sh"), "{error}");
+    let program = CheckedProgram::resolve(&ProgramGrant { wrapper: true, ..grant(&[&tool]) }).unwrap();
+    assert_eq!(program.interpreter(), Some(&*Path::new("/bin/sh").canonicalize().unwrap()));
     assert_eq!(program.exec_path(), tool);
 }
 
@@ -261,22 +206,10 @@ fn the_interpreter_of_a_wrapper_is_checked_too() {
     let inner = copy(&root.join("inner"));
     chmod(&inner, 0o777);
     let script_inner = script(&root.join("script"), "#!/bin/sh\n");
-    for interpreter in [
-        inner.to_str().unwrap(),
-        script_inner.to_str().unwrap(),
-        "sh",
-        "",
-        "/no/such",
-    ] {
+    for interpreter in [inner.to_str().unwrap(), script_inner.to_str().unwrap(), "sh", "", "/no/such"] {
         let tool = script(&root.join("tool"), &format!("#!{interpreter}\n"));
-        let result = CheckedProgram::resolve(&ProgramGrant {
-            wrapper: true,
-            ..grant(&[&tool])
-        });
-        assert!(
-            matches!(result, Err(ProgramError::Interpreter { .. })),
-            "{interpreter}"
-        );
+        let result = CheckedProgram::resolve(&ProgramGrant { wrapper: true, ..grant(&[&tool]) });
+        assert!(matches!(result, Err(ProgramError::Interpreter { .. })), "{interpreter}");
     }
 }
 
@@ -284,26 +217,13 @@ fn the_interpreter_of_a_wrapper_is_checked_too() {
 fn a_pin_is_compared_with_the_bytes() {
     let (_dir, root) = folder();
     let tool = copy(&root.join("tool"));
-    let digest: String = Sha256::digest(fs::read(&tool).unwrap())
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    let pinned = |pin: &str| {
-        CheckedProgram::resolve(&ProgramGrant {
-            sha256: Some(pin.to_owned()),
-            ..grant(&[&tool])
-        })
-    };
+    let digest: String = Sha256::digest(fs::read(&tool).unwrap()).iter().map(|b| format!("{b:02x}")).collect();
+    let pinned = |pin: &str| CheckedProgram::resolve(&ProgramGrant { sha256: Some(pin.to_owned()), ..grant(&[&tool]) });
     assert!(pinned(&digest).is_ok());
     assert!(pinned(&format!("sha256:{}", digest.to_uppercase())).is_ok());
-    assert!(
-        matches!(pinned(&"0".repeat(64)), Err(ProgramError::PinMismatch { found, .. }) if found == digest)
-    );
+    assert!(matches!(pinned(&"0".repeat(64)), Err(ProgramError::PinMismatch { found, .. }) if found == digest));
     for bad in ["", "sha256:", &"0".repeat(63), &"g".repeat(64)] {
-        assert!(
-            matches!(pinned(bad), Err(ProgramError::BadPin { .. })),
-            "{bad}"
-        );
+        assert!(matches!(pinned(bad), Err(ProgramError::BadPin { .. })), "{bad}");
     }
 }
 
@@ -323,10 +243,7 @@ fn notices_every_change_after_the_check() {
         // The kernel's clock for ctime ticks every few milliseconds.
         std::thread::sleep(std::time::Duration::from_millis(20));
         change(&tool);
-        assert!(matches!(
-            program.recheck(),
-            Err(ProgramError::Changed { .. })
-        ));
+        assert!(matches!(program.recheck(), Err(ProgramError::Changed { .. })));
     }
 }
 
@@ -334,15 +251,8 @@ fn notices_every_change_after_the_check() {
 fn notices_a_wrapper_replaced_under_its_name() {
     let (_dir, root) = folder();
     let tool = script(&root.join("tool"), "#!/bin/sh\n");
-    let program = CheckedProgram::resolve(&ProgramGrant {
-        wrapper: true,
-        ..grant(&[&tool])
-    })
-    .unwrap();
+    let program = CheckedProgram::resolve(&ProgramGrant { wrapper: true, ..grant(&[&tool]) }).unwrap();
     let other = script(&root.join("other"), "#!/bin/sh\n");
     fs::rename(other, &tool).unwrap();
-    assert!(matches!(
-        program.recheck(),
-        Err(ProgramError::Changed { .. })
-    ));
+    assert!(matches!(program.recheck(), Err(ProgramError::Changed { .. })));
 }

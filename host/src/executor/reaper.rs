@@ -10,9 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
-};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use tokio::sync::oneshot;
 
 /// How long a group may take to end after TERM, unless told otherwise.
@@ -36,11 +34,7 @@ pub(super) struct Reaper {
 
 impl Reaper {
     pub(super) fn new(grace: Duration) -> Arc<Self> {
-        Arc::new(Self {
-            grace,
-            active: Mutex::new(0),
-            changed: Condvar::new(),
-        })
+        Arc::new(Self { grace, active: Mutex::new(0), changed: Condvar::new() })
     }
 
     pub(super) fn grace(&self) -> Duration {
@@ -51,30 +45,18 @@ impl Reaper {
     ///
     /// `pipes` are kept open, and emptied, until then: a child that is told to end may still have words to say, and
     /// would die of SIGPIPE half-way through its cleaning up.
-    pub(super) fn end(
-        self: &Arc<Self>,
-        child: Child,
-        pipes: Vec<OwnedFd>,
-    ) -> oneshot::Receiver<()> {
+    pub(super) fn end(self: &Arc<Self>, child: Child, pipes: Vec<OwnedFd>) -> oneshot::Receiver<()> {
         let (tell, told) = oneshot::channel();
         let group = Pid::from_child(&child);
         signal(group, Signal::TERM);
-        let ending = Ending {
-            group,
-            child,
-            pipes,
-            grace: self.grace,
-        };
+        let ending = Ending { group, child, pipes, grace: self.grace };
         let active = Active::begin(self);
-        let thread = thread::Builder::new()
-            .name("reaper".to_owned())
-            .stack_size(STACK)
-            .spawn(move || {
-                ending.finish();
-                drop(active);
-                // Whoever asked may have gone: nothing to tell, then.
-                let _ = tell.send(());
-            });
+        let thread = thread::Builder::new().name("reaper".to_owned()).stack_size(STACK).spawn(move || {
+            ending.finish();
+            drop(active);
+            // Whoever asked may have gone: nothing to tell, then.
+            let _ = tell.send(());
+        });
         if thread.is_err() {
             // No thread to be had, hence no grace. The leader stays unreaped, so the number is still its own.
             kill(group);
@@ -85,9 +67,7 @@ impl Reaper {
     /// Waits until nothing is ending any more, at most `limit`; whether that came about. Blocks.
     pub(super) fn settle(&self, limit: Duration) -> bool {
         let active = self.active();
-        let waited = self
-            .changed
-            .wait_timeout_while(active, limit, |active| *active > 0);
+        let waited = self.changed.wait_timeout_while(active, limit, |active| *active > 0);
         let (active, _) = waited.unwrap_or_else(PoisonError::into_inner);
         *active == 0
     }
@@ -147,8 +127,7 @@ impl Ending {
 
     fn drain(&mut self) {
         let mut sink = vec![0; DRAIN];
-        self.pipes
-            .retain(|pipe| !matches!(rustix::io::read(pipe, &mut sink), Ok(0)));
+        self.pipes.retain(|pipe| !matches!(rustix::io::read(pipe, &mut sink), Ok(0)));
     }
 }
 
@@ -175,14 +154,8 @@ fn group_lives(group: Pid) -> bool {
         return false;
     };
     entries.flatten().any(|entry| {
-        let is_process = entry
-            .file_name()
-            .as_encoded_bytes()
-            .iter()
-            .all(u8::is_ascii_digit);
-        is_process
-            && fs::read_to_string(entry.path().join("stat"))
-                .is_ok_and(|stat| in_group(&stat, group))
+        let is_process = entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit);
+        is_process && fs::read_to_string(entry.path().join("stat")).is_ok_and(|stat| in_group(&stat, group))
     })
 }
 

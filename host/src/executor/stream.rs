@@ -55,13 +55,7 @@ pub(super) struct Clock {
 impl Clock {
     pub(super) fn start(begun: Instant, limit: Option<Duration>) -> Self {
         let deadline = limit.map(|limit| Box::pin(sleep(limit)));
-        Self {
-            begun,
-            spawn: begun.elapsed(),
-            limit,
-            deadline,
-            expired: false,
-        }
+        Self { begun, spawn: begun.elapsed(), limit, deadline, expired: false }
     }
 
     async fn expire(&mut self) {
@@ -80,12 +74,7 @@ enum Event {
 }
 
 impl RawStream {
-    pub(super) fn new(
-        command: &str,
-        running: Running,
-        [stdout, stderr]: [Receiver; 2],
-        clock: Clock,
-    ) -> Self {
+    pub(super) fn new(command: &str, running: Running, [stdout, stderr]: [Receiver; 2], clock: Clock) -> Self {
         Self {
             command: command.to_owned(),
             running,
@@ -141,29 +130,16 @@ impl RawStream {
 
     /// How long it took until now; after [`RawStream::exit`], until the end.
     pub(crate) fn timing(&self) -> Timing {
-        Timing {
-            spawn: self.clock.spawn,
-            total: self.clock.begun.elapsed(),
-        }
+        Timing { spawn: self.clock.spawn, total: self.clock.begun.elapsed() }
     }
 
     async fn event(&mut self) -> Event {
         let closed = self.pipes.iter().all(Option::is_none);
-        let spent = self
-            .after_end
-            .as_ref()
-            .is_some_and(|after| after.bytes_left == 0);
+        let spent = self.after_end.as_ref().is_some_and(|after| after.bytes_left == 0);
         if closed || spent || self.clock.expired {
             return Event::Quiet;
         }
-        let Self {
-            running,
-            pipes,
-            turn,
-            clock,
-            after_end,
-            ..
-        } = self;
+        let Self { running, pipes, turn, clock, after_end, .. } = self;
         let ended = after_end.is_some();
         tokio::select! {
             // The deadline first, that a flood can't hide it; then what was written, then the end.
@@ -219,9 +195,7 @@ impl RawStream {
 
     fn end(&mut self) {
         let held = self.pipes.iter_mut().filter_map(Option::take);
-        let held: Vec<OwnedFd> = held
-            .filter_map(|pipe| pipe.into_nonblocking_fd().ok())
-            .collect();
+        let held: Vec<OwnedFd> = held.filter_map(|pipe| pipe.into_nonblocking_fd().ok()).collect();
         if let Some(told) = self.running.end(held) {
             self.killed = Some(told);
         }
@@ -234,11 +208,7 @@ impl RawStream {
         }
         let after = self.clock.limit.unwrap_or_default();
         let partial = Box::new(Captured::with_cap(0));
-        ExecError::TimedOut {
-            command: self.command.clone(),
-            after,
-            partial,
-        }
+        ExecError::TimedOut { command: self.command.clone(), after, partial }
     }
 
     fn error(&self, source: io::Error) -> ExecError {
@@ -254,10 +224,7 @@ impl Drop for RawStream {
 
 impl AfterEnd {
     fn begin() -> Self {
-        Self {
-            linger: Box::pin(sleep(LINGER)),
-            bytes_left: LINGER_BYTES,
-        }
+        Self { linger: Box::pin(sleep(LINGER)), bytes_left: LINGER_BYTES }
     }
 }
 
@@ -298,8 +265,7 @@ async fn readable(pipes: &mut [Option<Receiver>; 2], turn: Source) -> Source {
 
 fn is_ready(pipe: &Option<Receiver>, context: &mut Context<'_>) -> bool {
     // An error counts as ready: reading will tell.
-    pipe.as_ref()
-        .is_some_and(|pipe| pipe.poll_read_ready(context).is_ready())
+    pipe.as_ref().is_some_and(|pipe| pipe.poll_read_ready(context).is_ready())
 }
 
 /// Reads what is there into a buffer of that size: an idle stream holds none.

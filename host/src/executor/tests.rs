@@ -12,12 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 fn program(path: &str, wrapper: bool) -> Arc<CheckedProgram> {
-    let grant = ProgramGrant {
-        name: "tool".to_owned(),
-        search: vec![path.into()],
-        wrapper,
-        sha256: None,
-    };
+    let grant = ProgramGrant { name: "tool".to_owned(), search: vec![path.into()], wrapper, sha256: None };
     Arc::new(CheckedProgram::resolve(&grant).unwrap())
 }
 
@@ -35,10 +30,7 @@ pub(super) fn text(output: &Captured, source: Source) -> String {
 }
 
 async fn stdout(permit: &Permit) -> String {
-    text(
-        Executor::default().run(permit).await.unwrap().expose(),
-        Source::Stdout,
-    )
+    text(Executor::default().run(permit).await.unwrap().expose(), Source::Stdout)
 }
 
 pub(super) async fn first_number(stream: &mut RawStream) -> Pid {
@@ -49,8 +41,7 @@ pub(super) async fn first_number(stream: &mut RawStream) -> Pid {
 
 pub(super) fn alive(pid: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).unwrap_or_default();
-    stat.rsplit_once(") ")
-        .is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
 pub(super) fn end_of(pid: Pid) {
@@ -59,17 +50,12 @@ pub(super) fn end_of(pid: Pid) {
 
 #[tokio::test]
 async fn runs_to_completion_with_both_streams_apart() {
-    let output = Executor::default()
-        .run(&shell("echo out; echo err >&2; exit 42"))
-        .await
-        .unwrap();
+    let output = Executor::default().run(&shell("echo out; echo err >&2; exit 42")).await.unwrap();
     assert_eq!(text(output.expose(), Source::Stdout), "out\n");
     assert_eq!(text(output.expose(), Source::Stderr), "err\n");
     assert_eq!(output.exit(), Exit::Code(42));
     assert!(!output.truncated());
-    assert!(
-        output.timing().spawn > Duration::ZERO && output.timing().spawn <= output.timing().total
-    );
+    assert!(output.timing().spawn > Duration::ZERO && output.timing().spawn <= output.timing().total);
 }
 
 #[tokio::test]
@@ -81,65 +67,35 @@ async fn tells_a_signal_from_a_status() {
 
 #[tokio::test]
 async fn argv_begins_with_the_checked_path_and_is_handed_over_word_for_word() {
-    let words = [
-        "-c",
-        "printf '[%s]' \"$0\" \"$@\"",
-        "zero",
-        "a b",
-        "*",
-        "$(id)",
-        "-x",
-        "",
-    ];
-    assert_eq!(
-        stdout(&permit("/bin/sh", &words)).await,
-        "[zero][a b][*][$(id)][-x][]"
-    );
+    let words = ["-c", "printf '[%s]' \"$0\" \"$@\"", "zero", "a b", "*", "$(id)", "-x", ""];
+    assert_eq!(stdout(&permit("/bin/sh", &words)).await, "[zero][a b][*][$(id)][-x][]");
     let real = Path::new("/bin/sh").canonicalize().unwrap();
-    assert_eq!(
-        stdout(&shell("echo $0")).await,
-        format!("{}\n", real.display())
-    );
+    assert_eq!(stdout(&shell("echo $0")).await, format!("{}\n", real.display()));
 }
 
 #[tokio::test]
 async fn executes_the_file_that_was_checked() {
     let real = Path::new("/bin/sh").canonicalize().unwrap();
-    assert_eq!(
-        stdout(&shell("readlink /proc/$$/exe")).await,
-        format!("{}\n", real.display())
-    );
-    assert_eq!(
-        program("/bin/sh", false).inode().1,
-        fs::metadata(real).unwrap().ino()
-    );
+    assert_eq!(stdout(&shell("readlink /proc/$$/exe")).await, format!("{}\n", real.display()));
+    assert_eq!(program("/bin/sh", false).inode().1, fs::metadata(real).unwrap().ino());
 }
 
 #[tokio::test]
 async fn the_environment_is_the_permits_and_nothing_else() {
     let mut permit = permit("/usr/bin/env", &[]);
     permit.for_test_parts().environment.push(("TOKEN".to_owned(), EnvValue::secret("a=b\nc")));
-    assert_eq!(
-        stdout(&permit).await,
-        format!("LC_ALL=C\nPATH={}\nTOKEN=a=b\nc\n", environment::PATH)
-    );
+    assert_eq!(stdout(&permit).await, format!("LC_ALL=C\nPATH={}\nTOKEN=a=b\nc\n", environment::PATH));
     permit.for_test_parts().environment.clear();
     assert_eq!(stdout(&permit).await, "");
 }
 
 #[tokio::test]
-#[allow(
-    clippy::await_holding_lock,
-    reason = "each test has a runtime of its own"
-)]
+#[allow(clippy::await_holding_lock, reason = "each test has a runtime of its own")]
 async fn a_child_has_three_descriptors_an_empty_input_and_the_root_folder() {
     let _alone = environment::tests::DESCRIPTORS.lock().unwrap();
     close_inherited(&[]).unwrap();
     // Another process looks: the shell itself would hold the folder open while it lists it.
-    assert_eq!(
-        stdout(&shell("ls /proc/$$/fd; cat; pwd")).await,
-        "0\n1\n2\n/\n"
-    );
+    assert_eq!(stdout(&shell("ls /proc/$$/fd; cat; pwd")).await, "0\n1\n2\n/\n");
 }
 
 #[tokio::test]
@@ -149,10 +105,7 @@ async fn keeps_the_cap_of_a_flood_and_reads_the_rest() {
     let output = Executor::default().run(&permit).await.unwrap();
     let captured = output.expose();
     for (source, size) in [(Source::Stdout, 5_000_000), (Source::Stderr, 3_000_000)] {
-        assert_eq!(
-            (captured.expose(source).len(), captured.dropped(source)),
-            (1000, size - 1000)
-        );
+        assert_eq!((captured.expose(source).len(), captured.dropped(source)), (1000, size - 1000));
     }
     assert!(output.truncated());
     assert_eq!(output.exit(), Exit::Code(3));
@@ -161,46 +114,26 @@ async fn keeps_the_cap_of_a_flood_and_reads_the_rest() {
 #[tokio::test]
 async fn a_straggler_that_keeps_the_pipe_open_does_not_hold_up_the_end_and_lives() {
     let begun = Instant::now();
-    let output = Executor::default()
-        .run(&shell("sleep 300 & echo $!; exit 7"))
-        .await
-        .unwrap();
+    let output = Executor::default().run(&shell("sleep 300 & echo $!; exit 7")).await.unwrap();
     assert!(begun.elapsed() < 2 * SECOND);
     assert_eq!(output.exit(), Exit::Code(7));
-    let straggler = Pid::from_raw(
-        text(output.expose(), Source::Stdout)
-            .trim()
-            .parse()
-            .unwrap(),
-    )
-    .unwrap();
+    let straggler = Pid::from_raw(text(output.expose(), Source::Stdout).trim().parse().unwrap()).unwrap();
     assert!(alive(straggler));
     end_of(straggler);
 }
 
 #[tokio::test]
 async fn a_straggler_that_floods_after_the_end_does_not_hold_it_up_either() {
-    let output = Executor::default()
-        .run(&shell("cat /dev/zero & echo $! >&2; exit 0"))
-        .await
-        .unwrap();
+    let output = Executor::default().run(&shell("cat /dev/zero & echo $! >&2; exit 0")).await.unwrap();
     assert_eq!(output.exit(), Exit::Code(0));
-    let straggler = Pid::from_raw(
-        text(output.expose(), Source::Stderr)
-            .trim()
-            .parse()
-            .unwrap(),
-    )
-    .unwrap();
+    let straggler = Pid::from_raw(text(output.expose(), Source::Stderr).trim().parse().unwrap()).unwrap();
     // Its pipe is gone: it ends by itself, unless it is slow to notice.
     let _ = kill_process(straggler, Signal::KILL);
 }
 
 #[tokio::test]
 async fn everything_written_before_the_end_is_read() {
-    let mut stream = Executor::default()
-        .stream(&shell("head -c 60000 /dev/zero; sleep 300 & echo $! >&2"))
-        .unwrap();
+    let mut stream = Executor::default().stream(&shell("head -c 60000 /dev/zero; sleep 300 & echo $! >&2")).unwrap();
     tokio::time::sleep(SECOND / 2).await;
     let (mut size, mut straggler) = (0, String::new());
     while let Some(chunk) = stream.next().await {
@@ -216,28 +149,20 @@ async fn everything_written_before_the_end_is_read() {
 
 #[tokio::test]
 async fn two_busy_streams_take_turns_in_bounded_pieces() {
-    let mut stream = Executor::default()
-        .stream(&shell("cat /dev/zero >&2 & exec cat /dev/zero"))
-        .unwrap();
+    let mut stream = Executor::default().stream(&shell("cat /dev/zero >&2 & exec cat /dev/zero")).unwrap();
     let (mut out, mut err) = (0, 0);
     for _ in 0..40 {
         tokio::time::sleep(Duration::from_millis(5)).await;
         let chunk = stream.next().await.unwrap();
         assert!(chunk.expose().len() <= stream::CHUNK);
-        *(if chunk.source() == Source::Stdout {
-            &mut out
-        } else {
-            &mut err
-        }) += 1;
+        *(if chunk.source() == Source::Stdout { &mut out } else { &mut err }) += 1;
     }
     assert!(out >= 15 && err >= 15, "{out} {err}");
 }
 
 #[tokio::test]
 async fn a_stream_can_be_waited_for_without_reading_it() {
-    let mut stream = Executor::default()
-        .stream(&shell("head -c 1000000 /dev/zero; exit 9"))
-        .unwrap();
+    let mut stream = Executor::default().stream(&shell("head -c 1000000 /dev/zero; exit 9")).unwrap();
     assert_eq!(stream.exit().await.unwrap(), Exit::Code(9));
 }
 
@@ -249,17 +174,12 @@ async fn a_stream_ends_at_its_time_out_and_says_so() {
     assert_eq!(stream.next().await.unwrap().expose(), b"a\n");
     assert!(stream.next().await.is_none());
     assert!(stream.next().await.is_none());
-    assert!(matches!(
-        stream.exit().await,
-        Err(ExecError::TimedOut { .. })
-    ));
+    assert!(matches!(stream.exit().await, Err(ExecError::TimedOut { .. })));
 }
 
 #[tokio::test]
 async fn a_waiting_stream_loses_nothing_when_the_wait_is_cancelled() {
-    let mut stream = Executor::default()
-        .stream(&shell("for i in 1 2 3; do sleep 0.1; echo $i; done"))
-        .unwrap();
+    let mut stream = Executor::default().stream(&shell("for i in 1 2 3; do sleep 0.1; echo $i; done")).unwrap();
     let mut seen = Vec::new();
     let end = Instant::now() + 5 * SECOND;
     while Instant::now() < end {
@@ -276,21 +196,12 @@ async fn a_waiting_stream_loses_nothing_when_the_wait_is_cancelled() {
 #[tokio::test]
 async fn refuses_what_cannot_be_handed_over() {
     let executor = Executor::default();
-    let error = executor
-        .run(&permit("/bin/sh", &["-c", "a\0b"]))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "command `test`: argument 2 holds a NUL byte"
-    );
+    let error = executor.run(&permit("/bin/sh", &["-c", "a\0b"])).await.unwrap_err();
+    assert_eq!(error.to_string(), "command `test`: argument 2 holds a NUL byte");
     let mut twice = shell("true");
     twice.for_test_parts().environment.push(("PATH".to_owned(), EnvValue::plain("/elsewhere")));
     let error = executor.run(&twice).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "command `test`: environment variable `PATH` is set twice"
-    );
+    assert_eq!(error.to_string(), "command `test`: environment variable `PATH` is set twice");
 }
 
 #[tokio::test]
@@ -302,13 +213,7 @@ async fn a_program_that_changed_is_not_started() {
     sleep(Duration::from_millis(20));
     fs::copy("/bin/false", &tool).unwrap();
     let error = Executor::default().run(&permit).await.unwrap_err();
-    assert!(matches!(
-        error,
-        ExecError::Failed {
-            source: Failure::Program(ProgramError::Changed { .. }),
-            ..
-        }
-    ));
+    assert!(matches!(error, ExecError::Failed { source: Failure::Program(ProgramError::Changed { .. }), .. }));
 }
 
 #[tokio::test]
@@ -317,14 +222,7 @@ async fn a_granted_wrapper_runs_by_its_path() {
     let tool = dir.path().join("tool");
     // Written by another process: a descriptor open for writing in a sibling of ours would make it "busy".
     let write = "printf '#!/bin/sh\\necho \"wrapped $1\"\\n' > \"$1\"; chmod 755 \"$1\"";
-    assert!(
-        Command::new("/bin/sh")
-            .args(["-c", write, "sh"])
-            .arg(&tool)
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("/bin/sh").args(["-c", write, "sh"]).arg(&tool).status().unwrap().success());
     let mut permit = permit("/bin/sh", &["word"]);
     *permit.for_test_parts().program = program(tool.to_str().unwrap(), true);
     assert_eq!(stdout(&permit).await, "wrapped word\n");
@@ -332,10 +230,7 @@ async fn a_granted_wrapper_runs_by_its_path() {
 
 #[test]
 fn outside_a_runtime_nothing_is_started() {
-    assert!(matches!(
-        Executor::default().stream(&shell("true")),
-        Err(ExecError::NoRuntime)
-    ));
+    assert!(matches!(Executor::default().stream(&shell("true")), Err(ExecError::NoRuntime)));
 }
 
 #[tokio::test]
@@ -350,9 +245,7 @@ async fn errors_show_no_output() {
 async fn two_hundred_followed_streams_at_once() {
     let executor = Executor::default();
     let follow = shell("echo ready; exec sleep 300");
-    let mut streams: Vec<_> = (0..200)
-        .map(|_| executor.stream(&follow).unwrap())
-        .collect();
+    let mut streams: Vec<_> = (0..200).map(|_| executor.stream(&follow).unwrap()).collect();
     for stream in &mut streams {
         assert_eq!(stream.next().await.unwrap().expose(), b"ready\n");
     }

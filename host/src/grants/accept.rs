@@ -13,8 +13,22 @@ const NETWORK_MODES: [&str; 11] =
     ["bridge", "container", "default", "host", "ingress", "none", "ns", "nat", "pasta", "private", "slirp4netns"];
 
 const ULIMITS: [&str; 16] = [
-    "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
-    "rttime", "sigpending", "stack",
+    "as",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
 ];
 
 /// Rules that bind the fields of one value to each other.
@@ -85,7 +99,9 @@ pub(super) fn positive(text: &str) -> bool {
 
 pub(super) fn capability(text: &str) -> bool {
     let name = text.strip_prefix("CAP_").unwrap_or(text);
-    name.len() > 1 && name.starts_with(|c: char| c.is_ascii_uppercase()) && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+    name.len() > 1
+        && name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
 }
 
 pub(super) fn cores(text: &str) -> bool {
@@ -159,7 +175,10 @@ pub(super) fn inside_path(text: &str) -> bool {
 }
 
 pub(super) fn label_key(text: &str) -> bool {
-    !text.is_empty() && !text.starts_with('-') && made_of(text, "._/-") && !text.to_ascii_lowercase().starts_with("io.portreeve.")
+    !text.is_empty()
+        && !text.starts_with('-')
+        && made_of(text, "._/-")
+        && !text.to_ascii_lowercase().starts_with("io.portreeve.")
 }
 
 pub(super) fn line(text: &str) -> bool {
@@ -194,7 +213,8 @@ pub(super) fn protocol(text: &str) -> bool {
 
 pub(super) fn restart(text: &str) -> bool {
     let times = |text: &str| positive(text) && text.len() <= 9;
-    matches!(text, "no" | "always" | "unless-stopped" | "on-failure") || text.strip_prefix("on-failure:").is_some_and(times)
+    matches!(text, "no" | "always" | "unless-stopped" | "on-failure")
+        || text.strip_prefix("on-failure:").is_some_and(times)
 }
 
 pub(super) fn runtime(text: &str) -> bool {
@@ -242,7 +262,8 @@ fn epoch(text: &str) -> bool {
 
 fn span(text: &str) -> bool {
     let parts: Vec<&str> = text.split_inclusive(['h', 'm', 's']).collect();
-    let part = |part: &&str| part.strip_suffix(['h', 'm', 's']).is_some_and(|number| digits(number) && number.len() <= 9);
+    let part =
+        |part: &&str| part.strip_suffix(['h', 'm', 's']).is_some_and(|number| digits(number) && number.len() <= 9);
     (1..=3).contains(&parts.len()) && parts.iter().all(part)
 }
 

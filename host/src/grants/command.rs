@@ -172,10 +172,16 @@ impl Command {
 
     fn check(&self, section: &Section<'_>) -> Result<(), GrantsError> {
         if self.effect == Effect::Create && self.object.is_owned() && !self.template.needs(Slot::OwnerLabel) {
-            return Err(section.error(format!("`{}` creates a {} without {{owner.label}}", self.name, self.object.as_str())));
+            return Err(section.error(format!(
+                "`{}` creates a {} without {{owner.label}}",
+                self.name,
+                self.object.as_str()
+            )));
         }
         if self.effect != Effect::Read && !self.for_backends {
-            return Err(section.error(format!("`{}` has a slot of evidence commands, and their effect is read", self.name)));
+            return Err(
+                section.error(format!("`{}` has a slot of evidence commands, and their effect is read", self.name))
+            );
         }
         Ok(())
     }
@@ -270,7 +276,12 @@ fn template(argv: Entry<'_>, programs: &[ProgramGrant]) -> Result<Template, Gran
     Ok(template)
 }
 
-fn check_program(argv: Entry<'_>, first: Option<Entry<'_>>, template: &Template, programs: &[ProgramGrant]) -> Result<(), GrantsError> {
+fn check_program(
+    argv: Entry<'_>,
+    first: Option<Entry<'_>>,
+    template: &Template,
+    programs: &[ProgramGrant],
+) -> Result<(), GrantsError> {
     let first = first.ok_or_else(|| argv.error("`argv` is empty: it begins with a program of [programs]"))?;
     let names = || programs.iter().map(ProgramGrant::name);
     let is_word = first.is_text() && template.elements.first().is_some_and(|element| element.fixed().is_some());

@@ -132,7 +132,11 @@ pub(super) fn of_command(template: &Template, effect: Effect) -> Vec<Danger> {
     let elements = &template.elements;
     let pairs = elements.iter().zip(elements.iter().skip(1).map(Some).chain([None]));
     let reads_all = |element: &Element| effect == Effect::Read && ALL.contains(&element.text.as_str());
-    pairs.skip(1).filter(|(element, _)| !reads_all(element)).filter_map(|(element, next)| of_element(element, next)).collect()
+    pairs
+        .skip(1)
+        .filter(|(element, _)| !reads_all(element))
+        .filter_map(|(element, next)| of_element(element, next))
+        .collect()
 }
 
 fn of_element(element: &Element, next: Option<&Element>) -> Option<Danger> {
@@ -141,7 +145,9 @@ fn of_element(element: &Element, next: Option<&Element>) -> Option<Danger> {
     }
     let alone = element.fixed_start();
     let whole = with_value(element, next);
-    let (_, _, why) = LIST.iter().find(|(how, text, _)| fits(*how, text, alone) || whole.as_ref().is_some_and(|it| fits(*how, text, it)))?;
+    let (_, _, why) = LIST
+        .iter()
+        .find(|(how, text, _)| fits(*how, text, alone) || whole.as_ref().is_some_and(|it| fits(*how, text, it)))?;
     Some(Danger { token: whole.unwrap_or_else(|| element.to_string()), why })
 }
 

@@ -56,7 +56,9 @@ fn presence(section: &Section<'_>) -> Result<Presence, GrantsError> {
 fn repeated(entry: Entry<'_>, slot: Slot) -> Result<Presence, GrantsError> {
     match slot.shape() {
         Shape::Repeated => Ok(Presence::Each(slot)),
-        Shape::Scalar | Shape::Flag => Err(entry.error(format!("`{slot}` does not repeat: it goes with `when`, not with `each`"))),
+        Shape::Scalar | Shape::Flag => {
+            Err(entry.error(format!("`{slot}` does not repeat: it goes with `when`, not with `each`")))
+        }
     }
 }
 
@@ -125,7 +127,9 @@ fn field_hole(entry: Entry<'_>, slot: Slot, name: &str) -> Result<Piece, GrantsE
     let field = fields().find(|field| field.name() == name);
     field.map(|field| Piece::Hole(slot, field)).ok_or_else(|| {
         let all = fields().map(Field::name).collect::<Vec<_>>().join(", ");
-        entry.error(format!("`{slot}` has no field `{name}` to render: it has {all}")).near(name, fields().map(Field::name))
+        entry
+            .error(format!("`{slot}` has no field `{name}` to render: it has {all}"))
+            .near(name, fields().map(Field::name))
     })
 }
 
@@ -133,7 +137,9 @@ fn scalar_hole(entry: Entry<'_>, name: &str) -> Result<Piece, GrantsError> {
     let slot = Slot::by_name(name).ok_or_else(|| unknown_slot(entry, name))?;
     match (slot.shape(), slot.fields()) {
         (Shape::Scalar, [field]) => Ok(Piece::Hole(slot, field)),
-        (Shape::Flag, _) => Err(entry.error(format!("`{slot}` is a flag and has no value: {{ token = \"…\", when = \"{slot}\" }}"))),
+        (Shape::Flag, _) => {
+            Err(entry.error(format!("`{slot}` is a flag and has no value: {{ token = \"…\", when = \"{slot}\" }}")))
+        }
         _ => Err(entry.error(format!("`{slot}` repeats: {{ each = \"{slot}\", token = \"…\" }}"))),
     }
 }
@@ -206,9 +212,8 @@ fn check_pair(entry: Entry<'_>, pair: &[Piece]) -> Result<(), GrantsError> {
         [Piece::Hole(one, _), Piece::Hole(other, _)] => {
             Err(entry.error(format!("nothing stands between `{one}` and `{other}`: their values would run together")))
         }
-        [Piece::Hole(slot, _), Piece::Text(text)] if !text.starts_with(separates) => {
-            Err(entry.error(format!("what follows `{slot}` in the token must begin with a mark such as `:`, `,`, `=` or `/`")))
-        }
+        [Piece::Hole(slot, _), Piece::Text(text)] if !text.starts_with(separates) => Err(entry
+            .error(format!("what follows `{slot}` in the token must begin with a mark such as `:`, `,`, `=` or `/`"))),
         _ => Ok(()),
     }
 }

@@ -134,7 +134,8 @@ impl EvidenceGrant {
             volume: object("volume")?,
             pod: object("pod")?,
             network: object("network")?,
-            manifest: part("manifest")?.map_or(Ok(ManifestEvidence::default()), |section| manifest(section, commands))?,
+            manifest: part("manifest")?
+                .map_or(Ok(ManifestEvidence::default()), |section| manifest(section, commands))?,
         })
     }
 

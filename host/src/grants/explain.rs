@@ -85,15 +85,16 @@ impl Grants {
 
     fn attempt(&self, command: &Command, argv: &[String], variables: &Variables) -> Result<Bindings, Attempt> {
         let template = command.template();
-        let found = template.search(argv).map_err(|difference| Attempt {
-            index: difference.index,
-            expected: difference.expected.join(" or "),
-        })?;
+        let found = template
+            .search(argv)
+            .map_err(|difference| Attempt { index: difference.index, expected: difference.expected.join(" or ") })?;
         let bindings = found.into_bindings();
         self.check_host_facts(&bindings, argv, variables)?;
         match template.render(&with_unrendered(&bindings)) {
             Ok(rendered) if rendered == argv => Ok(bindings),
-            Ok(rendered) => Err(Attempt::at(rendered.iter().zip(argv).take_while(|(a, b)| a == b).count(), "another spelling")),
+            Ok(rendered) => {
+                Err(Attempt::at(rendered.iter().zip(argv).take_while(|(a, b)| a == b).count(), "another spelling"))
+            }
             Err(error) => Err(Attempt::at(holding(argv, &error.value), &error.remedy)),
         }
     }
@@ -110,7 +111,9 @@ impl Grants {
     }
 
     fn grants_runtime(&self, text: &str) -> bool {
-        self.runtimes().iter().any(|runtime| runtime.name() == text || runtime.search().iter().any(|path| path.as_os_str() == text))
+        self.runtimes()
+            .iter()
+            .any(|runtime| runtime.name() == text || runtime.search().iter().any(|path| path.as_os_str() == text))
     }
 
     fn grants_endpoint(&self, text: &str, variables: &Variables) -> bool {
@@ -155,7 +158,8 @@ fn completed(slot: Slot, value: &super::Binding) -> super::Binding {
 }
 
 fn unreachable_explanation(nearest: Option<(Attempt, &Command)>, argv: &[String]) -> Explanation {
-    let (attempt, command) = nearest.map_or_else(|| (Attempt::at(0, "a granted command"), None), |(attempt, command)| (attempt, Some(command)));
+    let (attempt, command) = nearest
+        .map_or_else(|| (Attempt::at(0, "a granted command"), None), |(attempt, command)| (attempt, Some(command)));
     // not even the program fits: no command is nearer than another
     let command = command.filter(|_| attempt.index > 0);
     let expected = if command.is_some() { attempt.expected } else { "a granted program".to_owned() };

@@ -197,17 +197,41 @@ mod tests {
     fn known_texts() {
         use Grammar as G;
         let cases: &[(Grammar, &[&str], &[&str])] = &[
-            (G::Address, &["127.0.0.1", "[::1]"], &["::1", "0177.0.0.1", "127.1", "[::1", "[fe80::1%eth0]", "localhost"]),
-            (G::Gpu, &["all", "0", "0:1", "MIG-00000000-0000-0000-0000-000000000000"], &["", "00", "nvidia0", "0,1", "GPU-"]),
-            (G::HostPath, &["/srv/a b"], &["/", "//srv", "/srv/", "/srv/../etc", "srv", "/a/portreeve-secrets/b", "/a\n"]),
-            (G::SecretPath, &["/run/portreeve-secrets/a/b"], &["/run/a", "/portreeve-secrets", "/portreeve-secrets/.."]),
-            (G::ImageReference, &["docker.io/library/a:1", "localhost:5000/a:1"], &["a", "alpine:latest", "dir:/a", "a/b", "docker.io/a@md5:00"]),
+            (
+                G::Address,
+                &["127.0.0.1", "[::1]"],
+                &["::1", "0177.0.0.1", "127.1", "[::1", "[fe80::1%eth0]", "localhost"],
+            ),
+            (
+                G::Gpu,
+                &["all", "0", "0:1", "MIG-00000000-0000-0000-0000-000000000000"],
+                &["", "00", "nvidia0", "0,1", "GPU-"],
+            ),
+            (
+                G::HostPath,
+                &["/srv/a b"],
+                &["/", "//srv", "/srv/", "/srv/../etc", "srv", "/a/portreeve-secrets/b", "/a\n"],
+            ),
+            (
+                G::SecretPath,
+                &["/run/portreeve-secrets/a/b"],
+                &["/run/a", "/portreeve-secrets", "/portreeve-secrets/.."],
+            ),
+            (
+                G::ImageReference,
+                &["docker.io/library/a:1", "localhost:5000/a:1"],
+                &["a", "alpine:latest", "dir:/a", "a/b", "docker.io/a@md5:00"],
+            ),
             (G::LabelKey, &["team", "org.example/x"], &["", "-x", "io.portreeve.owner", "IO.Portreeve.x", "a=b"]),
             (G::EnvName, &["A", "discovery.type"], &["KEY*", "A=", "", "1A", "-A"]),
             (G::SecretName, &["API_KEY"], &["DOCKER_HOST", "LD_PRELOAD", "http_proxy", "KEY*"]),
             (G::NetworkName, &["mine"], &["host", "none", "bridge", "container:x", "ns:/proc/1/ns/net"]),
             (G::Seconds, &["0", "3600"], &["3601", "86400", "-1", "01", "", "1s"]),
-            (G::Endpoint, &["unix:///run/docker.sock"], &["tcp://1.2.3.4:2375", "unix://run/x", "unix:///run/../x", "ssh://a"]),
+            (
+                G::Endpoint,
+                &["unix:///run/docker.sock"],
+                &["tcp://1.2.3.4:2375", "unix://run/x", "unix:///run/../x", "ssh://a"],
+            ),
             (G::Entrypoint, &["/bin/sh", "tini"], &["", "-c", "[\"sh\"]", "a\nb"]),
             (G::Restart, &["on-failure:3"], &["on-failure:", "on-failure:0", "sometimes"]),
             (G::Time, &["2026-01-01T00:00:00Z", "1700000000.5", "1h30m"], &["now", "-5m", "2026-01-01"]),

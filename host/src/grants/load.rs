@@ -10,8 +10,10 @@ use super::program::{EndpointGrant, ProgramGrant, RuntimeGrant};
 use super::reader::{Entry, Section, Source};
 use super::{Example, Grants, Wasi};
 
-const KEYS: [&str; 11] =
-    ["backend", "wasi", "programs", "endpoint", "runtimes", "commands", "evidence", "devices", "probes", "limits", "examples"];
+const KEYS: [&str; 11] = [
+    "backend", "wasi", "programs", "endpoint", "runtimes", "commands", "evidence", "devices", "probes", "limits",
+    "examples",
+];
 
 /// The most bytes of a file. The largest shipped one has a thirtieth of it.
 const SIZE_MAX: usize = 512 * 1024;
@@ -35,7 +37,9 @@ fn read(root: &Section<'_>, file: &str) -> Result<Grants, GrantsError> {
     let grants = Grants {
         file: file.to_owned(),
         backend: backend(root.need("backend")?)?,
-        wasi: root.get("wasi").map_or(Ok(Wasi::None), |entry| entry.choice(&[("none", Wasi::None), ("inert", Wasi::Inert)]))?,
+        wasi: root
+            .get("wasi")
+            .map_or(Ok(Wasi::None), |entry| entry.choice(&[("none", Wasi::None), ("inert", Wasi::Inert)]))?,
         endpoint: part(root, "endpoint", EndpointGrant::read)?,
         runtimes: runtimes(root)?,
         evidence: part(root, "evidence", |section| EvidenceGrant::read(section, &commands))?.unwrap_or_default(),
@@ -50,18 +54,30 @@ fn read(root: &Section<'_>, file: &str) -> Result<Grants, GrantsError> {
     Ok(grants)
 }
 
-fn all<'a, T>(root: &Section<'a>, key: &str, read: impl Fn(Section<'a>) -> Result<T, GrantsError>) -> Result<Vec<T>, GrantsError> {
+fn all<'a, T>(
+    root: &Section<'a>,
+    key: &str,
+    read: impl Fn(Section<'a>) -> Result<T, GrantsError>,
+) -> Result<Vec<T>, GrantsError> {
     root.sections(key)?.into_iter().map(read).collect()
 }
 
-fn part<'a, T>(root: &Section<'a>, key: &str, read: impl Fn(Section<'a>) -> Result<T, GrantsError>) -> Result<Option<T>, GrantsError> {
+fn part<'a, T>(
+    root: &Section<'a>,
+    key: &str,
+    read: impl Fn(Section<'a>) -> Result<T, GrantsError>,
+) -> Result<Option<T>, GrantsError> {
     root.get(key).map(|entry| read(entry.section()?)).transpose()
 }
 
 fn backend(entry: Entry<'_>) -> Result<String, GrantsError> {
     let name = entry.text()?;
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if !name.is_empty() && name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(fits) {
+    if !name.is_empty()
+        && name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(fits)
+    {
         return Ok(name.to_owned());
     }
     Err(entry.error("a backend's name is of lower-case letters, digits and `-`, beginning with a letter"))
@@ -93,7 +109,8 @@ fn device(entry: Entry<'_>) -> Result<String, GrantsError> {
     if text.starts_with("/dev/") && text.chars().all(fits) && parts_are_names {
         return Ok(text.to_owned());
     }
-    Err(entry.error(format!("{text:?} is not a pattern such as /dev/nvidia[0-9]*: below /dev, and no part is `*` alone")))
+    Err(entry
+        .error(format!("{text:?} is not a pattern such as /dev/nvidia[0-9]*: below /dev, and no part is `*` alone")))
 }
 
 /// Each example, and where it stands.

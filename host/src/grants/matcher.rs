@@ -23,7 +23,8 @@ pub(super) struct Patterns;
 impl Patterns {
     /// Whether the whole text matches the kind's pattern, within its length.
     pub(super) fn is_match(kind: Grammar, text: &str) -> bool {
-        static COMPILED: [OnceLock<Option<Regex>>; Grammar::ALL.len()] = [const { OnceLock::new() }; Grammar::ALL.len()];
+        static COMPILED: [OnceLock<Option<Regex>>; Grammar::ALL.len()] =
+            [const { OnceLock::new() }; Grammar::ALL.len()];
         let cell = Grammar::ALL.iter().position(|other| *other == kind).and_then(|at| COMPILED.get(at));
         let regex = cell.and_then(|cell| cell.get_or_init(|| Self::compile(kind)).as_ref());
         text.len() <= kind.longest() && regex.is_some_and(|regex| regex.is_match(text))
@@ -75,7 +76,8 @@ impl Template {
         if argv.len() > TOKENS_MAX {
             return Err(Difference { index: TOKENS_MAX, expected: vec!["the end of the command line".to_owned()] });
         }
-        let mut search = Search { elements: &self.elements, argv, seen: HashSet::new(), trail: Vec::new(), furthest: 0 };
+        let mut search =
+            Search { elements: &self.elements, argv, seen: HashSet::new(), trail: Vec::new(), furthest: 0 };
         if search.run() {
             return Ok(Recognition { bindings: search.trail.into_iter().collect() });
         }
@@ -141,8 +143,12 @@ fn read_token(element: &Element, token: &str) -> Option<Vec<(Slot, Binding)>> {
     }
     match (element.presence, element.join) {
         (Presence::Each(slot), Some(mark)) => read_joined(element, slot, mark, token),
-        (Presence::Each(slot), None) => read_fields(element, slot, &element.text, token).map(|value| vec![(slot, value)]),
-        (Presence::When(slot), _) if slot.fields().is_empty() => (element.text == token).then(|| vec![(slot, Binding::flag())]),
+        (Presence::Each(slot), None) => {
+            read_fields(element, slot, &element.text, token).map(|value| vec![(slot, value)])
+        }
+        (Presence::When(slot), _) if slot.fields().is_empty() => {
+            (element.text == token).then(|| vec![(slot, Binding::flag())])
+        }
         (Presence::Always | Presence::When(_), _) => read_scalars(element, token),
     }
 }
@@ -237,7 +243,8 @@ fn is_a_mode(text: &str) -> bool {
 
 fn is_no_address(text: &str) -> bool {
     let bare = text.trim_start_matches('[').trim_end_matches(']');
-    bare.parse::<std::net::IpAddr>().map_or(true, |address| address.to_string() != bare || address.is_ipv6() != text.starts_with('['))
+    bare.parse::<std::net::IpAddr>()
+        .map_or(true, |address| address.to_string() != bare || address.is_ipv6() != text.starts_with('['))
 }
 
 /// A limit of nofile or nproc with one value for both is the host's slot.

@@ -1,8 +1,8 @@
 //! Request ∩ grant: what a backend asks for, within what the operator allows.
 
+use super::Grants;
 use super::command::Command;
 use super::error::GrantsError;
-use super::Grants;
 
 /// Why a command does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -75,14 +75,20 @@ fn variable(entry: Entry<'_>) -> Result<String, GrantsError> {
         return Err(entry.error(format!("{name:?} is not the name of a variable; there are no wildcards")));
     }
     if is_the_hosts(name) {
-        return Err(entry.error(format!("`{name}` is never passed on: the host sets PATH and LC_ALL, and nothing sets LD_…")));
+        return Err(
+            entry.error(format!("`{name}` is never passed on: the host sets PATH and LC_ALL, and nothing sets LD_…"))
+        );
     }
     Ok(name.to_owned())
 }
 
 fn sha256(entry: Entry<'_>) -> Result<String, GrantsError> {
     let text = entry.text()?;
-    if accept::id(text) { Ok(text.to_owned()) } else { Err(entry.error("`sha256` is 64 hexadecimal digits, lower case")) }
+    if accept::id(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(entry.error("`sha256` is 64 hexadecimal digits, lower case"))
+    }
 }
 
 /// One or more absolute paths without `.` and `..`.
@@ -129,7 +135,9 @@ fn socket(entry: Entry<'_>) -> Result<String, GrantsError> {
     if accept::endpoint(&format!("unix://{path}")) {
         return Ok(text.to_owned());
     }
-    Err(entry.error(format!("{text:?} is not the absolute path of a socket; it may begin with {{XDG_RUNTIME_DIR}} or {{HOME}}")))
+    Err(entry.error(format!(
+        "{text:?} is not the absolute path of a socket; it may begin with {{XDG_RUNTIME_DIR}} or {{HOME}}"
+    )))
 }
 
 /// How a machine groups processes (cgroups(7)).
@@ -162,7 +170,12 @@ impl RuntimeGrant {
         Ok(Self {
             name: name.text()?.to_owned(),
             search: absolute_paths(section.need("search")?)?,
-            cgroups: section.need("cgroups")?.list()?.iter().map(|entry| entry.choice(&words)).collect::<Result<_, _>>()?,
+            cgroups: section
+                .need("cgroups")?
+                .list()?
+                .iter()
+                .map(|entry| entry.choice(&words))
+                .collect::<Result<_, _>>()?,
         })
     }
 

@@ -143,7 +143,8 @@ impl<'a> Entry<'a> {
 
     pub(super) fn number(&self) -> Result<u64, GrantsError> {
         let integer = self.value.get_ref().as_integer().ok_or_else(|| self.mistyped("a whole number"))?;
-        u64::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| self.error(format!("`{}` should be a number from 0 on", self.key)))
+        u64::from_str_radix(integer.as_str(), integer.radix())
+            .map_err(|_| self.error(format!("`{}` should be a number from 0 on", self.key)))
     }
 
     pub(super) fn list(&self) -> Result<Vec<Self>, GrantsError> {

@@ -149,7 +149,11 @@ fn check_value(slot: Slot, value: &Binding) -> Result<(), RenderError> {
     }
     fields.iter().zip(value.iter()).try_for_each(|(field, (_, text))| check_text(slot, field, text))?;
     if !accept::fields_agree(slot, value) {
-        return Err(RenderError::new(slot, Rule::Agreement, "a limit of nofile or nproc with one value is limit.nofile or limit.nproc"));
+        return Err(RenderError::new(
+            slot,
+            Rule::Agreement,
+            "a limit of nofile or nproc with one value is limit.nofile or limit.nproc",
+        ));
     }
     Ok(())
 }
@@ -198,7 +202,11 @@ fn render_element(element: &Element, bindings: &Bindings, argv: &mut Vec<String>
     Ok(())
 }
 
-fn token<'b>(element: &Element, pieces: &[Piece], value: impl Fn(Slot) -> Option<&'b Binding>) -> Result<String, RenderError> {
+fn token<'b>(
+    element: &Element,
+    pieces: &[Piece],
+    value: impl Fn(Slot) -> Option<&'b Binding>,
+) -> Result<String, RenderError> {
     let mut token = String::new();
     for (index, piece) in pieces.iter().enumerate() {
         match piece {
@@ -231,7 +239,13 @@ fn joined(element: &Element, mark: char, values: &[Binding]) -> Result<Option<St
 }
 
 /// One value of a joined token: its last text is ended by the mark or by what follows the slots.
-fn part(element: &Element, mark: char, middle: &[Piece], after: Option<&Piece>, value: &Binding) -> Result<String, RenderError> {
+fn part(
+    element: &Element,
+    mark: char,
+    middle: &[Piece],
+    after: Option<&Piece>,
+    value: &Binding,
+) -> Result<String, RenderError> {
     if let Some(Piece::Hole(slot, field)) = middle.last() {
         let text = value.field(field.name()).unwrap_or_default();
         check_mark(*slot, field, text, mark)?;
@@ -240,7 +254,12 @@ fn part(element: &Element, mark: char, middle: &[Piece], after: Option<&Piece>, 
     token(element, middle, |_| Some(value))
 }
 
-fn check_in_token(element: &Element, (slot, field): (Slot, &Field), text: &str, next: Option<&Piece>) -> Result<(), RenderError> {
+fn check_in_token(
+    element: &Element,
+    (slot, field): (Slot, &Field),
+    text: &str,
+    next: Option<&Piece>,
+) -> Result<(), RenderError> {
     if element.csv && text.contains([',', '"', '\r', '\n']) {
         return Err(RenderError::of(slot, field, text, Rule::Csv, "name it without these characters"));
     }

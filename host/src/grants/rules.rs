@@ -36,7 +36,9 @@ fn check_slots(template: &Template) -> Result<(), Fault> {
 /// Free words come last, right after the operand that ends an engine's own options.
 fn check_words(template: &Template) -> Result<(), Fault> {
     let elements = &template.elements;
-    let Some(at) = elements.iter().position(|element| element.presence == Presence::Each(Slot::Word)) else { return Ok(()) };
+    let Some(at) = elements.iter().position(|element| element.presence == Presence::Each(Slot::Word)) else {
+        return Ok(());
+    };
     if elements.get(at).is_some_and(|element| element.text != "{word}") {
         return Err((at, "a word is a token of its own: \"{word}\"".to_owned()));
     }
@@ -57,7 +59,10 @@ fn check_places(template: &Template) -> Result<(), Fault> {
     for (index, element) in elements.clone().filter(|(_, element)| element.presence != Presence::Always) {
         for (other, rival) in elements.clone().skip(index + 1) {
             if may_be_equal(element, rival) {
-                return Err((other, format!("`{}` and `{}` can render the same token at the same place", element.text, rival.text)));
+                return Err((
+                    other,
+                    format!("`{}` and `{}` can render the same token at the same place", element.text, rival.text),
+                ));
             }
             if rival.presence == Presence::Always {
                 break;
@@ -151,7 +156,9 @@ impl SideBySide<'_> {
             let step = match (self.one.head(), self.other.head()) {
                 (Head::End, Head::End) => return !self.contradicts(),
                 (Head::Text(a), Head::Text(b)) => self.texts(a, b),
-                (Head::Hole(slot, field), Head::Hole(rival, rival_field)) => self.holes((slot, field), (rival, rival_field)),
+                (Head::Hole(slot, field), Head::Hole(rival, rival_field)) => {
+                    self.holes((slot, field), (rival, rival_field))
+                }
                 (Head::Hole(slot, field), Head::Text(text)) => self.hole_and_text(slot, field, text),
                 (Head::Text(_), Head::Hole(..)) => {
                     std::mem::swap(&mut self.one, &mut self.other);
@@ -182,7 +189,9 @@ impl SideBySide<'_> {
             (None, Some(mark)) => Step::Decided(!kind.never_holds(mark)),
             (one, other) if one != other => Step::Decided(true),
             // the brackets of an address close it off from the mark
-            _ if kind != rival_kind && (kind == Grammar::Address || rival_kind == Grammar::Address) => Step::Decided(true),
+            _ if kind != rival_kind && (kind == Grammar::Address || rival_kind == Grammar::Address) => {
+                Step::Decided(true)
+            }
             _ if kind.is_disjoint_from(rival_kind) => Step::Decided(false),
             _ => {
                 self.equalities.push((slot, field.name(), Value::Of(rival, rival_field.name())));
@@ -216,7 +225,12 @@ impl SideBySide<'_> {
 
     /// Whether the values would break a rule between the fields of one value.
     fn contradicts(&self) -> bool {
-        let of = |field: &str| self.equalities.iter().find(|(slot, name, _)| *slot == Slot::Ulimit && *name == field).map(|(.., value)| value);
+        let of = |field: &str| {
+            self.equalities
+                .iter()
+                .find(|(slot, name, _)| *slot == Slot::Ulimit && *name == field)
+                .map(|(.., value)| value)
+        };
         match (of("name"), of("soft"), of("hard")) {
             (Some(Value::Text(name)), Some(soft), Some(hard)) => accept::is_host_limit(name) && soft == hard,
             _ => false,

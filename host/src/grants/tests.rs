@@ -17,7 +17,8 @@ const PODMAN: &str = include_str!("../../../plugins/podman/grants.toml");
 const DOCKER: &str = include_str!("../../../plugins/docker/grants.toml");
 
 fn shipped() -> &'static [Grants; 2] {
-    static SHIPPED: LazyLock<[Grants; 2]> = LazyLock::new(|| [("podman", PODMAN), ("docker", DOCKER)].map(|(file, text)| load(text, file)));
+    static SHIPPED: LazyLock<[Grants; 2]> =
+        LazyLock::new(|| [("podman", PODMAN), ("docker", DOCKER)].map(|(file, text)| load(text, file)));
     &SHIPPED
 }
 
@@ -49,7 +50,9 @@ pub(super) fn made_from(grammar: Grammar, seed: u64) -> String {
 /// A text that the renderer takes, without the marks that tokens of the shipped files end a value with.
 fn valid_text(runner: &mut TestRunner, grammar: Grammar) -> String {
     let known: &[&str] = match grammar {
-        Grammar::ImageReference | Grammar::ImageQuery => &["docker.io/library/busybox:1.36", "[::1]:5000/a/b-c:x", "localhost:5000/a:1"],
+        Grammar::ImageReference | Grammar::ImageQuery => {
+            &["docker.io/library/busybox:1.36", "[::1]:5000/a/b-c:x", "localhost:5000/a:1"]
+        }
         Grammar::SecretPath => &["/run/portreeve-secrets/1/key", "/portreeve-secrets/b"],
         Grammar::Address => &["127.0.0.1", "[::1]", "0.0.0.0", "[2001:db8::1]"],
         _ => &[],
@@ -58,7 +61,11 @@ fn valid_text(runner: &mut TestRunner, grammar: Grammar) -> String {
     if !known.is_empty() {
         return known[draw(runner, 0..known.len())].to_owned();
     }
-    let marks: &[char] = if matches!(grammar, Grammar::HostPath | Grammar::SecretPath | Grammar::InsidePath) { &[',', '"', ':'] } else { &[] };
+    let marks: &[char] = if matches!(grammar, Grammar::HostPath | Grammar::SecretPath | Grammar::InsidePath) {
+        &[',', '"', ':']
+    } else {
+        &[]
+    };
     loop {
         let text = draw(runner, texts_of(grammar));
         if text.len() <= grammar.longest() && (grammar.row().accepts)(&text) && !text.contains(marks) {
@@ -69,7 +76,8 @@ fn valid_text(runner: &mut TestRunner, grammar: Grammar) -> String {
 
 fn valid_binding(runner: &mut TestRunner, slot: Slot) -> Binding {
     loop {
-        let fields: Vec<_> = slot.fields().iter().map(|field| (field.name(), valid_text(runner, field.grammar()))).collect();
+        let fields: Vec<_> =
+            slot.fields().iter().map(|field| (field.name(), valid_text(runner, field.grammar()))).collect();
         let binding = Binding::fields(fields);
         if accept::fields_agree(slot, &binding) {
             return binding;
@@ -165,8 +173,18 @@ proptest! {
 }
 
 const ADDED: [&str; 12] = [
-    "--privileged", "--pid=host", "--volume=/:/host", "-v", "-v=/:/host", "-dP", "--", "-", "--cap-add=ALL", "--env-host",
-    "--security-opt=seccomp=unconfined", "--mount=type=bind,source=/,target=/h,readonly=true",
+    "--privileged",
+    "--pid=host",
+    "--volume=/:/host",
+    "-v",
+    "-v=/:/host",
+    "-dP",
+    "--",
+    "-",
+    "--cap-add=ALL",
+    "--env-host",
+    "--security-opt=seccomp=unconfined",
+    "--mount=type=bind,source=/,target=/h,readonly=true",
 ];
 
 const BREAKING: [&str; 4] = ["-x", "a\0b", "a\nb", ""];
@@ -184,7 +202,9 @@ fn spoilt(slot: Slot, value: &Binding, with: &str) -> Binding {
 fn whole(visible: &Bindings) -> Bindings {
     let values = visible.iter().flat_map(|(slot, values)| values.iter().map(move |value| (slot, value)));
     let completed = |slot: Slot, value: &Binding| {
-        Binding::fields(slot.fields().iter().map(|field| (field.name(), value.field(field.name()).unwrap_or("NAME").to_owned())))
+        Binding::fields(
+            slot.fields().iter().map(|field| (field.name(), value.field(field.name()).unwrap_or("NAME").to_owned())),
+        )
     };
     values.map(|(slot, value)| (slot, completed(slot, value))).collect()
 }

@@ -109,7 +109,9 @@ impl Policy {
         let protected = self.protected.iter().map(|path| path.to_string_lossy().into_owned());
         match roots.iter().cloned().chain(protected).find(|path| relative(path)) {
             None => Ok(()),
-            Some(path) => Err(Error::Config(format!("{}: under [mounts] {path:?} is no absolute path without `..`", self.origin))),
+            Some(path) => {
+                Err(Error::Config(format!("{}: under [mounts] {path:?} is no absolute path without `..`", self.origin)))
+            }
         }
     }
 
@@ -126,9 +128,17 @@ impl Policy {
             Demand::Claimed => "claimed",
             Demand::Manifest => "manifest",
         };
-        let protected: BTreeSet<String> = self.protected.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+        let protected: BTreeSet<String> =
+            self.protected.iter().map(|path| path.to_string_lossy().into_owned()).collect();
         let lines = [
-            ("images", format!("registries = {}\ntags = \"{}\"\ndemand = \"{demand}\"", list(&self.registries), word(self.tags))),
+            (
+                "images",
+                format!(
+                    "registries = {}\ntags = \"{}\"\ndemand = \"{demand}\"",
+                    list(&self.registries),
+                    word(self.tags)
+                ),
+            ),
             ("ports", format!("addresses = {}", list(&self.addresses))),
             ("mounts", format!("roots = {}\nprotected = {}", list(&self.roots), list(&Names::Only(protected)))),
             ("gpus", format!("allow = {}", self.gpus)),

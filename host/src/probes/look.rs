@@ -8,15 +8,13 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{
-    Access, AtFlags, CWD, Dir, FileType, Mode, OFlags, accessat, fstatfs, fstatvfs, openat,
-};
+use rustix::fs::{Access, AtFlags, CWD, Dir, FileType, Mode, OFlags, accessat, fstatfs, fstatvfs, openat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
 
 use super::{
-    Cgroup, Fault, MAX_PORTS, PathFact, Place, Port, PortFact, PortState, Probe, ProbeContext,
-    ProbeResult, Protocol, Range, UserFact,
+    Cgroup, Fault, MAX_PORTS, PathFact, Place, Port, PortFact, PortState, Probe, ProbeContext, ProbeResult, Protocol,
+    Range, UserFact,
 };
 use crate::walk::{Found, Step, WalkError, walk};
 
@@ -68,9 +66,7 @@ pub(super) fn look(probe: &Probe, context: &ProbeContext) -> ProbeResult {
         Probe::Space { place } => at(place, context).and_then(|path| space(&path)),
         Probe::Path { place } => at(place, context).and_then(|path| fact(&path)),
         Probe::Port { fixed } => Ok(ports(*fixed, context)),
-        Probe::Cgroup => {
-            cgroup(Path::new("/sys/fs/cgroup")).map(|version| ProbeResult::Cgroup { version })
-        }
+        Probe::Cgroup => cgroup(Path::new("/sys/fs/cgroup")).map(|version| ProbeResult::Cgroup { version }),
         Probe::User => Ok(ProbeResult::User(user(context.uid, Path::new("/etc")))),
     };
     match result {
@@ -86,11 +82,9 @@ fn at(place: &Place, context: &ProbeContext) -> Result<PathBuf, Nothing> {
 
 /// Links of the system (`/var/run`, `/etc/os-release`) are root's; nobody else's leads a probe away from its place.
 fn hold(path: &Path) -> Result<Found, Nothing> {
-    walk(path, |step: &Step<'_>| {
-        match step.is(FileType::Symlink) && step.stat.st_uid != 0 {
-            true => Err(Nothing::Fault(Fault::Link)),
-            false => Ok(()),
-        }
+    walk(path, |step: &Step<'_>| match step.is(FileType::Symlink) && step.stat.st_uid != 0 {
+        true => Err(Nothing::Fault(Fault::Link)),
+        false => Ok(()),
     })
 }
 
@@ -108,12 +102,7 @@ fn head(path: &Path, cap: usize) -> Result<(String, bool), Nothing> {
     if !is(&found, FileType::RegularFile) {
         return Err(Nothing::Fault(Fault::Kind));
     }
-    let file = File::from(openat(
-        CWD,
-        proc_path(&found.fd),
-        OFlags::RDONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?);
+    let file = File::from(openat(CWD, proc_path(&found.fd), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?);
     let mut bytes = Vec::new();
     file.take(cap as u64 + 1).read_to_end(&mut bytes)?;
     let truncated = bytes.len() > cap;
@@ -130,12 +119,7 @@ fn names(path: &Path, cap: usize) -> Result<ProbeResult, Nothing> {
     if !is(&found, FileType::Directory) {
         return Err(Nothing::Fault(Fault::Kind));
     }
-    let folder = openat(
-        &found.fd,
-        ".",
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
+    let folder = openat(&found.fd, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let mut names = Vec::new();
     for entry in Dir::new(folder)?.take(READ_NAMES) {
         let name = OsString::from_vec(entry?.file_name().to_bytes().to_vec());
@@ -160,10 +144,7 @@ fn space(path: &Path) -> Result<ProbeResult, Nothing> {
     }
     let room = fstatvfs(&nearest?.fd)?;
     let bytes = |blocks: u64| blocks.saturating_mul(room.f_frsize);
-    Ok(ProbeResult::Space {
-        total: bytes(room.f_blocks),
-        available: bytes(room.f_bavail),
-    })
+    Ok(ProbeResult::Space { total: bytes(room.f_blocks), available: bytes(room.f_bavail) })
 }
 
 fn fact(path: &Path) -> Result<ProbeResult, Nothing> {
@@ -194,14 +175,7 @@ fn kind_of(kind: FileType) -> &'static str {
 fn ports(fixed: Option<Port>, context: &ProbeContext) -> ProbeResult {
     let asked = fixed.map_or_else(|| context.ports.clone(), |port| vec![port]);
     let looked = asked.into_iter().take(MAX_PORTS);
-    ProbeResult::Ports {
-        ports: looked
-            .map(|port| PortFact {
-                port,
-                state: state_of(port),
-            })
-            .collect(),
-    }
+    ProbeResult::Ports { ports: looked.map(|port| PortFact { port, state: state_of(port) }).collect() }
 }
 
 fn state_of(port: Port) -> PortState {
@@ -215,11 +189,7 @@ fn state_of(port: Port) -> PortState {
 
 /// Binds and lets go, without listening: nobody can connect in between.
 fn try_bind(port: Port) -> Result<(), Errno> {
-    let family = if port.address.is_ipv4() {
-        AddressFamily::INET
-    } else {
-        AddressFamily::INET6
-    };
+    let family = if port.address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let (kind, reuse) = match port.protocol {
         // As engines bind, so that a connection that is still closing does not count (socket(7)).
         Protocol::Tcp => (SocketType::STREAM, true),
@@ -251,31 +221,18 @@ fn cgroup(root: &Path) -> Result<Cgroup, Nothing> {
     }
 }
 
-#[allow(
-    clippy::unnecessary_cast,
-    reason = "the field's width differs between architectures"
-)]
+#[allow(clippy::unnecessary_cast, reason = "the field's width differs between architectures")]
 fn is_cgroup2(path: &Path) -> Result<bool, Nothing> {
     let status = fstatfs(&hold(path)?.fd)?;
     Ok(status.f_type as u64 == CGROUP2_MAGIC)
 }
 
 pub(super) fn user(uid: u32, etc: &Path) -> UserFact {
-    let read = |name: &str| {
-        head(&etc.join(name), DATABASE)
-            .map(|(text, _)| text)
-            .unwrap_or_default()
-    };
+    let read = |name: &str| head(&etc.join(name), DATABASE).map(|(text, _)| text).unwrap_or_default();
     let name = name_of(uid, &read("passwd"));
     let ranges = |text: &str| ranges_of(uid, name.as_deref(), text);
     let (subuid, subgid) = (ranges(&read("subuid")), ranges(&read("subgid")));
-    UserFact {
-        uid,
-        rootless: uid != 0,
-        subuid,
-        subgid,
-        name,
-    }
+    UserFact { uid, rootless: uid != 0, subuid, subgid, name }
 }
 
 fn name_of(uid: u32, passwd: &str) -> Option<String> {
@@ -292,10 +249,7 @@ fn ranges_of(uid: u32, name: Option<&str>, text: &str) -> Vec<Range> {
     let lines = text.lines().filter_map(|line| {
         let mut fields = line.split(':');
         let (owner, start, count) = (fields.next()?, fields.next()?, fields.next()?);
-        let range = Range {
-            start: start.parse().ok()?,
-            count: count.parse().ok()?,
-        };
+        let range = Range { start: start.parse().ok()?, count: count.parse().ok()? };
         mine(owner).then_some(range)
     });
     lines.take(MAX_RANGES).collect()

@@ -49,17 +49,9 @@ impl Place {
             _ => (Base::Root, place),
         };
         match after.strip_prefix('/') {
-            Some(rest) if place.len() <= MAX_LENGTH && is_plain(rest) => Ok(Self {
-                base,
-                rest: rest.to_owned(),
-            }),
-            None if after.is_empty() && base != Base::Root => Ok(Self {
-                base,
-                rest: String::new(),
-            }),
-            _ => Err(PlaceError {
-                place: place.to_owned(),
-            }),
+            Some(rest) if place.len() <= MAX_LENGTH && is_plain(rest) => Ok(Self { base, rest: rest.to_owned() }),
+            None if after.is_empty() && base != Base::Root => Ok(Self { base, rest: String::new() }),
+            _ => Err(PlaceError { place: place.to_owned() }),
         }
     }
 
@@ -76,8 +68,6 @@ impl Place {
 
 fn is_plain(rest: &str) -> bool {
     let literal = rest.replace(UID, "0");
-    let parts = literal
-        .split('/')
-        .all(|part| !matches!(part, "" | "." | ".."));
+    let parts = literal.split('/').all(|part| !matches!(part, "" | "." | ".."));
     parts && !literal.contains(['{', '}']) && !literal.contains(char::is_control)
 }

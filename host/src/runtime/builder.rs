@@ -108,7 +108,8 @@ impl PortreeveBuilder {
         let state = StateDir::open(self.state_path(&environment)?)?;
         let options = JournalOptions::default().durability(self.durability);
         let journal = Journal::open(&state, options).map_err(|error| Error::State(format!("the journal: {error}")))?;
-        let devices = DeviceChecker::open(std::path::Path::new("/dev")).map_err(|error| Error::State(error.to_string()))?;
+        let devices =
+            DeviceChecker::open(std::path::Path::new("/dev")).map_err(|error| Error::State(error.to_string()))?;
         let events = self.listener.unwrap_or_else(Events::none);
         let services = Services { journal, executor: Executor::default(), devices, events, dry_run: self.dry_run };
         let policy = self.policy.unwrap_or_else(Policy::home);
@@ -167,9 +168,10 @@ fn load(
         backends.push(Arc::new(backend.map_err(|error| recorded(journal, &name, &digest, error))?));
     }
     match prefer {
-        Some(prefer) if backends.is_empty() => {
-            Err(Error::Backend { name: prefer.to_owned(), why: "there is no such backend; `portreeve backend list` shows them".to_owned() })
-        }
+        Some(prefer) if backends.is_empty() => Err(Error::Backend {
+            name: prefer.to_owned(),
+            why: "there is no such backend; `portreeve backend list` shows them".to_owned(),
+        }),
         _ => Ok(backends),
     }
 }

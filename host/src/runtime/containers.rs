@@ -107,9 +107,12 @@ impl Portreeve {
         let (backend, container) = self.inner.find(name).await?;
         let scope = Scope::of_container(Call::Inspect, name, &container.id);
         let broker = self.inner.broker(&backend, scope, &self.inner.redactor_of_container(&container))?;
-        let claimed = crate::sandbox::Guest::enter(&self.inner.sandbox, Arc::clone(&broker)).await?.inspect(name).await?;
+        let claimed =
+            crate::sandbox::Guest::enter(&self.inner.sandbox, Arc::clone(&broker)).await?.inspect(name).await?;
         if crate::evidence::document::bare_id(&claimed.0) != container.id {
-            return Err(broker.fault(FaultKind::Untrue, "it speaks of another container than the one that was asked about").into());
+            return Err(broker
+                .fault(FaultKind::Untrue, "it speaks of another container than the one that was asked about")
+                .into());
         }
         Ok(container)
     }
@@ -150,7 +153,9 @@ impl Portreeve {
         }
         let looker = self.inner.looker(&backend, Call::Remove)?;
         if looker.look_at_containers(&[&container.id]).await?.iter().any(|found| found.id == container.id) {
-            return Err(looker.fault(FaultKind::Untrue, "it says that it removed a container that is still there").into());
+            return Err(looker
+                .fault(FaultKind::Untrue, "it says that it removed a container that is still there")
+                .into());
         }
         self.inner.remove_secret_files(name);
         Ok(Removed::Removed)
@@ -164,7 +169,9 @@ impl Inner {
         let (mut problems, mut answered) = (Vec::new(), false);
         for backend in &self.backends {
             match self.looker(backend, Call::Inspect)?.look_at_container(name).await {
-                Ok(Some(found)) if found.is_ours(self.state.key(), self.state.install()) => return Ok((Arc::clone(backend), found)),
+                Ok(Some(found)) if found.is_ours(self.state.key(), self.state.install()) => {
+                    return Ok((Arc::clone(backend), found));
+                }
                 Ok(_) => answered = true,
                 Err(error @ (Error::State(_) | Error::Refused(_))) => return Err(error),
                 Err(error) => problems.push(format!("{}: {error}", backend.name())),
@@ -177,7 +184,11 @@ impl Inner {
     }
 
     /// Starts it, and looks: what runs is the image that was proved, with the mounts that were checked.
-    pub(super) async fn start_created(&self, backend: &Arc<Backend>, created: &Created) -> Result<ContainerInfo, Error> {
+    pub(super) async fn start_created(
+        &self,
+        backend: &Arc<Backend>,
+        created: &Created,
+    ) -> Result<ContainerInfo, Error> {
         let name = created.container.name.as_str();
         let scope = Scope::of_container(Call::Start, name, &created.container.id);
         let broker = self.broker(backend, scope, &created.redactor)?;
@@ -191,7 +202,9 @@ impl Inner {
             return Ok(ContainerInfo { state: ContainerState::Exited, ..created.container.clone() });
         };
         if seen.state == ContainerState::Created {
-            return Err(broker.fault(FaultKind::Untrue, "it says that it started a container that was never started").into());
+            return Err(broker
+                .fault(FaultKind::Untrue, "it says that it started a container that was never started")
+                .into());
         }
         self.check_running(&seen, created)?;
         Ok(seen)
@@ -201,7 +214,9 @@ impl Inner {
     pub(super) fn check_running(&self, seen: &ContainerInfo, created: &Created) -> Result<(), Error> {
         let Some(pid) = seen.pid.filter(|_| !created.mounts.is_empty()) else { return Ok(()) };
         match mounted_as_checked(pid, &created.mounts) {
-            Some(Err(why)) => Err(crate::error::Refusal::new(crate::error::Rule::Policy, why).slot("mount.bind").into()),
+            Some(Err(why)) => {
+                Err(crate::error::Refusal::new(crate::error::Rule::Policy, why).slot("mount.bind").into())
+            }
             Some(Ok(())) => Ok(()),
             None => {
                 self.say(Level::Detail, || format!("the mounts of {} could not be looked at", seen.name));
@@ -228,7 +243,9 @@ impl Inner {
         let ids = broker.look_at_list().await?;
         // Between the two looks one may have come or gone; what the host saw is what the caller gets.
         if claimed.len() != ids.len() {
-            self.say(Level::Detail, || format!("{} told of {} containers, and there are {}", backend.name(), claimed.len(), ids.len()));
+            self.say(Level::Detail, || {
+                format!("{} told of {} containers, and there are {}", backend.name(), claimed.len(), ids.len())
+            });
         }
         let queries: Vec<&str> = ids.iter().map(String::as_str).collect();
         let seen = broker.look_at_containers(&queries).await?;

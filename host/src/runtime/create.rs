@@ -58,9 +58,10 @@ impl Inner {
         let canonical = canonical(&spec, &image.id);
         let files = self.planned_secret_files(&spec)?;
         let prepared = Prepared { spec, mounts, redactor, image, canonical };
-        let scope = self.create_scope(backend, &prepared, &files)?.as_call(Call::Explain);
+        let scope = self.create_scope(backend, &prepared, &files)?.with_call(Call::Explain);
         let broker = self.broker(backend, scope, &prepared.redactor)?;
-        let plan = crate::sandbox::Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.explain(&prepared.spec).await?;
+        let plan =
+            crate::sandbox::Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.explain(&prepared.spec).await?;
         broker.explain(&plan, Call::Create)
     }
 
@@ -102,7 +103,12 @@ impl Inner {
         Ok(Created { container, redactor: prepared.redactor, mounts: prepared.mounts, existed: false })
     }
 
-    async fn create_with(&self, backend: &Arc<Backend>, prepared: &Prepared, files: &[SecretFile]) -> Result<ContainerInfo, Error> {
+    async fn create_with(
+        &self,
+        backend: &Arc<Backend>,
+        prepared: &Prepared,
+        files: &[SecretFile],
+    ) -> Result<ContainerInfo, Error> {
         let scope = self.create_scope(backend, prepared, files)?;
         let broker = self.broker(backend, scope, &prepared.redactor)?;
         let guest = crate::sandbox::Guest::enter(&self.sandbox, Arc::clone(&broker)).await?;
@@ -124,7 +130,8 @@ impl Inner {
 
     fn create_scope(&self, backend: &Backend, prepared: &Prepared, files: &[SecretFile]) -> Result<Scope, Error> {
         let (key, install) = (self.state.key(), self.state.install());
-        let nonce = random().map(Nonce::from_bytes).map_err(|source| Error::io("randomness for an owner label", source))?;
+        let nonce =
+            random().map(Nonce::from_bytes).map_err(|source| Error::io("randomness for an owner label", source))?;
         let name = prepared.spec.name.as_str();
         let owner = OwnerLabel::mint(key, install, ObjectKind::Container, name, nonce);
         let names = prepared.spec.secrets.iter().map(|secret| secret.name.as_str()).collect::<Vec<_>>().join(",");
@@ -183,7 +190,10 @@ impl Inner {
 fn with_limits(mut scope: Scope, spec: &ContainerSpec) -> Scope {
     let asked = |name: &str| spec.ulimits.iter().any(|limit| limit.name == name);
     let limits = HostLimits::read();
-    let facts = [("nofile", Slot::LimitNofile, limits.container_nofile()), ("nproc", Slot::LimitNproc, limits.container_nproc())];
+    let facts = [
+        ("nofile", Slot::LimitNofile, limits.container_nofile()),
+        ("nproc", Slot::LimitNproc, limits.container_nproc()),
+    ];
     for (name, slot, limit) in facts {
         if !asked(name) {
             scope = scope.with_host(slot, Binding::scalar(limit.to_string()));
@@ -229,7 +239,11 @@ fn differences(container: &ContainerInfo, prepared: &Prepared) -> Vec<Difference
     let mut differs = Vec::new();
     let mut compare = |field: &str, existing: String, asked: String| {
         if existing != asked {
-            differs.push(Difference { field: field.to_owned(), existing: prepared.redactor.text(&existing), asked: prepared.redactor.text(&asked) });
+            differs.push(Difference {
+                field: field.to_owned(),
+                existing: prepared.redactor.text(&existing),
+                asked: prepared.redactor.text(&asked),
+            });
         }
     };
     compare("image", container.image_id.clone(), crate::evidence::document::bare_id(&prepared.image.id).to_owned());
@@ -255,10 +269,18 @@ fn differences(container: &ContainerInfo, prepared: &Prepared) -> Vec<Difference
         compare("memory", container.memory.unwrap_or_default().to_string(), memory.bytes().to_string());
     }
     compare("mounts", mounts_there(container), mounts_asked(spec));
-    compare("ports", ports_text(container.ports.iter().map(|port| port.container)), ports_text(spec.ports.iter().map(|port| port.container)));
+    compare(
+        "ports",
+        ports_text(container.ports.iter().map(|port| port.container)),
+        ports_text(spec.ports.iter().map(|port| port.container)),
+    );
     if differs.is_empty() {
         let field = if spec.secrets.is_empty() { "another option" } else { "a secret or another option" };
-        differs.push(Difference { field: field.to_owned(), existing: "what it was created with".to_owned(), asked: "something else (changed)".to_owned() });
+        differs.push(Difference {
+            field: field.to_owned(),
+            existing: "what it was created with".to_owned(),
+            asked: "something else (changed)".to_owned(),
+        });
     }
     differs
 }

@@ -180,7 +180,7 @@ impl Inner {
         backend.checked_endpoint().map_err(|why| Error::Unavailable(why.to_owned()))?;
         let probes = self.probe(backend, ProbeCall::Detect, Vec::new()).await?;
         let guest = self.guest(backend, Scope::new(Call::Detect), &self.redactor).await?;
-        guest.detect(&probes).await
+        guest.detect(&probes).await.map_err(|error| backend.check_client().err().unwrap_or(error))
     }
 
     /// The backend that is used: the first whose engine works.

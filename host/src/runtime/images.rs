@@ -13,6 +13,9 @@ use crate::policy::Demand;
 use crate::reference::Reference;
 use crate::scope::{Call, Scope};
 
+/// How many digests that an engine claims for a tag's name are looked at.
+const CLAIMS: usize = 4;
+
 /// An image that an engine holds, and what the host proved of it.
 #[derive(Debug, Clone, serde::Serialize)]
 #[non_exhaustive]
@@ -110,7 +113,11 @@ impl Portreeve {
         let scope = Scope::of_image(Call::ImageRemove, image, force);
         self.inner.guest(backend, scope, &self.inner.redactor).await?.remove_image(image, force).await?;
         if !self.inner.services.dry_run && looker.look_at_image(image).await?.is_some() && image.is_pinned() {
-            return Err(Error::Engine { command: "remove".to_owned(), status: 0, message: format!("{image} is still there") });
+            return Err(Error::Engine {
+                command: "remove".to_owned(),
+                status: 0,
+                message: format!("{image} is still there"),
+            });
         }
         Ok(())
     }
@@ -124,7 +131,12 @@ impl Inner {
     }
 
     /// The image that the engine holds, proved as far as the policy demands.
-    pub(super) async fn proved(&self, backend: &Arc<Backend>, image: &Reference, warning: Option<String>) -> Result<PulledImage, Error> {
+    pub(super) async fn proved(
+        &self,
+        backend: &Arc<Backend>,
+        image: &Reference,
+        warning: Option<String>,
+    ) -> Result<PulledImage, Error> {
         let looker = self.looker(backend, Call::ImageInspect)?;
         let facts = looker.look_at_image(image).await?;
         let facts = facts.ok_or_else(|| Error::NotFound { kind: "image", name: image.to_string() })?;
@@ -133,8 +145,10 @@ impl Inner {
         }
         let report = self.report(backend, image, &facts).await?;
         let digest = report.as_ref().map(|report| report.requested.to_string());
+        let tag = image.tag().map(|tag| ("tag", tag.to_owned()));
         let known = [("image", image.name()), ("digest", digest.clone().unwrap_or_default()), ("id", facts.id.clone())];
-        looker.record_verification(&known.each_ref().map(|(key, value)| (*key, value.as_str())))?;
+        let known: Vec<(&str, &str)> = known.iter().chain(&tag).map(|(key, value)| (*key, value.as_str())).collect();
+        looker.record_verification(&known)?;
         Ok(PulledImage {
             image: image.name(),
             tag: image.tag().map(str::to_owned),
@@ -146,18 +160,46 @@ impl Inner {
         })
     }
 
-    /// What was proved of the digest asked for, or of the one that the engine claims for a tag.
+    /// What was proved of the digest asked for, or of one that the engine claims for a tag.
     async fn report(&self, backend: &Backend, image: &Reference, facts: &ImageFacts) -> Result<Option<Report>, Error> {
-        let digest = image.digest().copied().or_else(|| facts.claimed_digest(image));
-        let Some(digest) = digest else {
+        let ask_registry = backend.grants().evidence().manifest.registry;
+        let report = match image.digest() {
+            Some(digest) if facts.denies(image, digest) => {
+                let why = format!("the engine's own document knows {} by another digest than {digest}", image.name());
+                return Err(Error::Digest(why));
+            }
+            Some(digest) => Some(self.verifier.verify(image, *digest, facts, ask_registry).await?),
+            None => self.report_of_tag(image, facts, ask_registry).await?,
+        };
+        let Some(report) = report else {
             return self.unproved(format!("the engine names no digest for {image}")).map(|()| None);
         };
-        let ask_registry = backend.grants().evidence().manifest.registry;
-        let report = self.verifier.verify(image, digest, facts, ask_registry).await?;
         if report.level() == Proof::Claimed {
             self.unproved(format!("the manifest of {image} can't be had: {}", reasons(&report)))?;
         }
         Ok(Some(report))
+    }
+
+    /// Engines that keep an index's digest and its manifest's claim both for a name: a tag names the index.
+    async fn report_of_tag(
+        &self,
+        image: &Reference,
+        facts: &ImageFacts,
+        ask_registry: bool,
+    ) -> Result<Option<Report>, Error> {
+        let (mut first, mut wrong) = (None, None);
+        for digest in facts.claimed_digests(image).take(CLAIMS) {
+            match self.verifier.verify(image, digest, facts, ask_registry).await {
+                Ok(report) if report.manifest.is_some_and(|manifest| manifest != digest) => return Ok(Some(report)),
+                Ok(report) => first = first.or(Some(report)),
+                Err(error) => wrong = wrong.or(Some(error)),
+            }
+        }
+        match (first, wrong) {
+            (Some(report), _) => Ok(Some(report)),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(None),
+        }
     }
 
     /// Nothing was proved: an error, unless the policy is content with the engine's word.
@@ -167,13 +209,16 @@ impl Inner {
                 self.say(Level::Warning, || format!("not proved: {why}"));
                 Ok(())
             }
-            Demand::Manifest => Err(Error::Digest(format!("{why}; a policy file may say demand = \"claimed\" under [images]"))),
+            Demand::Manifest => {
+                Err(Error::Digest(format!("{why}; a policy file may say demand = \"claimed\" under [images]")))
+            }
         }
     }
 
     /// What a pull that a dry run leaves out would bring.
     async fn foretold(&self, backend: &Arc<Backend>, image: &Reference) -> Result<PulledImage, Error> {
-        let digest = image.digest().copied().ok_or_else(|| Error::NotFound { kind: "image", name: image.to_string() })?;
+        let digest =
+            image.digest().copied().ok_or_else(|| Error::NotFound { kind: "image", name: image.to_string() })?;
         let id = self.foretold_id(image, digest).await?;
         Ok(PulledImage {
             image: image.name(),
@@ -187,7 +232,11 @@ impl Inner {
     }
 
     /// An image that is held, proved; or what a pull would bring.
-    pub(super) async fn held_or_foretold(&self, backend: &Arc<Backend>, image: &Reference) -> Result<PulledImage, Error> {
+    pub(super) async fn held_or_foretold(
+        &self,
+        backend: &Arc<Backend>,
+        image: &Reference,
+    ) -> Result<PulledImage, Error> {
         let warning = self.admit_image(Call::Create, image)?;
         match self.proved(backend, image, warning).await {
             Err(Error::NotFound { .. }) => self.foretold(backend, image).await,
@@ -197,7 +246,9 @@ impl Inner {
 
     pub(super) async fn foretold_id(&self, image: &Reference, digest: Digest) -> Result<Digest, Error> {
         let id = self.verifier.foretell(image, digest).await?;
-        id.ok_or_else(|| Error::Digest(format!("the manifest of {image} can't be had, so a dry run can't tell its image ID")))
+        id.ok_or_else(|| {
+            Error::Digest(format!("the manifest of {image} can't be had, so a dry run can't tell its image ID"))
+        })
     }
 
     /// The verified image of a container that is to be created: held already, or pulled.

@@ -64,7 +64,12 @@ impl Portreeve {
 }
 
 impl Inner {
-    async fn ask_to_stop(&self, backend: &Arc<Backend>, container: &ContainerInfo, grace: Duration) -> Result<(), Error> {
+    async fn ask_to_stop(
+        &self,
+        backend: &Arc<Backend>,
+        container: &ContainerInfo,
+        grace: Duration,
+    ) -> Result<(), Error> {
         let seconds = u32::try_from(grace.as_secs()).unwrap_or(u32::MAX).min(3600);
         let scope = Scope::of_container(Call::Stop, &container.name, &container.id).with_grace(seconds);
         self.guest(backend, scope, &self.redactor).await?.stop(&container.name, seconds).await
@@ -81,8 +86,12 @@ impl Inner {
         for _ in 0..LOOKS {
             let seen = self.look_again(backend, &container).await?;
             match seen {
-                None => return Ok(ContainerInfo { state: crate::evidence::ContainerState::Exited, pid: None, ..container }),
-                Some(seen) if !seen.state.is_alive() || seen.state == crate::evidence::ContainerState::Stopping => return Ok(seen),
+                None => {
+                    return Ok(ContainerInfo { state: crate::evidence::ContainerState::Exited, pid: None, ..container });
+                }
+                Some(seen) if !seen.state.is_alive() || seen.state == crate::evidence::ContainerState::Stopping => {
+                    return Ok(seen);
+                }
                 Some(seen) if !killed => {
                     killed = true;
                     self.say(Level::Warning, || format!("{} did not end in its grace and is killed", seen.name));
@@ -93,11 +102,19 @@ impl Inner {
                 Some(_) => tokio::time::sleep(BETWEEN_LOOKS).await,
             }
         }
-        Err(Error::Engine { command: "stop".to_owned(), status: 0, message: format!("{} is still running", container.name) })
+        Err(Error::Engine {
+            command: "stop".to_owned(),
+            status: 0,
+            message: format!("{} is still running", container.name),
+        })
     }
 
     /// The same container, by its ID.
-    pub(super) async fn look_again(&self, backend: &Arc<Backend>, container: &ContainerInfo) -> Result<Option<ContainerInfo>, Error> {
+    pub(super) async fn look_again(
+        &self,
+        backend: &Arc<Backend>,
+        container: &ContainerInfo,
+    ) -> Result<Option<ContainerInfo>, Error> {
         let seen = self.looker(backend, Call::Inspect)?.look_at_containers(&[&container.id]).await?;
         Ok(seen.into_iter().find(|found| found.id == container.id))
     }

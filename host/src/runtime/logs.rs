@@ -45,7 +45,13 @@ impl Portreeve {
 }
 
 impl LogStream {
-    pub(super) fn attached(inner: Arc<Inner>, broker: Arc<Broker>, running: Running, created: Created, remove: bool) -> Self {
+    pub(super) fn attached(
+        inner: Arc<Inner>,
+        broker: Arc<Broker>,
+        running: Running,
+        created: Created,
+        remove: bool,
+    ) -> Self {
         Self { inner, broker, running, attached: Some(Attached { created, remove, last_words: Vec::new() }) }
     }
 
@@ -68,7 +74,11 @@ impl LogStream {
         match self.attached.take() {
             Some(attached) => self.conclude(status, attached).await,
             None if status == 0 => Ok(0),
-            None => Err(Error::Engine { command: self.running.command().to_owned(), status, message: "the log ended early".to_owned() }),
+            None => Err(Error::Engine {
+                command: self.running.command().to_owned(),
+                status,
+                message: "the log ended early".to_owned(),
+            }),
         }
     }
 

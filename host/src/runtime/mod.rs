@@ -27,8 +27,8 @@ use tokio::sync::OnceCell;
 use crate::backend::{Backend, HostEnvironment};
 use crate::broker::{Broker, Services};
 use crate::error::Error;
-use crate::evidence::image::Verifier;
 use crate::event::Level;
+use crate::evidence::image::Verifier;
 use crate::journal::{Entry, Head, Journal, Kind, VerifyReport};
 use crate::policy::Policy;
 use crate::redaction::Redactor;
@@ -63,7 +63,6 @@ pub(crate) struct Inner {
 
 impl Portreeve {
     /// Starts to configure a host.
-    #[must_use]
     pub fn builder() -> PortreeveBuilder {
         PortreeveBuilder::default()
     }

@@ -132,7 +132,8 @@ pub(super) fn mounted_as_checked(pid: u32, checked: &[Checked]) -> Option<Result
         let inside = mount.target.trim_start_matches('/');
         let path = if inside.is_empty() { "." } else { inside };
         let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let opened = openat2(&root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS).ok()?;
+        let opened =
+            openat2(&root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS).ok()?;
         let stat = fstat(&opened).ok()?;
         if (stat.st_dev, stat.st_ino) != mount.inode {
             return Some(Err(format!("what the container sees at {} is not what was checked", mount.target)));

@@ -9,7 +9,12 @@ use crate::sandbox::ProbeFact;
 
 impl Inner {
     /// What the probes of a call saw; recorded, redacted and bounded.
-    pub(super) async fn probe(&self, backend: &Backend, call: ProbeCall, ports: Vec<probes::Port>) -> Result<Vec<ProbeFact>, Error> {
+    pub(super) async fn probe(
+        &self,
+        backend: &Backend,
+        call: ProbeCall,
+        ports: Vec<probes::Port>,
+    ) -> Result<Vec<ProbeFact>, Error> {
         let context = self.probe_context(ports);
         let granted = backend.grants().probes().iter().filter(|probe| probe.calls().contains(&call));
         let mut facts = Vec::new();
@@ -28,7 +33,8 @@ impl Inner {
         if facts.is_empty() {
             return Ok(());
         }
-        let known: Vec<(&str, &str)> = facts.iter().map(|fact| (fact.name.as_str(), if fact.found { "found" } else { "absent" })).collect();
+        let known: Vec<(&str, &str)> =
+            facts.iter().map(|fact| (fact.name.as_str(), if fact.found { "found" } else { "absent" })).collect();
         let entry = crate::journal::Entry {
             backend: Some(backend.name()),
             plugin: Some(backend.digest_text()),
@@ -41,7 +47,12 @@ impl Inner {
 
     fn probe_context(&self, ports: Vec<probes::Port>) -> ProbeContext {
         let path = |name| self.environment.text(name).map(Into::into);
-        ProbeContext { home: path("HOME"), runtime_dir: path("XDG_RUNTIME_DIR"), uid: rustix::process::geteuid().as_raw(), ports }
+        ProbeContext {
+            home: path("HOME"),
+            runtime_dir: path("XDG_RUNTIME_DIR"),
+            uid: rustix::process::geteuid().as_raw(),
+            ports,
+        }
     }
 }
 
@@ -75,12 +86,25 @@ fn shown(result: &ProbeResult) -> (bool, String) {
         ProbeResult::Text { text, .. } => (true, text.clone()),
         ProbeResult::Names { names, .. } => (true, names.join("\n")),
         ProbeResult::Space { total, available } => (true, format!("total={total} available={available}")),
-        ProbeResult::Ports { ports } => (true, ports.iter().map(|fact| format!("{}={:?}\n", fact.port.port, fact.state)).collect()),
-        ProbeResult::Path(fact) => (true, format!("kind={} owner={} mode={:o} readable={}", fact.kind, fact.owner, fact.mode, fact.readable)),
+        ProbeResult::Ports { ports } => {
+            (true, ports.iter().map(|fact| format!("{}={:?}\n", fact.port.port, fact.state)).collect())
+        }
+        ProbeResult::Path(fact) => {
+            (true, format!("kind={} owner={} mode={:o} readable={}", fact.kind, fact.owner, fact.mode, fact.readable))
+        }
         ProbeResult::Cgroup { version } => (true, format!("{version:?}").to_lowercase()),
         ProbeResult::User(fact) => {
             let ranges = |ranges: &[probes::Range]| ranges.iter().map(|range| u64::from(range.count)).sum::<u64>();
-            (true, format!("uid={} rootless={} subuid={} subgid={}", fact.uid, fact.rootless, ranges(&fact.subuid), ranges(&fact.subgid)))
+            (
+                true,
+                format!(
+                    "uid={} rootless={} subuid={} subgid={}",
+                    fact.uid,
+                    fact.rootless,
+                    ranges(&fact.subuid),
+                    ranges(&fact.subgid)
+                ),
+            )
         }
         ProbeResult::Absent => (false, String::new()),
         ProbeResult::Failed { why } => (false, format!("{why:?}")),

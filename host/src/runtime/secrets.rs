@@ -66,7 +66,8 @@ impl Inner {
             let secret = spec.secrets.iter().find(|secret| secret.name.as_str() == file.name);
             let value = secret.map(|secret| secret.value.expose()).unwrap_or_default();
             let folder = self.secrets_of(spec.name.as_str())?;
-            write_private(&folder, Path::new(&file.source), value).map_err(|error| Error::io("a secret's file in memory", error))?;
+            write_private(&folder, Path::new(&file.source), value)
+                .map_err(|error| Error::io("a secret's file in memory", error))?;
         }
         Ok(files)
     }
@@ -89,8 +90,11 @@ impl Inner {
         let login = self.environment.text("XDG_RUNTIME_DIR").map(PathBuf::from);
         let shared = PathBuf::from(format!("/dev/shm/portreeve-{}", own.as_raw()));
         let places = login.into_iter().chain([shared]);
-        let place = places.into_iter().find(|place| is_in_memory(place.parent().unwrap_or(place)) || is_in_memory(place));
-        let place = place.ok_or_else(|| Error::Unsupported("secrets as files: no file system in memory (/dev/shm) is there".to_owned()))?;
+        let place =
+            places.into_iter().find(|place| is_in_memory(place.parent().unwrap_or(place)) || is_in_memory(place));
+        let place = place.ok_or_else(|| {
+            Error::Unsupported("secrets as files: no file system in memory (/dev/shm) is there".to_owned())
+        })?;
         Ok(place.join(SECRETS_FOLDER))
     }
 }

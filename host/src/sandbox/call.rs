@@ -109,18 +109,30 @@ impl Guest {
             runtime::EngineIdentity::Masquerade(name) => Identity::Masquerade(self.clean(&name)),
             runtime::EngineIdentity::ForeignService(name) => Identity::ForeignService(self.clean(&name)),
         };
-        Ok(DetectedEngine { name: self.clean(&engine.name), version: self.clean(&engine.version), rootless: engine.rootless, identity })
+        Ok(DetectedEngine {
+            name: self.clean(&engine.name),
+            version: self.clean(&engine.version),
+            rootless: engine.rootless,
+            identity,
+        })
     }
 
     /// Whether an intention can work.
-    pub(crate) async fn preflight(mut self, gpus: &Gpus, ports: &[Port], mounts: &[Mount], probes: &[ProbeFact]) -> Result<Vec<Finding>, Error> {
+    pub(crate) async fn preflight(
+        mut self,
+        gpus: &Gpus,
+        ports: &[Port],
+        mounts: &[Mount],
+        probes: &[ProbeFact],
+    ) -> Result<Vec<Finding>, Error> {
         let probes = probes.iter().map(probe).collect::<Vec<_>>();
         let intention = runtime::Intention {
             gpus: convert::gpus(gpus),
             ports: ports.iter().map(convert::port).collect(),
             mounts: mounts.iter().map(convert::mount).collect(),
         };
-        let outcome = self.exports.portreeve_backend_runtime().call_preflight(&mut self.store, &intention, &probes).await;
+        let outcome =
+            self.exports.portreeve_backend_runtime().call_preflight(&mut self.store, &intention, &probes).await;
         let findings = self.settle(outcome)?;
         Ok(findings.into_iter().take(256).map(|finding| self.finding(finding)).collect())
     }
@@ -141,7 +153,8 @@ impl Guest {
 
     /// Removes an image.
     pub(crate) async fn remove_image(mut self, image: &Reference, force: bool) -> Result<(), Error> {
-        let outcome = self.exports.portreeve_backend_images().call_remove(&mut self.store, &convert::image(image), force).await;
+        let outcome =
+            self.exports.portreeve_backend_images().call_remove(&mut self.store, &convert::image(image), force).await;
         self.settle(outcome)
     }
 
@@ -150,7 +163,10 @@ impl Guest {
         let outcome = self.exports.portreeve_backend_images().call_list(&mut self.store).await;
         let images = self.settle(outcome)?;
         let clean = |texts: Vec<String>| texts.iter().map(|text| self.clean(text)).collect::<Vec<_>>();
-        Ok(images.into_iter().map(|image| (self.clean(&image.id), clean(image.digests), clean(image.tags), image.size)).collect())
+        Ok(images
+            .into_iter()
+            .map(|image| (self.clean(&image.id), clean(image.digests), clean(image.tags), image.size))
+            .collect())
     }
 
     /// Creates a container; the ID that the backend claims.
@@ -232,7 +248,9 @@ impl Guest {
         }
         match outcome {
             Err(error) => Err(fault(&self.broker, self.store.data(), &error)),
-            Ok(Err(error)) => Err(convert::from_guest(error, |text| self.clean(text), |kind, why| said(&self.broker, kind, why))),
+            Ok(Err(error)) => {
+                Err(convert::from_guest(error, |text| self.clean(text), |kind, why| said(&self.broker, kind, why)))
+            }
             Ok(Ok(value)) => Ok(value),
         }
     }
@@ -240,7 +258,9 @@ impl Guest {
     /// A log that a guest returned is the caller's from here on.
     fn running(&mut self, log: Resource<LogHandle>) -> Result<Running, Error> {
         let handle = self.store.data_mut().table.delete(log);
-        handle.map(|handle| handle.running).map_err(|error| said(&self.broker, FaultKind::Untrue, &error.to_string()).into())
+        handle
+            .map(|handle| handle.running)
+            .map_err(|error| said(&self.broker, FaultKind::Untrue, &error.to_string()).into())
     }
 
     fn finding(&self, finding: runtime::Finding) -> Finding {
@@ -272,6 +292,8 @@ fn said(broker: &Broker, kind: FaultKind, why: &str) -> Fault {
 /// What a trap was, in words.
 fn fault(broker: &Broker, state: &State, error: &wasmtime::Error) -> Error {
     let text = format!("{error:#}");
+    // What is before it says where in the guest, and that as a backtrace.
+    let cause = error.root_cause().to_string();
     let kind = match error.downcast_ref::<Trap>() {
         _ if state.late => FaultKind::Deadline,
         _ if state.starved || text.contains("fuel") || text.contains("allocat") => FaultKind::Memory,
@@ -280,8 +302,8 @@ fn fault(broker: &Broker, state: &State, error: &wasmtime::Error) -> Error {
     };
     let why = match kind {
         FaultKind::Deadline => "it used its time up".to_owned(),
-        FaultKind::Memory => format!("it wanted more memory than a call may have: {}", first_line(&text)),
-        _ => format!("it trapped: {}", first_line(&text)),
+        FaultKind::Memory => format!("it wanted more memory than a call may have: {}", first_line(&cause)),
+        _ => format!("it trapped: {}", first_line(&cause)),
     };
     broker.fault(kind, &why).into()
 }

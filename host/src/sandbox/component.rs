@@ -60,7 +60,14 @@ impl Component {
             return Err(ComponentError::Malformed("it is a core module".to_owned()));
         }
         let Outline { requests, imports, exports, .. } = outline;
-        Ok(Self { digest: digest_of(&bytes), bytes: Arc::new(bytes), requests, imports, exports, linked: OnceCell::new() })
+        Ok(Self {
+            digest: digest_of(&bytes),
+            bytes: Arc::new(bytes),
+            requests,
+            imports,
+            exports,
+            linked: OnceCell::new(),
+        })
     }
 
     /// Its digest.
@@ -93,13 +100,18 @@ impl Component {
 
     /// It imports this interface alone, and WASI only where the grant says so.
     pub(crate) fn check_imports(&self, wasi: Wasi) -> Result<(), Box<Refusal>> {
-        let foreign = |import: &&String| !import.starts_with(OURS) && !(wasi == Wasi::Inert && import.starts_with("wasi:"));
-        match self.imports.iter().find(foreign) {
+        let known = |import: &String| import.starts_with(OURS) || (wasi == Wasi::Inert && import.starts_with("wasi:"));
+        match self.imports.iter().find(|import| !known(import)) {
             None => Ok(()),
             Some(import) => {
-                let refusal = Refusal::new(Rule::Import, "the component imports what its grant does not give").value(import);
+                let refusal =
+                    Refusal::new(Rule::Import, "the component imports what its grant does not give").value(import);
                 let wasi = import.starts_with("wasi:");
-                Err(Box::new(if wasi { refusal.remedy("an operator would say wasi = \"inert\" in the grants") } else { refusal }))
+                Err(Box::new(if wasi {
+                    refusal.remedy("an operator would say wasi = \"inert\" in the grants")
+                } else {
+                    refusal
+                }))
             }
         }
     }
@@ -131,7 +143,9 @@ impl Outline {
                     depth += 1;
                 }
                 Payload::End(_) => depth = depth.saturating_sub(1),
-                Payload::CustomSection(section) if section.name() == REQUEST => self.requests.push(section.data().to_vec()),
+                Payload::CustomSection(section) if section.name() == REQUEST => {
+                    self.requests.push(section.data().to_vec())
+                }
                 Payload::ComponentImportSection(section) if depth == 1 => {
                     for import in section {
                         self.imports.push(import?.name.name.to_owned());

@@ -4,7 +4,9 @@ use super::bindings::portreeve::backend::types as wit;
 use crate::error::{Error, Fault, FaultKind};
 use crate::reference::Reference;
 use crate::scope::{Argument, Ask, Given, for_engine, gpu_ids};
-use crate::spec::{ContainerSpec, Gpus, Mount, MountSource, NetworkMode, Port, Protocol, RestartPolicy, SecretDelivery};
+use crate::spec::{
+    ContainerSpec, Gpus, Mount, MountSource, NetworkMode, Port, Protocol, RestartPolicy, SecretDelivery,
+};
 
 /// What a guest asks for.
 pub(super) fn ask(command: String, arguments: Vec<wit::Argument>) -> Ask {
@@ -18,18 +20,25 @@ fn argument(argument: wit::Argument) -> Argument {
 fn given(value: wit::Value) -> Given {
     use wit::Value;
     match value {
-        Value::Container(text) | Value::Gpu(text) | Value::Volume(text) | Value::Pod(text) | Value::Network(text) | Value::Text(text) => {
-            Given::Text(text)
-        }
+        Value::Container(text)
+        | Value::Gpu(text)
+        | Value::Volume(text)
+        | Value::Pod(text)
+        | Value::Network(text)
+        | Value::Text(text) => Given::Text(text),
         Value::Image(image) => Given::Text(image.reference),
         Value::Port(port) => port_fields(&port),
         Value::Mount(mount) => mount_fields(mount),
-        Value::Env(wit::Env::Plain(variable)) => Given::Fields(vec![("name", variable.name), ("value", variable.value)]),
+        Value::Env(wit::Env::Plain(variable)) => {
+            Given::Fields(vec![("name", variable.name), ("value", variable.value)])
+        }
         Value::Env(wit::Env::Secret(name) | wit::Env::SecretFile(name)) => Given::Fields(vec![("name", name)]),
         Value::Label(label) => Given::Fields(vec![("key", label.key), ("value", label.value)]),
-        Value::Ulimit(limit) => {
-            Given::Fields(vec![("name", limit.name), ("soft", limit.soft.to_string()), ("hard", limit.hard.to_string())])
-        }
+        Value::Ulimit(limit) => Given::Fields(vec![
+            ("name", limit.name),
+            ("soft", limit.soft.to_string()),
+            ("hard", limit.hard.to_string()),
+        ]),
         Value::Tmpfs(tmpfs) => {
             let size = tmpfs.size.map(|size| size.to_string()).unwrap_or_default();
             Given::Fields(vec![("target", tmpfs.target), ("size", size)])
@@ -49,7 +58,12 @@ fn port_fields(port: &wit::Port) -> Given {
         wit::Protocol::Udp => "udp",
         wit::Protocol::Sctp => "sctp",
     };
-    Given::Fields(vec![("address", address), ("host", host), ("container", port.container.to_string()), ("protocol", protocol.to_owned())])
+    Given::Fields(vec![
+        ("address", address),
+        ("host", host),
+        ("container", port.container.to_string()),
+        ("protocol", protocol.to_owned()),
+    ])
 }
 
 fn mount_fields(mount: wit::Mount) -> Given {
@@ -70,7 +84,11 @@ pub(super) fn for_guest(error: Error) -> wit::Error {
 }
 
 /// A guest's error, in the host's words. Texts are a guest's: the caller redacts and bounds them.
-pub(super) fn from_guest(error: wit::Error, clean: impl Fn(&str) -> String, fault: impl Fn(FaultKind, &str) -> Fault) -> Error {
+pub(super) fn from_guest(
+    error: wit::Error,
+    clean: impl Fn(&str) -> String,
+    fault: impl Fn(FaultKind, &str) -> Fault,
+) -> Error {
     match error {
         wit::Error::Refused(_) => fault(FaultKind::Untrue, "it speaks of a refusal that the host did not make").into(),
         wit::Error::NotFound(what) => Error::NotFound { kind: "object", name: clean(&what) },
@@ -109,7 +127,11 @@ pub(super) fn spec(spec: &ContainerSpec) -> wit::ContainerSpec {
         mounts: spec.mounts.iter().map(mount).collect(),
         ports: spec.ports.iter().map(port).collect(),
         gpus: gpus(&spec.gpus),
-        labels: spec.labels.iter().map(|label| wit::Label { key: label.key().to_owned(), value: label.value().to_owned() }).collect(),
+        labels: spec
+            .labels
+            .iter()
+            .map(|label| wit::Label { key: label.key().to_owned(), value: label.value().to_owned() })
+            .collect(),
         options: options(spec),
     }
 }
@@ -173,12 +195,16 @@ fn options(spec: &ContainerSpec) -> Vec<wit::ContainerOption> {
     options.extend(spec.hostname.as_ref().map(|name| Option_::Hostname(name.to_string())));
     options.extend(spec.stop_signal.as_ref().map(|signal| Option_::StopSignal(signal.as_str().to_owned())));
     options.extend(spec.cap_drop.iter().cloned().map(Option_::CapDrop));
-    options.extend(spec.tmpfs.iter().map(|tmpfs| {
-        Option_::Tmpfs(wit::Tmpfs { target: tmpfs.target.to_string(), size: Some(tmpfs.size.bytes()) })
-    }));
-    options.extend(spec.ulimits.iter().map(|limit| {
-        Option_::Ulimit(wit::Ulimit { name: limit.name.clone(), soft: limit.soft, hard: limit.hard })
-    }));
+    options.extend(
+        spec.tmpfs.iter().map(|tmpfs| {
+            Option_::Tmpfs(wit::Tmpfs { target: tmpfs.target.to_string(), size: Some(tmpfs.size.bytes()) })
+        }),
+    );
+    options.extend(
+        spec.ulimits
+            .iter()
+            .map(|limit| Option_::Ulimit(wit::Ulimit { name: limit.name.clone(), soft: limit.soft, hard: limit.hard })),
+    );
     options
 }
 

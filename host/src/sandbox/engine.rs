@@ -32,7 +32,8 @@ impl Sandbox {
     pub(crate) fn new(cache: Option<CodeCache>) -> Result<Self, Error> {
         let engine = Engine::new(&config()).map_err(|error| sandbox_error(&error))?;
         let mut linker = Linker::new(&engine);
-        Backend::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(|error| sandbox_error(&error))?;
+        Backend::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)
+            .map_err(|error| sandbox_error(&error))?;
         let clock = Clock::start(&engine);
         Ok(Self { engine, linker, cache, clock })
     }
@@ -56,7 +57,8 @@ impl Sandbox {
             return Ok(code);
         }
         let (engine, bytes) = (self.engine.clone(), component.bytes());
-        let compiled = tokio::task::spawn_blocking(move || wasmtime::component::Component::from_binary(&engine, &bytes)).await;
+        let compiled =
+            tokio::task::spawn_blocking(move || wasmtime::component::Component::from_binary(&engine, &bytes)).await;
         let compiled = compiled.map_err(|error| Error::State(error.to_string()))?;
         let code = compiled.map_err(|error| Error::Backend {
             name: component.digest().to_string(),

@@ -12,7 +12,7 @@ mod host;
 mod store;
 
 pub(crate) use cache::CodeCache;
-pub use call::{Finding, Severity};
 pub(crate) use call::{DetectedEngine, Guest, Identity, ProbeFact};
+pub use call::{Finding, Severity};
 pub(crate) use component::Component;
 pub(crate) use engine::Sandbox;

@@ -63,9 +63,25 @@ const READS: u32 = 64;
 impl Call {
     /// All calls, for the generated documentation and the tests.
     pub const ALL: &'static [Self] = &[
-        Self::Describe, Self::Detect, Self::Preflight, Self::Explain, Self::Pull, Self::ImagePresent, Self::ImageInspect,
-        Self::ImageList, Self::ImageRemove, Self::Create, Self::Start, Self::RunToCompletion, Self::Stop, Self::Kill,
-        Self::Remove, Self::Wait, Self::Inspect, Self::List, Self::Logs,
+        Self::Describe,
+        Self::Detect,
+        Self::Preflight,
+        Self::Explain,
+        Self::Pull,
+        Self::ImagePresent,
+        Self::ImageInspect,
+        Self::ImageList,
+        Self::ImageRemove,
+        Self::Create,
+        Self::Start,
+        Self::RunToCompletion,
+        Self::Stop,
+        Self::Kill,
+        Self::Remove,
+        Self::Wait,
+        Self::Inspect,
+        Self::List,
+        Self::Logs,
     ];
 
     /// Its name in the journal and in messages.
@@ -105,7 +121,9 @@ impl Call {
             Self::ImagePresent | Self::ImageInspect | Self::ImageList => const { &[allow(Read, Image, READS)] },
             Self::ImageRemove => const { &[allow(Read, Image, READS), allow(Remove, Image, 1)] },
             Self::Create => const { &[allow(Create, Container, 1)] },
-            Self::Start | Self::RunToCompletion | Self::Kill => const { &[allow(Read, Container, READS), allow(Change, Container, 1)] },
+            Self::Start | Self::RunToCompletion | Self::Kill => {
+                const { &[allow(Read, Container, READS), allow(Change, Container, 1)] }
+            }
             Self::Stop => const { &[allow(Read, Container, READS), allow(Change, Container, 3)] },
             Self::Remove => const { &[allow(Read, Container, READS), allow(Remove, Container, 1)] },
             Self::Wait | Self::Inspect | Self::List | Self::Logs => const { &[allow(Read, Container, READS)] },
@@ -127,7 +145,13 @@ impl Call {
                 text.push_str(&format!("| `{}` | nothing | |\n", call.name()));
             }
             for row in rows {
-                text.push_str(&format!("| `{}` | {} {} | {} |\n", call.name(), row.effect.as_str(), row.object.as_str(), row.most));
+                text.push_str(&format!(
+                    "| `{}` | {} {} | {} |\n",
+                    call.name(),
+                    row.effect.as_str(),
+                    row.object.as_str(),
+                    row.most
+                ));
             }
         }
         text
@@ -140,7 +164,8 @@ mod tests {
 
     #[test]
     fn looking_never_changes_anything() {
-        for call in [Call::Detect, Call::Preflight, Call::Inspect, Call::List, Call::Logs, Call::Wait, Call::ImageList] {
+        for call in [Call::Detect, Call::Preflight, Call::Inspect, Call::List, Call::Logs, Call::Wait, Call::ImageList]
+        {
             assert!(call.allowances().iter().all(|allowance| allowance.effect == Effect::Read), "{call:?}");
         }
     }

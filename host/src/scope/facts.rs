@@ -90,8 +90,13 @@ impl Scope {
                     scope.secrets.insert(secret.name.to_string(), secret.value.clone());
                 }
                 SecretDelivery::File(ref target) => {
-                    let source = files.iter().find(|file| file.name == secret.name.as_str()).map(|file| file.source.as_str());
-                    let fields = [("name", secret.name.as_str()), ("source", source.unwrap_or_default()), ("target", target.as_str())];
+                    let source =
+                        files.iter().find(|file| file.name == secret.name.as_str()).map(|file| file.source.as_str());
+                    let fields = [
+                        ("name", secret.name.as_str()),
+                        ("source", source.unwrap_or_default()),
+                        ("target", target.as_str()),
+                    ];
                     scope.caller.insert(Slot::SecretFile, Binding::fields(fields));
                 }
             }

@@ -76,7 +76,7 @@ impl Scope {
     }
 
     /// The same facts in another call: what a plan is decided as.
-    pub(crate) fn as_call(mut self, call: Call) -> Self {
+    pub(crate) fn with_call(mut self, call: Call) -> Self {
         self.call = call;
         self
     }
@@ -115,9 +115,9 @@ impl Scope {
     /// The facts that a guest names by this value, or none where it is no fact of the call.
     pub(crate) fn resolve(&self, slot: Slot, given: &Given) -> Option<Vec<Binding>> {
         match (slot, given) {
-            (Slot::ContainerId, Given::Text(name)) => {
-                (self.subject.as_deref() == Some(name)).then(|| self.host.get(slot).to_vec()).filter(|found| !found.is_empty())
-            }
+            (Slot::ContainerId, Given::Text(name)) => (self.subject.as_deref() == Some(name))
+                .then(|| self.host.get(slot).to_vec())
+                .filter(|found| !found.is_empty()),
             (Slot::Word, Given::Words(words)) => self.words(words),
             _ => self.caller.get(slot).iter().find(|fact| names(slot, fact, given)).map(|fact| vec![fact.clone()]),
         }
@@ -126,7 +126,8 @@ impl Scope {
     /// Words are given whole and in order, or not at all.
     fn words(&self, words: &[String]) -> Option<Vec<Binding>> {
         let facts = self.caller.get(Slot::Word);
-        let same = facts.len() == words.len() && facts.iter().zip(words).all(|(fact, word)| fact.field("word") == Some(word));
+        let same =
+            facts.len() == words.len() && facts.iter().zip(words).all(|(fact, word)| fact.field("word") == Some(word));
         same.then(|| facts.to_vec())
     }
 }
@@ -138,7 +139,9 @@ fn names(slot: Slot, fact: &Binding, given: &Given) -> bool {
         Given::Text(text) => is_text(fact, text),
         Given::Number(number) if slot == Slot::Cpus => is_text(fact, &Cpus::from_thousandths(*number).to_string()),
         Given::Number(number) => is_text(fact, &number.to_string()),
-        Given::Fields(fields) => !fields.is_empty() && fields.iter().all(|(name, value)| fact.field(name) == Some(value)),
+        Given::Fields(fields) => {
+            !fields.is_empty() && fields.iter().all(|(name, value)| fact.field(name) == Some(value))
+        }
         Given::Words(_) => false,
     }
 }
@@ -165,7 +168,12 @@ mod tests {
     #[test]
     fn a_fact_is_named_by_its_fields() {
         let port = |host: &str| {
-            Given::Fields(vec![("address", "127.0.0.1".into()), ("host", host.into()), ("container", "80".into()), ("protocol", "tcp".into())])
+            Given::Fields(vec![
+                ("address", "127.0.0.1".into()),
+                ("host", host.into()),
+                ("container", "80".into()),
+                ("protocol", "tcp".into()),
+            ])
         };
         assert!(scope().resolve(Slot::Port, &port("8080")).is_some());
         assert!(scope().resolve(Slot::Port, &port("8081")).is_none());

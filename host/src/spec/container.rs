@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{
-    Cpus, EnvName, Gpus, InsidePath, Label, Memory, Mount, Name, Port, Secret, Signal, SpecError, Tmpfs, Ulimit, User, Variable,
+    Cpus, EnvName, Gpus, InsidePath, Label, Memory, Mount, Name, Port, Secret, Signal, SpecError, Tmpfs, Ulimit, User,
+    Variable,
 };
 use crate::reference::Reference;
 
@@ -34,7 +35,12 @@ impl FromStr for RestartPolicy {
         }
         let times = text.strip_prefix("on-failure:").and_then(|times| times.parse().ok());
         times.map(|times| Self::OnFailure(Some(times))).ok_or_else(|| {
-            SpecError::new("restart policy", text, "there is no such policy", "no, always, on-failure[:TIMES] or unless-stopped")
+            SpecError::new(
+                "restart policy",
+                text,
+                "there is no such policy",
+                "no, always, on-failure[:TIMES] or unless-stopped",
+            )
         })
     }
 }
@@ -72,9 +78,12 @@ impl FromStr for NetworkMode {
             "none" => Ok(Self::None),
             "bridge" => Ok(Self::Bridge),
             "host" => Ok(Self::Host),
-            "default" | "private" | "slirp4netns" | "pasta" | "ns" | "container" => {
-                Err(SpecError::new("network", text, "it is a word of the engines", "none, bridge, host, or the name of a network"))
-            }
+            "default" | "private" | "slirp4netns" | "pasta" | "ns" | "container" => Err(SpecError::new(
+                "network",
+                text,
+                "it is a word of the engines",
+                "none, bridge, host, or the name of a network",
+            )),
             name => name.parse().map(Self::Named),
         }
     }
@@ -208,7 +217,8 @@ impl ContainerSpec {
     }
 
     fn check_names(&self) -> Result<(), SpecError> {
-        let names = self.env.iter().map(|variable| &variable.name).chain(self.secrets.iter().map(|secret| &secret.name));
+        let names =
+            self.env.iter().map(|variable| &variable.name).chain(self.secrets.iter().map(|secret| &secret.name));
         twice(names.map(EnvName::as_str), "variable", "a name once")?;
         twice(self.labels.iter().map(Label::key), "label", "a key once")
     }
@@ -218,13 +228,19 @@ impl ContainerSpec {
         twice(mounts.chain(self.tmpfs.iter().map(|tmpfs| tmpfs.target.as_str())), "mount target", "a target once")?;
         let cap = |name: &&String| name.is_empty() || !super::is_made_of(name, b"_");
         match self.cap_drop.iter().find(cap) {
-            Some(name) => Err(SpecError::new("capability", name, "it is no name of one", "a name such as NET_RAW, or ALL")),
+            Some(name) => {
+                Err(SpecError::new("capability", name, "it is no name of one", "a name such as NET_RAW, or ALL"))
+            }
             None => Ok(()),
         }
     }
 }
 
-fn twice<'a>(names: impl Iterator<Item = &'a str>, what: &'static str, expected: &'static str) -> Result<(), SpecError> {
+fn twice<'a>(
+    names: impl Iterator<Item = &'a str>,
+    what: &'static str,
+    expected: &'static str,
+) -> Result<(), SpecError> {
     let mut seen = std::collections::BTreeSet::new();
     for name in names {
         if !seen.insert(name) {

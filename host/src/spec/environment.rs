@@ -23,14 +23,65 @@ impl EnvName {
     #[must_use]
     pub fn is_read_by_clients(&self) -> bool {
         const PREFIXES: &[&str] = &[
-            "DOCKER", "CONTAINER", "LD_", "GO", "XDG_", "LC_", "BUILDAH", "PODMAN", "REGISTRY_", "STORAGE_", "SSL_",
-            "SSH_", "GIT_", "NOTIFY_", "LISTEN_", "NETAVARK", "CNI_", "_", "TMP", "DBUS_", "GLIBC_", "MALLOC_",
-            "MOBY_", "BUILDKIT_", "COMPOSE_", "CRUN_", "RUNC_", "NVIDIA_", "CDI_", "OTEL_", "PORTREEVE_",
+            "DOCKER",
+            "CONTAINER",
+            "LD_",
+            "GO",
+            "XDG_",
+            "LC_",
+            "BUILDAH",
+            "PODMAN",
+            "REGISTRY_",
+            "STORAGE_",
+            "SSL_",
+            "SSH_",
+            "GIT_",
+            "NOTIFY_",
+            "LISTEN_",
+            "NETAVARK",
+            "CNI_",
+            "_",
+            "TMP",
+            "DBUS_",
+            "GLIBC_",
+            "MALLOC_",
+            "MOBY_",
+            "BUILDKIT_",
+            "COMPOSE_",
+            "CRUN_",
+            "RUNC_",
+            "NVIDIA_",
+            "CDI_",
+            "OTEL_",
+            "PORTREEVE_",
         ];
         const NAMES: &[&str] = &[
-            "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "LANGUAGE", "PWD", "TZ", "HOSTNAME", "NO_PROXY",
-            "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "GCONV_PATH", "IFS", "ENV", "BASH_ENV", "NO_COLOR",
-            "RES_OPTIONS", "LOCALDOMAIN", "HOSTALIASES", "NLSPATH", "LOCPATH",
+            "PATH",
+            "HOME",
+            "USER",
+            "LOGNAME",
+            "SHELL",
+            "TERM",
+            "LANG",
+            "LANGUAGE",
+            "PWD",
+            "TZ",
+            "HOSTNAME",
+            "NO_PROXY",
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "FTP_PROXY",
+            "ALL_PROXY",
+            "GCONV_PATH",
+            "IFS",
+            "ENV",
+            "BASH_ENV",
+            "NO_COLOR",
+            "RES_OPTIONS",
+            "LOCALDOMAIN",
+            "HOSTALIASES",
+            "NLSPATH",
+            "LOCPATH",
         ];
         let upper = self.0.to_ascii_uppercase();
         NAMES.contains(&upper.as_str()) || PREFIXES.iter().any(|prefix| upper.starts_with(prefix))
@@ -70,7 +121,8 @@ impl FromStr for Variable {
 
     fn from_str(text: &str) -> Result<Self, SpecError> {
         const EXPECTED: &str = "NAME=VALUE";
-        let (name, value) = text.split_once('=').ok_or_else(|| SpecError::new("variable", text, "it has no value", EXPECTED))?;
+        let (name, value) =
+            text.split_once('=').ok_or_else(|| SpecError::new("variable", text, "it has no value", EXPECTED))?;
         if value.contains('\0') {
             return Err(SpecError::new("variable", name, "its value holds a NUL", EXPECTED));
         }

@@ -89,7 +89,12 @@ fn parse_source(text: &str) -> Result<MountSource, SpecError> {
         return Ok(MountSource::Path(PathBuf::from(text)));
     }
     if text.contains('/') || text.starts_with('.') || text.starts_with('~') {
-        return Err(SpecError::new("mount source", text, "it is relative", "an absolute path, or the name of a volume"));
+        return Err(SpecError::new(
+            "mount source",
+            text,
+            "it is relative",
+            "an absolute path, or the name of a volume",
+        ));
     }
     text.parse().map(MountSource::Volume)
 }
@@ -118,7 +123,9 @@ mod tests {
 
     #[test]
     fn what_is_no_mount_is_refused() {
-        for bad in ["", "/a", "a/b:/c", "./a:/b", "~/a:/b", "/a:b", "/a:/b:z", "/a:/b:ro:x", "/a:/b/../c", ":/b", "-v:/b"] {
+        for bad in
+            ["", "/a", "a/b:/c", "./a:/b", "~/a:/b", "/a:b", "/a:/b:z", "/a:/b:ro:x", "/a:/b/../c", ":/b", "-v:/b"]
+        {
             assert!(bad.parse::<Mount>().is_err(), "{bad:?}");
         }
     }

@@ -28,7 +28,8 @@ impl FromStr for Memory {
 
     /// Units as `docker run --memory` has them: `b`, `k`, `m`, `g`, powers of 1024, in either case.
     fn from_str(text: &str) -> Result<Self, SpecError> {
-        let wrong = |why: &str| SpecError::new("amount of memory", text, why, "a number of bytes, or one with b, k, m or g");
+        let wrong =
+            |why: &str| SpecError::new("amount of memory", text, why, "a number of bytes, or one with b, k, m or g");
         let lower = text.to_ascii_lowercase();
         let digits = lower.trim_end_matches(['b', 'k', 'm', 'g']);
         let factor: u64 = match lower.get(digits.len()..).unwrap_or_default() {
@@ -68,7 +69,14 @@ impl FromStr for Cpus {
     type Err = SpecError;
 
     fn from_str(text: &str) -> Result<Self, SpecError> {
-        let wrong = || SpecError::new("number of cores", text, "it is no such number", "a number such as 2 or 1.5, at most 3 decimals");
+        let wrong = || {
+            SpecError::new(
+                "number of cores",
+                text,
+                "it is no such number",
+                "a number such as 2 or 1.5, at most 3 decimals",
+            )
+        };
         let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         if !digits(whole) || !digits(part) || part.len() > 3 || whole.len() > 5 {
@@ -101,7 +109,8 @@ impl FromStr for Ulimit {
     type Err = SpecError;
 
     fn from_str(text: &str) -> Result<Self, SpecError> {
-        let wrong = |why: &str| SpecError::new("process limit", text, why, "NAME=SOFT[:HARD], such as nofile=1024:2048");
+        let wrong =
+            |why: &str| SpecError::new("process limit", text, why, "NAME=SOFT[:HARD], such as nofile=1024:2048");
         let (name, values) = text.split_once('=').ok_or_else(|| wrong("it has no value"))?;
         if name.is_empty() || !is_made_of(name, b"") {
             return Err(wrong("its name is not of letters"));

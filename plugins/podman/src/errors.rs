@@ -24,7 +24,7 @@ pub(crate) const PHRASES: &[Phrase] = &[
     Phrase::conflict("please force removal"),
     Phrase::digest("does not match provided manifest digest"),
     Phrase::digest("digest did not match"),
-    Phrase::digest("digest does not match expected"),
+    Phrase::digest("download config.json digest"),
     Phrase::unauthorised("unauthorized"),
     Phrase::unauthorised("authentication required"),
     Phrase::unauthorised("requested access to the resource is denied"),
@@ -127,7 +127,12 @@ mod tests {
             ),
             ("invalid", 125, "Error: invalid checksum digest length"),
             ("invalid", 125, "Error: unable to find user x: no matching entries in passwd file"),
-            ("engine", 125, "Error: parsing image: Manifest does not match provided manifest digest sha256:00"),
+            ("digest", 125, "Error: parsing image: Manifest does not match provided manifest digest sha256:00"),
+            (
+                "digest",
+                125,
+                "Error: parsing image configuration: Download config.json digest sha256:00 does not match expected sha256:01",
+            ),
             ("engine", 125, "Error: statfs /x: no such file or directory"),
             (
                 "engine",

@@ -11,7 +11,8 @@ guest!(GibibyteOfFindings);
 
 impl Mischief for GibibyteOfFindings {
     fn preflight(_: &Intention) -> Result<Vec<Finding>> {
-        let finding = |text| Finding { id: text, severity: Severity::Ok, seen: String::new(), why: String::new(), remedy: None };
+        let finding =
+            |text| Finding { id: text, severity: Severity::Ok, seen: String::new(), why: String::new(), remedy: None };
         Ok(gibibyte().into_iter().map(finding).collect())
     }
 }

@@ -1,7 +1,10 @@
 //! Starts a container in a call that reads its log.
 
 use portreeve_guests::{Mischief, guest};
-use portreeve_plugin::{Arguments, LogOptions, Result, logs::{self, Log}};
+use portreeve_plugin::{
+    Arguments, LogOptions, Result,
+    logs::{self, Log},
+};
 
 struct StartWhileReadingLogs;
 

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use crate::ground::{Ground, Kind};
 use crate::setting::Setting;
 use crate::table::{Outcome, Verdict};
-use crate::{containers, creation, detection, doomed, ends, images, journal, liars, logs, ownership, policy, program, secrets};
+use crate::{
+    containers, creation, detection, doomed, ends, images, journal, liars, logs, ownership, policy, program, secrets,
+};
 
 /// How long one behaviour may take.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -170,7 +172,8 @@ async fn all_on(ground: Ground, program: PathBuf, filters: &[String], panics: &P
         return false;
     };
     let mut clean = true;
-    for behaviour in BEHAVIOURS.iter().filter(|behaviour| behaviour.is_for(kind) && is_chosen(kind, behaviour, filters)) {
+    for behaviour in BEHAVIOURS.iter().filter(|behaviour| behaviour.is_for(kind) && is_chosen(kind, behaviour, filters))
+    {
         let begun = Instant::now();
         let verdict = verdict(behaviour, Arc::clone(&setting), panics).await;
         clean &= verdict == Verdict::Holds;

@@ -30,8 +30,14 @@ pub(crate) async fn create_is_an_exact_rendering(setting: Arc<Setting>) {
         assert!(env.iter().any(|entry| entry == expected), "{expected} is not in {env:?}");
     }
     assert_eq!(texts_or_word(&truth["Config"]["Entrypoint"]), ["/deckhand"]);
-    assert_eq!(texts(&truth["Config"]["Cmd"]), ["print", "first", "say", "--privileged", "args", "-v", "/:/host", "a\nb"]);
-    assert_eq!((truth["Config"]["User"].as_str(), truth["Config"]["WorkingDir"].as_str()), (Some("65534:65534"), Some("/tmp")));
+    assert_eq!(
+        texts(&truth["Config"]["Cmd"]),
+        ["print", "first", "say", "--privileged", "args", "-v", "/:/host", "a\nb"]
+    );
+    assert_eq!(
+        (truth["Config"]["User"].as_str(), truth["Config"]["WorkingDir"].as_str()),
+        (Some("65534:65534"), Some("/tmp"))
+    );
     has_mounts(&truth, source.to_str().unwrap());
     has_limits(&setting, &truth);
     runs_as_asked(&setting, &spec).await;
@@ -66,7 +72,9 @@ fn has_mounts(truth: &Value, source: &str) {
     let mounts = truth["Mounts"].as_array().unwrap();
     let seen: Vec<_> = mounts
         .iter()
-        .map(|mount| (mount["Source"].as_str().unwrap(), mount["Destination"].as_str().unwrap(), mount["RW"].as_bool().unwrap()))
+        .map(|mount| {
+            (mount["Source"].as_str().unwrap(), mount["Destination"].as_str().unwrap(), mount["RW"].as_bool().unwrap())
+        })
         .collect();
     assert_eq!(seen.len(), 2, "{seen:?}");
     assert!(seen.contains(&(source, "/data", false)) && seen.contains(&(source, "/work", true)), "{seen:?}");
@@ -90,7 +98,8 @@ async fn runs_as_asked(setting: &Setting, spec: &ContainerSpec) {
     }
     let mut look = ContainerSpec { name: setting.name("look").parse().unwrap(), ..spec.clone() };
     look.entrypoint = Vec::new();
-    look.words = ["id", "pwd", "env", "PLAIN", "env", "discovery.type", "args", "a\nb", "--x"].map(str::to_owned).to_vec();
+    look.words =
+        ["id", "pwd", "env", "PLAIN", "env", "discovery.type", "args", "a\nb", "--x"].map(str::to_owned).to_vec();
     // The image has no /tmp; engines make a working directory that is missing.
     let heard = setting.hear(&look).await;
     assert_eq!(heard.status(), 0, "{heard:?}");
@@ -107,8 +116,10 @@ pub(crate) async fn a_port_that_the_engine_chose_is_read_back(setting: Arc<Setti
     assert!(port.host != 0 && port.container == 8080 && port.address.is_loopback(), "{port}");
     let address = SocketAddr::new(port.address, port.host);
     setting.until(&format!("{address} answers"), || answers(address)).await;
-    let error = setting.host.run(&taking(&setting, port.host)).await.unwrap_err();
-    assert!(matches!(error, Error::Conflict(_) | Error::Engine { .. }), "{error:?}");
+    let other = taking(&setting, port.host);
+    let error = setting.host.run(&other).await.unwrap_err();
+    assert!(matches!(error, Error::InUse(_)), "{error:?}");
+    assert!(!setting.exists(other.name.as_str()), "what could not be started is still there");
 }
 
 /// One that wants a port which is taken; nothing of it is left.
@@ -232,7 +243,11 @@ pub(crate) async fn a_foreign_name_is_a_conflict(setting: Arc<Setting>) {
     let id = setting.foreign(&name, &[]);
     for call in 0..2 {
         let spec = setting.named(&name, &["say", "never"]);
-        let error = if call == 0 { setting.host.create(&spec).await.map(drop) } else { setting.host.run(&spec).await.map(drop) };
+        let error = if call == 0 {
+            setting.host.create(&spec).await.map(drop)
+        } else {
+            setting.host.run(&spec).await.map(drop)
+        };
         let error = error.unwrap_err();
         assert!(matches!(&error, Error::Conflict(conflict) if conflict.differs.is_empty()), "{error:?}");
         assert!(error.to_string().contains("not ours"), "{error}");

@@ -30,7 +30,7 @@ pub(crate) async fn an_absent_program_is_said(setting: Arc<Setting>) {
     let host = builder.build().await.unwrap();
     let found = only(host.detect().await.unwrap());
     assert!(!found.works && found.version.is_none());
-    assert!(found.problem.is_some_and(|problem| problem.contains("/usr/bin/nonesuch-engine")));
+    assert!(found.problem.as_ref().is_some_and(|problem| problem.contains("/usr/bin/nonesuch-engine")), "{found:?}");
     let error = host.pull(&setting.image.single()).await.unwrap_err();
     assert!(matches!(&error, Error::NoEngine(problems) if problems.len() == 1), "{error}");
 }

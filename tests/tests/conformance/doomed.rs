@@ -1,18 +1,19 @@
 //! A host that dies at any moment of a run: its journal verifies, and the next one finds what was begun.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portreeve::spec::NetworkMode;
-use portreeve::{ContainerSpec, Error};
+use portreeve::{ContainerSpec, Error, Event};
 
 use crate::ground::{Ground, Kind};
 use crate::setting::Setting;
 
-/// How often a host is killed, spread over the time of a run.
-const DEATHS: u32 = 8;
+/// What a doomed host says as a command of its begins.
+const COMMAND: &str = "a command";
 
 /// How long a command that was started before the death may go on: it is not the host's any more.
 const AFTERMATH: Duration = Duration::from_secs(20);
@@ -25,7 +26,12 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
     spec.words = vec!["wait".to_owned()];
     spec.network = Some(NetworkMode::None);
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let ran = runtime.block_on(async { ground.builder(Path::new(state)).build().await?.run(&spec).await });
+    let builder = ground.builder(Path::new(state)).on_event(|event| {
+        if let Event::Command { .. } = event {
+            println!("{COMMAND}");
+        }
+    });
+    let ran = runtime.block_on(async { builder.build().await?.run(&spec).await });
     match ran {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
@@ -40,37 +46,46 @@ pub(crate) async fn a_killed_host_leaves_what_can_be_found(setting: Arc<Setting>
     std::fs::create_dir(&state).unwrap();
     std::fs::set_permissions(&state, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     setting.adopt(&state);
-    // The first fills the caches, the second is timed.
-    undisturbed(&setting, &state).await;
-    let whole = undisturbed(&setting, &state).await;
-    let mut left = 0;
-    for death in 1..=DEATHS {
+    let commands = undisturbed(&setting, &state).await;
+    let (mut deaths, mut left) = (0, 0);
+    // At each of its commands: as it begins, and some time into it.
+    for (last, delay) in (1..=commands).flat_map(|last| [(last, 0), (last, 40)]) {
         let name = setting.name("doomed");
         let mut host = spawn(&setting, &state, &name);
-        tokio::time::sleep(whole * death / (DEATHS + 1)).await;
+        let mut seen = told(&mut host);
+        tokio::task::block_in_place(|| seen.nth(last - 1)).unwrap();
+        tokio::time::sleep(Duration::from_millis(delay)).await;
         host.kill().unwrap();
         host.wait().unwrap();
-        left += u32::from(is_found_and_removed(&setting, &state, &name, usize::try_from(death).unwrap()).await);
+        deaths += 1;
+        left += u32::from(is_found_and_removed(&setting, &state, &name, deaths).await);
     }
     assert!(left > 0, "no death left a container, so nothing was shown");
 }
 
-async fn undisturbed(setting: &Setting, state: &Path) -> Duration {
+/// How many commands a run has.
+async fn undisturbed(setting: &Setting, state: &Path) -> usize {
     let name = setting.name("spared");
-    let begun = Instant::now();
-    let status = spawn(setting, state, &name).wait().unwrap();
-    let time = begun.elapsed();
-    assert!(status.success() && setting.is_running(&name));
+    let mut host = spawn(setting, state, &name);
+    let commands = tokio::task::block_in_place(|| told(&mut host).count());
+    assert!(host.wait().unwrap().success() && setting.is_running(&name));
     let host = setting.ground.builder(state).build().await.unwrap();
     host.remove(&name, true).await.unwrap();
-    time
+    commands
 }
 
-fn spawn(setting: &Setting, state: &Path, name: &str) -> std::process::Child {
+/// A word for each command, as it begins.
+fn told(host: &mut Child) -> impl Iterator<Item = String> + use<> {
+    let lines = BufReader::new(host.stdout.take().unwrap()).lines();
+    lines.map_while(Result::ok).filter(|line| line == COMMAND)
+}
+
+fn spawn(setting: &Setting, state: &Path, name: &str) -> Child {
     let own: PathBuf = std::env::current_exe().unwrap();
     let mut command = Command::new(own);
     command.args(["--doomed", setting.kind().name()]).arg(&setting.ground.folder).arg(state);
-    command.args([setting.image.single().to_string().as_str(), name]).stdin(Stdio::null()).spawn().unwrap()
+    command.args([setting.image.single().to_string().as_str(), name]).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.spawn().unwrap()
 }
 
 /// Whether something was left; if so, the next host lists it and removes it.

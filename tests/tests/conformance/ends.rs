@@ -39,7 +39,7 @@ pub(crate) async fn a_signal_reaches_the_container(setting: Arc<Setting>) {
     setting.host.kill(&name, &term).await.unwrap();
     assert_eq!(setting.host.wait(&name).await.unwrap(), 143);
     let error = setting.host.kill(&name, &term).await.unwrap_err();
-    assert!(matches!(error, Error::Conflict(_) | Error::Engine { .. }), "{error:?}");
+    assert!(matches!(error, Error::InUse(_)), "{error:?}");
     let other = setting.name("killed");
     setting.run_waiting(&other).await;
     setting.host.kill(&other, &"KILL".parse().unwrap()).await.unwrap();

@@ -24,9 +24,12 @@ pub(crate) async fn the_journal_verifies_and_has_every_command(setting: Arc<Sett
     let records = records(&setting.state());
     assert_eq!(u64::try_from(records.len()).unwrap(), report.records);
     every_outcome_has_its_intent(&records);
-    let intents = counted(records.iter().filter(|record| record.kind == Kind::Intent).filter_map(|record| record.argv.as_deref()));
+    let intents = counted(
+        records.iter().filter(|record| record.kind == Kind::Intent).filter_map(|record| record.argv.as_deref()),
+    );
     let others = crate::journal::records(&setting.ground.folder.join("other-state"));
-    let theirs = counted(others.iter().filter(|record| record.kind == Kind::Intent).filter_map(|record| record.argv.as_deref()));
+    let theirs =
+        counted(others.iter().filter(|record| record.kind == Kind::Intent).filter_map(|record| record.argv.as_deref()));
     let told = setting.argvs_since(0, false);
     for (argv, count) in counted(told.iter().map(Vec::as_slice)) {
         let recorded = [&intents, &theirs].iter().filter_map(|intents| intents.get(&argv)).sum::<usize>();
@@ -62,8 +65,14 @@ fn every_call_has_its_intent(setting: &Setting, intents: &[&BTreeMap<Vec<String>
     let doomed = setting.ground.folder.join("doomed-state");
     let doomed = if doomed.exists() { records(&doomed) } else { Vec::new() };
     let recorded = |argv: &[String]| {
-        let by_doomed = doomed.iter().filter(|record| record.kind == Kind::Intent).filter_map(|record| record.argv.as_ref());
-        let in_journals: usize = intents.iter().flat_map(|intents| intents.iter()).filter(|(known, _)| known[1..] == *argv).map(|(_, count)| count).sum();
+        let by_doomed =
+            doomed.iter().filter(|record| record.kind == Kind::Intent).filter_map(|record| record.argv.as_ref());
+        let in_journals: usize = intents
+            .iter()
+            .flat_map(|intents| intents.iter())
+            .filter(|(known, _)| known[1..] == *argv)
+            .map(|(_, count)| count)
+            .sum();
         in_journals + by_doomed.filter(|known| known[1..] == *argv).count()
     };
     for (argv, count) in counted(ours.iter().map(Vec::as_slice)) {

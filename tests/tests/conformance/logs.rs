@@ -15,7 +15,8 @@ async fn heard(setting: &Setting, name: &str, options: LogOptions) -> Heard {
 
 pub(crate) async fn a_tail_is_the_last_lines(setting: Arc<Setting>) {
     let name = setting.name("tail");
-    let spec = setting.named(&name, &["warn", "aside", "lines", "5", "0", "sleep", "0.3", "warn", "last"]);
+    let spec =
+        setting.named(&name, &["warn", "aside", "sleep", "0.3", "lines", "5", "0", "sleep", "0.3", "warn", "last"]);
     assert_eq!(setting.run_to_end(&spec).await, 0);
     let whole = heard(&setting, &name, LogOptions::default()).await;
     assert_eq!((whole.out.as_str(), whole.err.as_str()), ("line 1\nline 2\nline 3\nline 4\nline 5\n", "aside\nlast\n"));

@@ -59,7 +59,8 @@ pub(crate) async fn a_name_is_a_whole_name(setting: Arc<Setting>) {
 
 pub(crate) async fn an_image_can_not_forge_ownership(setting: Arc<Setting>) {
     let truth = owned(&setting, "genuine").await;
-    let forging = |label: &str| ImageOptions { labels: [(OWNER.to_owned(), label.to_owned())].into(), ..ImageOptions::default() };
+    let forging =
+        |label: &str| ImageOptions { labels: [(OWNER.to_owned(), label.to_owned())].into(), ..ImageOptions::default() };
     let image = setting.publish(forging(&truth));
     setting.host.pull(&image.single()).await.unwrap();
     let name = setting.name("forged");

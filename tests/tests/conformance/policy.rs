@@ -84,7 +84,9 @@ pub(crate) async fn the_hosts_network_is_refused_with_a_remedy(setting: Arc<Sett
     let refusal = refused(&setting, &spec).await;
     assert!(refusal.remedy.is_some_and(|remedy| remedy.contains("\"host\"") && remedy.contains("[networks]")));
     // What the remedy says is what allows it.
-    let policy = Policy::parse("extends = \"home\"\n[networks]\nallow = [\"none\", \"bridge\", \"host\"]\n", "policy.toml").unwrap();
+    let policy =
+        Policy::parse("extends = \"home\"\n[networks]\nallow = [\"none\", \"bridge\", \"host\"]\n", "policy.toml")
+            .unwrap();
     let host = setting.builder().policy(policy).build().await.unwrap();
     host.run(&spec).await.unwrap();
     assert_eq!(setting.truth(spec.name.as_str()).unwrap()["HostConfig"]["NetworkMode"], "host");

@@ -43,7 +43,9 @@ async fn ask(setting: &Setting, words: &[&str]) -> Answer {
 pub(crate) async fn the_program_ends_with_the_containers_status(setting: Arc<Setting>) {
     let image = setting.image.single().to_string();
     for (status, last) in [(0, "0"), (7, "7"), (125, "125")] {
-        let answer = ask(&setting, &["run", "--rm", "--network", "none", &image, "say", "out", "warn", "err", "exit", last]).await;
+        let answer =
+            ask(&setting, &["run", "--rm", "--network", "none", &image, "say", "out", "warn", "err", "exit", last])
+                .await;
         assert_eq!((answer.status, answer.stdout.as_str()), (status, "out\n"), "{answer:?}");
         assert!(answer.stderr.contains("err\n"), "{answer:?}");
     }

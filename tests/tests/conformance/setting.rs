@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use portreeve::demo::image::{BuiltinImage, ImageOptions};
 use portreeve::demo::registry::Registry;
 use portreeve::spec::NetworkMode;
-use portreeve::{ContainerInfo, ContainerSpec, Error, Event, LogChunk, LogStream, Portreeve, PortreeveBuilder, Reference};
+use portreeve::{
+    ContainerInfo, ContainerSpec, Error, Event, LogChunk, LogStream, Portreeve, PortreeveBuilder, Reference,
+};
 use portreeve_tests::registry::Liar;
 use serde_json::Value;
 
@@ -192,7 +194,8 @@ impl Setting {
     /// Runs one that goes on until it is told to end, and waits until it says so.
     pub(crate) async fn run_waiting(&self, name: &str) -> ContainerInfo {
         let info = self.host.run(&self.named(name, &["say", "here", "wait"])).await.unwrap();
-        self.until(&format!("{name} says that it is here"), || self.ground.ask(&["logs", name]).stdout == "here\n").await;
+        self.until(&format!("{name} says that it is here"), || self.ground.ask(&["logs", name]).stdout == "here\n")
+            .await;
         info
     }
 
@@ -277,7 +280,8 @@ impl Setting {
     /// Removes every container that was made here.
     pub(crate) fn sweep(&self) {
         self.ground_is_honest();
-        let owned = self.installs.lock().unwrap().iter().map(|id| format!("io.portreeve.install={id}")).collect::<Vec<_>>();
+        let owned =
+            self.installs.lock().unwrap().iter().map(|id| format!("io.portreeve.install={id}")).collect::<Vec<_>>();
         for label in owned.into_iter().chain([format!("{FOREIGN}={}", self.run)]) {
             let listed = self.ground.ask(&["ps", "--all", "--quiet", "--no-trunc", &format!("--filter=label={label}")]);
             for id in listed.stdout.lines() {

@@ -55,8 +55,13 @@ pub(crate) fn print(outcomes: &[Outcome], absent: &[Kind]) {
         let row: Vec<_> = heads.iter().zip(&cells).map(|(head, cell)| format!("{cell:<0$}", head.len())).collect();
         println!("{:width$}  {}", behaviour.name, row.join("  ").trim_end());
     }
-    let time = |kind: &Kind| outcomes.iter().filter(|outcome| outcome.kind == *kind).map(|outcome| outcome.time).sum::<Duration>();
-    let times: Vec<_> = Kind::ALL.iter().map(|kind| format!("{:<1$}", format!("{:.1} s", time(kind).as_secs_f64()), kind.name().len())).collect();
+    let time = |kind: &Kind| {
+        outcomes.iter().filter(|outcome| outcome.kind == *kind).map(|outcome| outcome.time).sum::<Duration>()
+    };
+    let times: Vec<_> = Kind::ALL
+        .iter()
+        .map(|kind| format!("{:<1$}", format!("{:.1} s", time(kind).as_secs_f64()), kind.name().len()))
+        .collect();
     println!("{:width$}  {}", "", times.join("  ").trim_end());
 }
 

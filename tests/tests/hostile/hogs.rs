@@ -16,6 +16,9 @@ const GROWTH: u64 = 300 << 20;
 /// What the guest may say in one call, by default, in bytes.
 const WORDS: usize = 64 << 10;
 
+/// What the fault says where not the guest's own memory was too small, but what it wanted the host to take over.
+const HANDED_OVER: &str = "fuel allocated for hostcalls";
+
 /// The most memory that this process ever had, in bytes.
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -57,7 +60,7 @@ pub(crate) async fn gibibyte_string() {
 
 #[tokio::test]
 pub(crate) async fn gibibyte_of_words() {
-    stopped_by(crate::GIBIBYTE_OF_WORDS, "", End::Fault(Memory, "memory")).await;
+    stopped_by(crate::GIBIBYTE_OF_WORDS, "", End::Fault(Memory, HANDED_OVER)).await;
 }
 
 #[tokio::test]
@@ -67,7 +70,7 @@ pub(crate) async fn gibibyte_of_findings() {
     let report = stand.hostile.preflight(&Intention::default()).await;
     let growth = peak() - before;
     assert!(growth < GROWTH, "grew by {growth} bytes");
-    stand.refuses(report, End::Fault(Memory, "memory")).await;
+    stand.refuses(report, End::Fault(Memory, HANDED_OVER)).await;
 }
 
 #[tokio::test]

@@ -17,7 +17,8 @@ pub(crate) async fn wasi_import() {
     assert_eq!(refusal.rule, Rule::Import);
     assert!(refusal.value.as_deref().unwrap().starts_with("wasi:cli/environment"), "{refusal}");
     let journal = Journal::read(&StateDir::open(state()).unwrap(), Filter::default()).unwrap().map(Result::unwrap);
-    let mut refusals = journal.filter(|record| record.kind == Kind::Refusal && record.rule.as_deref() == Some("import"));
+    let mut refusals =
+        journal.filter(|record| record.kind == Kind::Refusal && record.rule.as_deref() == Some("import"));
     let record = refusals.next().expect("no refusal in the journal");
     assert_eq!(record.value, refusal.value);
     assert!(record.plugin.is_some_and(|digest| digest.starts_with("sha256:")));

@@ -198,6 +198,13 @@ impl Stand {
         self.honest.inspect(name).await.is_ok_and(|container| container.state.is_alive())
     }
 
+    /// What the engine itself says to somebody who asks it past all hosts.
+    pub(crate) fn podman(&self, words: &[&str]) -> String {
+        let mut command = Command::new(self.folder.path().join("bin/podman"));
+        command.args(words).env(VARIABLE, self.folder.path().join("engine")).stderr(Stdio::null());
+        command.output().map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+    }
+
     /// What the engine was given, from its own account.
     pub(crate) fn calls(&self) -> Vec<Vec<String>> {
         let text = fs::read_to_string(self.folder.path().join("engine/calls")).unwrap();
@@ -209,13 +216,8 @@ impl Stand {
 
 impl Drop for Stand {
     fn drop(&mut self) {
-        let podman = |words: &[&str]| {
-            let mut command = Command::new(self.folder.path().join("bin/podman"));
-            command.args(words).env(VARIABLE, self.folder.path().join("engine")).stderr(Stdio::null());
-            command.output().map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
-        };
-        for id in podman(&["ps", "--all", "--quiet", "--no-trunc"]).lines() {
-            podman(&["rm", "--force", id]);
+        for id in self.podman(&["ps", "--all", "--quiet", "--no-trunc"]).lines() {
+            self.podman(&["rm", "--force", id]);
         }
     }
 }

@@ -98,7 +98,8 @@ fn granted(berth: &Berth, [variable, file]: &[String; 2]) -> Granted {
         let there = search.iter().filter_map(|path| fs::canonicalize(path).ok());
         granted.programs.extend(there.map(|file| (file, names.clone())));
     }
-    let secret = |name: Option<&str>, value: &String| Secret { variable: name.map(str::to_owned), value: value.clone() };
+    let secret =
+        |name: Option<&str>, value: &String| Secret { variable: name.map(str::to_owned), value: value.clone() };
     granted.secrets = vec![secret(Some(voyage::SECRET_NAMES[0]), variable), secret(None, file)];
     granted
 }
@@ -117,7 +118,8 @@ fn check_commands(made: &[Exec]) {
 
 /// The variable's value went to one `create` and nowhere else; the file's is in no exec at all.
 fn check_secrets(trace: &str, made: &[Exec], [variable, file]: &[String; 2]) {
-    let handed = |exec: &&Exec| exec.variables().any(|one| one == (voyage::SECRET_NAMES[0].as_bytes(), variable.as_bytes()));
+    let handed =
+        |exec: &&Exec| exec.variables().any(|one| one == (voyage::SECRET_NAMES[0].as_bytes(), variable.as_bytes()));
     let creates: Vec<Vec<String>> = made.iter().filter(handed).map(Exec::words).collect();
     let [words] = &creates[..] else { panic!("the secret was handed over {} times", creates.len()) };
     assert!(words.contains(&format!("--env={}", voyage::SECRET_NAMES[0])), "{words:?}");

@@ -10,7 +10,9 @@ fn with_argv(argv: &str) -> String {
 }
 
 fn with_command(keys: &str) -> String {
-    format!("backend = \"x\"\n[programs.x]\nsearch = [\"/usr/bin/x\"]\n[commands.c]\npurpose = \"p\"\ntimeout = \"1s\"\n{keys}\n")
+    format!(
+        "backend = \"x\"\n[programs.x]\nsearch = [\"/usr/bin/x\"]\n[commands.c]\npurpose = \"p\"\ntimeout = \"1s\"\n{keys}\n"
+    )
 }
 
 fn words(argv: &[&str]) -> Vec<String> {
@@ -36,7 +38,9 @@ fn the_shipped_files_load_and_read_well() {
 fn dangers_of_the_shipped_files_are_these() {
     let mut list = String::new();
     for grants in shipped() {
-        for (command, danger) in grants.commands().iter().flat_map(|command| command.dangers().into_iter().map(move |it| (command, it))) {
+        for (command, danger) in
+            grants.commands().iter().flat_map(|command| command.dangers().into_iter().map(move |it| (command, it)))
+        {
             writeln!(list, "{} {}: {} ({})", grants.backend(), command.name(), danger.token, danger.why).unwrap();
         }
     }
@@ -45,7 +49,8 @@ fn dangers_of_the_shipped_files_are_these() {
 
 #[test]
 fn dangers_in_all_spellings() {
-    let dangerous = |argv: &str| !Grants::parse(&with_argv(argv), "x").unwrap().command("c").unwrap().dangers().is_empty();
+    let dangerous =
+        |argv: &str| !Grants::parse(&with_argv(argv), "x").unwrap().command("c").unwrap().dangers().is_empty();
     for argv in [
         r#"["x", "--privileged"]"#,
         r#"["x", "--privileged=true"]"#,
@@ -62,7 +67,12 @@ fn dangers_in_all_spellings() {
     ] {
         assert!(dangerous(argv), "{argv}");
     }
-    for argv in [r#"["x", "--host={engine.endpoint}"]"#, r#"["x", "--volumes"]"#, r#"["x", "--pidx=host"]"#, r#"["x", "ps", "--all"]"#] {
+    for argv in [
+        r#"["x", "--host={engine.endpoint}"]"#,
+        r#"["x", "--volumes"]"#,
+        r#"["x", "--pidx=host"]"#,
+        r#"["x", "ps", "--all"]"#,
+    ] {
         assert!(!dangerous(argv), "{argv}");
     }
 }
@@ -89,7 +99,10 @@ fn bad_files() -> Vec<(&'static str, String)> {
         ("an unknown word", "backend = \"x\"\nwasi = \"innert\"".into()),
         ("a program in a relative place", "backend = \"x\"\n[programs.x]\nsearch = [\"bin/x\"]".into()),
         ("a program in `..`", "backend = \"x\"\n[programs.x]\nsearch = [\"/usr/../x\"]".into()),
-        ("a loader variable", "backend = \"x\"\n[programs.x]\nsearch = [\"/x\"]\nenvironment = [\"HOME\", \"LD_PRELOAD\"]".into()),
+        (
+            "a loader variable",
+            "backend = \"x\"\n[programs.x]\nsearch = [\"/x\"]\nenvironment = [\"HOME\", \"LD_PRELOAD\"]".into(),
+        ),
         ("a wildcard variable", "backend = \"x\"\n[programs.x]\nsearch = [\"/x\"]\nenvironment = [\"K*\"]".into()),
         ("a short pin", "backend = \"x\"\n[programs.x]\nsearch = [\"/x\"]\nsha256 = \"abc\"".into()),
         ("a socket by TCP", "backend = \"x\"\n[endpoint]\nsockets = [\"tcp://h\"]".into()),
@@ -98,22 +111,48 @@ fn bad_files() -> Vec<(&'static str, String)> {
         ("a device outside", "backend = \"x\"\n[devices]\npatterns = [\"/dev/../etc/shadow\"]".into()),
         ("a probe's kind", "backend = \"x\"\n[probes.p]\nkind = \"fil\"\ncalls = [\"detect\"]".into()),
         ("a probe's key", "backend = \"x\"\n[probes.p]\nkind = \"user\"\npath = \"/x\"\ncalls = [\"detect\"]".into()),
-        ("a probe's cap", "backend = \"x\"\n[probes.p]\nkind = \"file\"\npath = \"/x\"\ncap = 99999999\ncalls = [\"detect\"]".into()),
+        (
+            "a probe's cap",
+            "backend = \"x\"\n[probes.p]\nkind = \"file\"\npath = \"/x\"\ncap = 99999999\ncalls = [\"detect\"]".into(),
+        ),
         ("a limit out of bounds", "backend = \"x\"\n[limits]\nmemory-mib = 99999".into()),
         ("an unknown limit", "backend = \"x\"\n[limits]\nmemory-mb = 1".into()),
         ("a negative limit", "backend = \"x\"\n[limits]\ncommands = -1".into()),
         ("evidence without its command", "backend = \"x\"\n[evidence.containers]\ncommand = \"lok\"".into()),
-        ("evidence that removes", format!("{}[evidence.containers]\ncommand = \"c\"", with_command("effect = \"remove\"\nobject = \"image\"\nargv = [\"x\"]"))),
-        ("a pointer", format!("{}[evidence.volume]\ncommand = \"c\"\nname = \"Name\"\nlabels = \"/L\"", with_argv(r#"["x"]"#))),
+        (
+            "evidence that removes",
+            format!(
+                "{}[evidence.containers]\ncommand = \"c\"",
+                with_command("effect = \"remove\"\nobject = \"image\"\nargv = [\"x\"]")
+            ),
+        ),
+        (
+            "a pointer",
+            format!("{}[evidence.volume]\ncommand = \"c\"\nname = \"Name\"\nlabels = \"/L\"", with_argv(r#"["x"]"#)),
+        ),
         ("an example that fails", format!("{}[[examples]]\nunreachable = [\"x\"]", with_argv(r#"["x"]"#))),
         ("an example out of reach", format!("{}[[examples]]\nreachable = [\"x\", \"z\"]", with_argv(r#"["x", "y"]"#))),
-        ("a match that fails", with_command("effect = \"read\"\nobject = \"image\"\nargv = [\"x\"]\nmatch = [[\"y\"]]")),
+        (
+            "a match that fails",
+            with_command("effect = \"read\"\nobject = \"image\"\nargv = [\"x\"]\nmatch = [[\"y\"]]"),
+        ),
         ("a time", with_command("effect = \"read\"\nobject = \"image\"\nargv = [\"x\"]").replace("1s", "1 s")),
         ("an effect", with_command("effect = \"reed\"\nobject = \"image\"\nargv = [\"x\"]")),
         ("no object", with_command("effect = \"read\"\nargv = [\"x\"]")),
-        ("a create without an owner", with_command("effect = \"create\"\nobject = \"container\"\nargv = [\"x\", \"{image.id}\"]")),
-        ("an optional owner", with_command("effect = \"create\"\nobject = \"volume\"\nargv = [\"x\", { token = \"{owner.label}\", when = \"owner.label\" }]")),
-        ("a query that changes", with_command("effect = \"change\"\nobject = \"image\"\nargv = [\"x\", \"{image.query}\"]")),
+        (
+            "a create without an owner",
+            with_command("effect = \"create\"\nobject = \"container\"\nargv = [\"x\", \"{image.id}\"]"),
+        ),
+        (
+            "an optional owner",
+            with_command(
+                "effect = \"create\"\nobject = \"volume\"\nargv = [\"x\", { token = \"{owner.label}\", when = \"owner.label\" }]",
+            ),
+        ),
+        (
+            "a query that changes",
+            with_command("effect = \"change\"\nobject = \"image\"\nargv = [\"x\", \"{image.query}\"]"),
+        ),
     ];
     files.extend(bad_argvs().into_iter().map(|(name, argv)| (name, with_argv(argv))));
     files
@@ -151,15 +190,30 @@ fn bad_argvs() -> Vec<(&'static str, &'static str)> {
         ("free text at the start", r#"["x", { each = "env.plain", token = "{value}:{name}" }]"#),
         ("words before the operand", r#"["x", { each = "word", token = "{word}" }, "{image.id}"]"#),
         ("words without an operand", r#"["x", "run", { each = "word", token = "{word}" }]"#),
-        ("words after an optional operand", r#"["x", { token = "{image.id}", when = "image.id" }, { each = "word", token = "{word}" }]"#),
+        (
+            "words after an optional operand",
+            r#"["x", { token = "{image.id}", when = "image.id" }, { each = "word", token = "{word}" }]"#,
+        ),
         ("words within a token", r#"["x", "{image.id}", { each = "word", token = "--{word}" }]"#),
-        ("two lists alike", r#"["x", { each = "cap.drop", token = "--cap={name}" }, { each = "cap.add", token = "--cap={name}" }]"#),
+        (
+            "two lists alike",
+            r#"["x", { each = "cap.drop", token = "--cap={name}" }, { each = "cap.add", token = "--cap={name}" }]"#,
+        ),
         ("two options alike", r#"["x", { token = "-f", when = "force" }, { token = "-f", when = "follow" }]"#),
         ("an option like the operand", r#"["x", { token = "{hostname}", when = "hostname" }, "{container.name}"]"#),
         ("an option like a fixed word", r#"["x", { token = "{hostname}", when = "hostname" }, "all"]"#),
-        ("a fixed mode like a name", r#"["x", { token = "--h=no", when = "force" }, { token = "--h={restart}", when = "restart" }]"#),
-        ("an address like another", r#"["x", { token = "--p=[::1]:1:2/tcp", when = "force" }, { each = "port", token = "--p={address}:{host}:{container}/{protocol}" }]"#),
-        ("joined lists alike", r#"["x", { each = "gpu", token = "--g={id}", join = "," }, { each = "cap.add", token = "--g={name}" }]"#),
+        (
+            "a fixed mode like a name",
+            r#"["x", { token = "--h=no", when = "force" }, { token = "--h={restart}", when = "restart" }]"#,
+        ),
+        (
+            "an address like another",
+            r#"["x", { token = "--p=[::1]:1:2/tcp", when = "force" }, { each = "port", token = "--p={address}:{host}:{container}/{protocol}" }]"#,
+        ),
+        (
+            "joined lists alike",
+            r#"["x", { each = "gpu", token = "--g={id}", join = "," }, { each = "cap.add", token = "--g={name}" }]"#,
+        ),
     ]
 }
 
@@ -180,9 +234,20 @@ fn what_looks_alike_and_is_not_loads() {
 fn nearly(change: impl Fn(&mut Vec<String>)) -> Vec<String> {
     let id = "a".repeat(64);
     let mut argv = words(&[
-        "podman", "create", "--pull=never", "--security-opt=no-new-privileges", "--http-proxy=false", "--name=app",
-        "--label=io.portreeve.owner=i:n:m", "--label=io.portreeve.install=i", "--label=io.portreeve.spec=s",
-        "--label=io.portreeve.secrets=", &id, "sh", "-c", "true",
+        "podman",
+        "create",
+        "--pull=never",
+        "--security-opt=no-new-privileges",
+        "--http-proxy=false",
+        "--name=app",
+        "--label=io.portreeve.owner=i:n:m",
+        "--label=io.portreeve.install=i",
+        "--label=io.portreeve.spec=s",
+        "--label=io.portreeve.secrets=",
+        &id,
+        "sh",
+        "-c",
+        "true",
     ]);
     change(&mut argv);
     argv
@@ -197,14 +262,40 @@ fn hostile_command_lines_that_are_otherwise_right() {
     let [podman, _] = shipped();
     assert!(reachable(podman, &nearly(|_| {})), "{:?}", podman.explain(&nearly(|_| {})));
     for added in [
-        "--privileged", "--pid=host", "--volume=/:/h", "--env=DOCKER_HOST", "--env=LD_PRELOAD", "--env=KEY*", "--env=*",
-        "--mount=type=bind,source=/,target=/h,readonly=true", "--mount=type=bind,source=/a/../etc,target=/h,readonly=true",
-        "--mount=type=bind,source=a,target=/h,readonly=true", "--mount=type=bind,source=/a,target=/h,readonly=true,bind-propagation=shared",
-        "--mount=type=bind,source=/a,target=/../h,readonly=true", "--publish=8080:80/tcp", "--publish=[::1:80:80/tcp",
-        "--publish=0177.0.0.1:80:80/tcp", "--label=io.portreeve.owner=x", "--label=IO.PORTREEVE.owner=x", "--device=/dev/sda",
-        "--device=nvidia.com/gpu=0,1", "--network=container:x", "--network=ns:/proc/1/ns/net", "--ulimit=nofile=1:1:1",
-        "--runtime=/tmp/runc", "--runtime=kata", "--restart=sometimes", "--entrypoint=[\"sh\"]", "--entrypoint=-c", "--memory=1g",
-        "--user=0:0:0", "--tmpfs=/a:exec:size=1", "--hostname=-x", "--stop-timeout=86400", "--cap-add=ALL", "--rm=false",
+        "--privileged",
+        "--pid=host",
+        "--volume=/:/h",
+        "--env=DOCKER_HOST",
+        "--env=LD_PRELOAD",
+        "--env=KEY*",
+        "--env=*",
+        "--mount=type=bind,source=/,target=/h,readonly=true",
+        "--mount=type=bind,source=/a/../etc,target=/h,readonly=true",
+        "--mount=type=bind,source=a,target=/h,readonly=true",
+        "--mount=type=bind,source=/a,target=/h,readonly=true,bind-propagation=shared",
+        "--mount=type=bind,source=/a,target=/../h,readonly=true",
+        "--publish=8080:80/tcp",
+        "--publish=[::1:80:80/tcp",
+        "--publish=0177.0.0.1:80:80/tcp",
+        "--label=io.portreeve.owner=x",
+        "--label=IO.PORTREEVE.owner=x",
+        "--device=/dev/sda",
+        "--device=nvidia.com/gpu=0,1",
+        "--network=container:x",
+        "--network=ns:/proc/1/ns/net",
+        "--ulimit=nofile=1:1:1",
+        "--runtime=/tmp/runc",
+        "--runtime=kata",
+        "--restart=sometimes",
+        "--entrypoint=[\"sh\"]",
+        "--entrypoint=-c",
+        "--memory=1g",
+        "--user=0:0:0",
+        "--tmpfs=/a:exec:size=1",
+        "--hostname=-x",
+        "--stop-timeout=86400",
+        "--cap-add=ALL",
+        "--rm=false",
     ] {
         let argv = nearly(|argv| argv.insert(10, added.to_owned()));
         assert!(!reachable(podman, &argv), "{added}");
@@ -214,29 +305,60 @@ fn hostile_command_lines_that_are_otherwise_right() {
 #[test]
 fn images_and_endpoints_are_whole_and_granted() {
     let [podman, docker] = shipped();
-    for image in ["alpine", "alpine:latest", "dir:/etc", "oci-archive:/x", "docker-archive:/x", "containers-storage:x", "a/b", "-q",
-        "docker.io/library/a@md5:00000000000000000000000000000000", "docker.io/library/A:1", "docker.io/library/a:1 --all"] {
+    for image in [
+        "alpine",
+        "alpine:latest",
+        "dir:/etc",
+        "oci-archive:/x",
+        "docker-archive:/x",
+        "containers-storage:x",
+        "a/b",
+        "-q",
+        "docker.io/library/a@md5:00000000000000000000000000000000",
+        "docker.io/library/A:1",
+        "docker.io/library/a:1 --all",
+    ] {
         assert!(!reachable(podman, &words(&["podman", "pull", image])), "{image}");
     }
     assert!(reachable(podman, &words(&["podman", "pull", "docker.io/library/alpine:3"])));
     let version = |endpoint: &str| words(&["docker", &format!("--host={endpoint}"), "info", "--format={{json .}}"]);
     assert!(reachable(docker, &version("unix:///run/user/1000/docker.sock")));
-    for endpoint in ["unix:///tmp/docker.sock", "unix:///run/user/1000/../docker.sock", "tcp://127.0.0.1:2375", "ssh://h", "fd://", ""] {
+    for endpoint in [
+        "unix:///tmp/docker.sock",
+        "unix:///run/user/1000/../docker.sock",
+        "tcp://127.0.0.1:2375",
+        "ssh://h",
+        "fd://",
+        "",
+    ] {
         assert!(!reachable(docker, &version(endpoint)), "{endpoint}");
     }
     let elsewhere = Variables::new([("XDG_RUNTIME_DIR", "/tmp/run")]);
-    assert!(matches!(docker.explain_with(&version("unix:///tmp/run/docker.sock"), &elsewhere), Explanation::Reachable { .. }));
-    assert!(matches!(docker.explain_with(&version("unix:///run/user/1000/docker.sock"), &elsewhere), Explanation::Unreachable { .. }));
+    assert!(matches!(
+        docker.explain_with(&version("unix:///tmp/run/docker.sock"), &elsewhere),
+        Explanation::Reachable { .. }
+    ));
+    assert!(matches!(
+        docker.explain_with(&version("unix:///run/user/1000/docker.sock"), &elsewhere),
+        Explanation::Unreachable { .. }
+    ));
 }
 
 #[test]
 fn the_first_difference_is_told() {
     let [podman, _] = shipped();
-    let Explanation::Unreachable { nearest, first_difference, expected, found } = podman.explain(&words(&["podman", "version", "--format=yaml"]))
-    else { panic!("reachable") };
+    let Explanation::Unreachable { nearest, first_difference, expected, found } =
+        podman.explain(&words(&["podman", "version", "--format=yaml"]))
+    else {
+        panic!("reachable")
+    };
     assert_eq!((nearest.as_deref(), first_difference), (Some("version"), 2));
     assert_eq!((expected.as_str(), found.as_deref()), ("--format=json", Some("--format=yaml")));
-    let Explanation::Unreachable { nearest, first_difference, expected, .. } = podman.explain(&words(&["/tmp/podman", "ps"])) else { panic!("reachable") };
+    let Explanation::Unreachable { nearest, first_difference, expected, .. } =
+        podman.explain(&words(&["/tmp/podman", "ps"]))
+    else {
+        panic!("reachable")
+    };
     assert_eq!((nearest, first_difference, expected.as_str()), (None, 0, "a granted program"));
     assert!(!reachable(podman, &[]));
 }
@@ -257,13 +379,16 @@ fn a_grant_only_narrows() {
         .replace("command = \"look\"", "command = \"peek\"");
     let narrow = podman.narrow(&Grants::parse(&request, "request").unwrap()).unwrap();
     let reasons: Vec<_> = narrow.dropped().iter().map(|it| (it.command.as_str(), it.reason.clone())).collect();
-    assert_eq!(reasons, [
-        ("kill", DropReason::Differs(2)),
-        ("wait", DropReason::NotRequested),
-        ("look", DropReason::NotRequested),
-        ("wait-for", DropReason::NotGranted),
-        ("peek", DropReason::NotGranted),
-    ]);
+    assert_eq!(
+        reasons,
+        [
+            ("kill", DropReason::Differs(2)),
+            ("wait", DropReason::NotRequested),
+            ("look", DropReason::NotRequested),
+            ("wait-for", DropReason::NotGranted),
+            ("peek", DropReason::NotGranted),
+        ]
+    );
     assert_eq!(narrow.command("remove").unwrap().effect(), Effect::Remove);
     assert_eq!(narrow.command("pull").unwrap().timeout(), Timeout::After(std::time::Duration::from_secs(3600)));
     assert!(narrow.command("look").is_some_and(|look| !look.is_for_backends()));
@@ -292,7 +417,9 @@ fn a_refusal_names_slot_value_and_remedy() {
     let [podman, _] = shipped();
     let stop = podman.command("stop").unwrap().template();
     let bindings = |seconds: &str| {
-        [(Slot::Seconds, Binding::scalar(seconds)), (Slot::ContainerId, Binding::scalar("a".repeat(64)))].into_iter().collect::<Bindings>()
+        [(Slot::Seconds, Binding::scalar(seconds)), (Slot::ContainerId, Binding::scalar("a".repeat(64)))]
+            .into_iter()
+            .collect::<Bindings>()
     };
     let error = stop.render(&bindings("86400")).unwrap_err();
     assert_eq!((error.slot, error.value.as_str(), error.rule), (Slot::Seconds, "86400", Rule::Length));
@@ -307,7 +434,10 @@ fn a_refusal_names_slot_value_and_remedy() {
     let missing = [(Slot::Seconds, Binding::scalar("1"))].into_iter().collect();
     assert_eq!(stop.render(&missing).unwrap_err().rule, Rule::Missing);
     let message = stop.render(&bindings("-1")).unwrap_err().to_string();
-    assert_eq!(message, "slot seconds with \"-1\": no value but a word begins with `-`; right would be a number of seconds, at most 3600, at most 4 bytes");
+    assert_eq!(
+        message,
+        "slot seconds with \"-1\": no value but a word begins with `-`; right would be a number of seconds, at most 3600, at most 4 bytes"
+    );
 }
 
 #[test]

@@ -33,7 +33,15 @@ fn slots() -> String {
     let mut table = "| slot | from | shape | fields | what it is |\n|---|---|---|---|---|\n".to_owned();
     for slot in Slot::ALL {
         let fields: Vec<_> = slot.fields().iter().map(field).collect();
-        writeln!(table, "| `{slot}` | {} | {} | {} | {} |", slot.origin().as_str(), slot.shape().as_str(), fields.join(", "), slot.doc()).unwrap();
+        writeln!(
+            table,
+            "| `{slot}` | {} | {} | {} | {} |",
+            slot.origin().as_str(),
+            slot.shape().as_str(),
+            fields.join(", "),
+            slot.doc()
+        )
+        .unwrap();
     }
     table
 }
@@ -47,7 +55,8 @@ fn kinds() -> String {
     let mut table = "| kind | at most | what it is | pattern of the whole text |\n|---|---|---|---|\n".to_owned();
     for kind in Grammar::ALL {
         let name = format!("{kind:?}").to_lowercase();
-        writeln!(table, "| {name} | {} | {} | `{}` |", kind.longest(), kind.doc(), kind.pattern().replace('|', "\\|")).unwrap();
+        writeln!(table, "| {name} | {} | {} | `{}` |", kind.longest(), kind.doc(), kind.pattern().replace('|', "\\|"))
+            .unwrap();
     }
     table
 }

@@ -76,12 +76,17 @@ impl Host for State {
         })
     }
 
-    async fn stream(&mut self, command: String, arguments: Vec<Argument>) -> wasmtime::Result<Result<Resource<LinesHandle>, Error>> {
+    async fn stream(
+        &mut self,
+        command: String,
+        arguments: Vec<Argument>,
+    ) -> wasmtime::Result<Result<Resource<LinesHandle>, Error>> {
         let ask = convert::ask(command, arguments);
         match self.broker.open(&ask) {
             Err(error) => Ok(Err(convert::for_guest(error))),
             Ok(running) => {
-                let longest = usize::try_from(self.broker.backend().grants().limits().value(Limit::LineBytes)).unwrap_or(usize::MAX);
+                let longest = usize::try_from(self.broker.backend().grants().limits().value(Limit::LineBytes))
+                    .unwrap_or(usize::MAX);
                 Ok(Ok(self.table.push(LinesHandle::new(running, longest))?))
             }
         }

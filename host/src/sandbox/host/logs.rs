@@ -17,7 +17,11 @@ pub struct LogHandle {
 }
 
 impl Host for State {
-    async fn open(&mut self, command: String, arguments: Vec<Argument>) -> wasmtime::Result<Result<Resource<LogHandle>, Error>> {
+    async fn open(
+        &mut self,
+        command: String,
+        arguments: Vec<Argument>,
+    ) -> wasmtime::Result<Result<Resource<LogHandle>, Error>> {
         let ask = convert::ask(command, arguments);
         match self.broker.open(&ask) {
             Err(error) => Ok(Err(convert::for_guest(error))),

@@ -156,6 +156,8 @@ pub(crate) fn fetch(typed: &str, fetch: &Fetch) -> String {
         Fetch::OtherLayer { expected, .. } => format!("filesystem layer verification failed for digest {expected}"),
         Fetch::OtherConfig { expected, .. } => format!("image config verification failed for digest {expected}"),
         Fetch::NoPlatform => "no matching manifest for linux/amd64 in the manifest list entries".to_owned(),
+        Fetch::Status(401) => "unauthorized".to_owned(),
+        Fetch::Status(503) => "received unexpected HTTP status: 503 Service Unavailable".to_owned(),
         Fetch::Status(status) => format!("received unexpected HTTP status: {status}"),
         Fetch::Io(error) => error.to_string(),
     }

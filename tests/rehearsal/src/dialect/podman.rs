@@ -165,10 +165,9 @@ pub(crate) fn fetch(typed: &str, fetch: &Fetch) -> String {
         Fetch::Unreachable { registry, reason } => {
             ping(registry, "http", format!("dial tcp {registry}: connect: {reason}"))
         }
-        Fetch::Unknown => {
-            let (name, wanted) = typed.rsplit_once('@').or_else(|| typed.rsplit_once(':')).unwrap_or((typed, "latest"));
-            source(format!("reading manifest {wanted} in {name}: manifest unknown"))
-        }
+        Fetch::Unknown => source(format!("{}: manifest unknown", reading(typed))),
+        Fetch::Status(401) => source(format!("{}: unauthorized", reading(typed))),
+        Fetch::Status(503) => source("received unexpected HTTP status: 503 Service Unavailable".to_owned()),
         Fetch::OtherBytes { expected } => {
             format!(
                 "determining manifest MIME type for docker://{typed}: Manifest does not match provided manifest digest {expected}"
@@ -188,6 +187,11 @@ pub(crate) fn fetch(typed: &str, fetch: &Fetch) -> String {
         Fetch::Status(status) => source(format!("received unexpected HTTP status: {status}")),
         Fetch::Io(error) => source(error.to_string()),
     }
+}
+
+fn reading(typed: &str) -> String {
+    let (name, wanted) = typed.rsplit_once('@').or_else(|| typed.rsplit_once(':')).unwrap_or((typed, "latest"));
+    format!("reading manifest {wanted} in {name}")
 }
 
 pub(crate) fn image(image: &Image) -> Value {
