@@ -76,37 +76,6 @@ impl Permit {
     }
 }
 
-#[cfg(test)]
-mod for_test {
-    use super::*;
-
-    /// The parts that a test of the executor varies.
-    pub(crate) struct Parts<'a> {
-        pub(crate) program: &'a mut Arc<CheckedProgram>,
-        pub(crate) environment: &'a mut Vec<(String, EnvValue)>,
-        pub(crate) timeout: &'a mut Option<Duration>,
-        pub(crate) output_cap: &'a mut usize,
-    }
-
-    impl Permit {
-        pub(crate) fn for_test(
-            program: Arc<CheckedProgram>,
-            argv: Vec<String>,
-            environment: Vec<(String, EnvValue)>,
-            timeout: Option<Duration>,
-            output_cap: usize,
-        ) -> Self {
-            let (effect, object) = (Effect::Read, Object::Engine);
-            Self { command: "test".to_owned(), effect, object, program, argv, environment, timeout, output_cap }
-        }
-
-        pub(crate) fn for_test_parts(&mut self) -> Parts<'_> {
-            let Self { program, environment, timeout, output_cap, .. } = self;
-            Parts { program, environment, timeout, output_cap }
-        }
-    }
-}
-
 /// Where the decision gets a checked program from.
 pub(crate) trait Programs {
     /// The program of this name in the grants, checked.
@@ -312,4 +281,35 @@ fn same_multiset(left: &[Binding], right: &[Binding]) -> bool {
         sorted
     };
     left.len() == right.len() && sorted(left) == sorted(right)
+}
+
+#[cfg(test)]
+mod for_test {
+    use super::*;
+
+    /// The parts that a test of the executor varies.
+    pub(crate) struct Parts<'a> {
+        pub(crate) program: &'a mut Arc<CheckedProgram>,
+        pub(crate) environment: &'a mut Vec<(String, EnvValue)>,
+        pub(crate) timeout: &'a mut Option<Duration>,
+        pub(crate) output_cap: &'a mut usize,
+    }
+
+    impl Permit {
+        pub(crate) fn for_test(
+            program: Arc<CheckedProgram>,
+            argv: Vec<String>,
+            environment: Vec<(String, EnvValue)>,
+            timeout: Option<Duration>,
+            output_cap: usize,
+        ) -> Self {
+            let (effect, object) = (Effect::Read, Object::Engine);
+            Self { command: "test".to_owned(), effect, object, program, argv, environment, timeout, output_cap }
+        }
+
+        pub(crate) fn for_test_parts(&mut self) -> Parts<'_> {
+            let Self { program, environment, timeout, output_cap, .. } = self;
+            Parts { program, environment, timeout, output_cap }
+        }
+    }
 }

@@ -68,7 +68,6 @@ impl Berth {
     }
 
     /// A host on this engine alone.
-    #[must_use]
     pub fn builder(&self) -> PortreeveBuilder {
         let builder = Portreeve::builder().state_dir(self.state());
         match self.link() {
@@ -81,7 +80,6 @@ impl Berth {
     ///
     /// # Panics
     /// The grants name no program `podman`, or this is a real engine.
-    #[must_use]
     pub fn builder_with(&self, source: BackendSource) -> PortreeveBuilder {
         let link = self.link().expect("only the rehearsal engine is driven by other backends");
         let source = source.with_program("podman", &link, &[portreeve_rehearsal::VARIABLE]).unwrap();

@@ -1,6 +1,8 @@
 //! Roles for a host in a process of its own. A program that calls [`main_if_called`] first plays them by its first
 //! words, `ROLE ENGINE FOLDER IMAGE …`, and is the rehearsal engine too.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a role speaks to the test that started it")]
+
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;

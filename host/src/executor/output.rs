@@ -23,13 +23,6 @@ pub(crate) enum Exit {
     Signal(i32),
 }
 
-impl Exit {
-    /// Whether it ended with status 0.
-    #[cfg(test)]
-    pub(crate) fn success(self) -> bool {
-        self == Self::Code(0)
-    }
-}
 
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
