@@ -7,7 +7,6 @@
 //!   real engine as on the rehearsal engine.
 #![allow(clippy::print_stdout, reason = "what was measured, and an engine that is left out")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
-
 #![allow(clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::process::ExitCode;

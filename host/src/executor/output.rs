@@ -23,7 +23,6 @@ pub(crate) enum Exit {
     Signal(i32),
 }
 
-
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

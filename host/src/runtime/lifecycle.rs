@@ -87,7 +87,11 @@ impl Inner {
             let seen = self.look_again(backend, &container).await?;
             match seen {
                 None => {
-                    return Ok(ContainerInfo { state: crate::evidence::ContainerState::Exited, pid: None, ..container });
+                    return Ok(ContainerInfo {
+                        state: crate::evidence::ContainerState::Exited,
+                        pid: None,
+                        ..container
+                    });
                 }
                 Some(seen) if !seen.state.is_alive() || seen.state == crate::evidence::ContainerState::Stopping => {
                     return Ok(seen);

@@ -132,8 +132,8 @@ mod tests {
                 1,
                 "Error response from daemon: invalid mount config for type \"bind\": bind source path does not exist: /x",
             ),
-            ("engine", 1, "manifest verification failed for digest sha256:00"),
-            ("engine", 1, "filesystem layer verification failed for digest sha256:00"),
+            ("digest", 1, "manifest verification failed for digest sha256:00"),
+            ("digest", 1, "filesystem layer verification failed for digest sha256:00"),
             (
                 "engine",
                 1,

@@ -107,9 +107,9 @@ behaviours! {
         an_attached_run_keeps_its_streams_apart
         a_run_that_removes_leaves_nothing
         a_detached_run_that_removes_leaves_nothing
-        a_program_that_is_not_there_leaves_nothing
         a_dry_run_only_looks
     }
+    real: containers { a_program_that_is_not_there_leaves_nothing }
     all: logs {
         a_tail_is_the_last_lines
         since_and_timestamps_hold

@@ -93,13 +93,7 @@ impl Link {
     pub(super) fn content_unread(resolved: &Resolved) -> Self {
         let from = resolved.config_digest().map_or_else(|| "image".to_owned(), |digest| format!("config {digest}"));
         let why = "the content of the layers was not read";
-        Self::not_checkable(
-            Step::Layer,
-            from,
-            "layers",
-            why,
-            "verify with --deep, which hashes the engine's own export",
-        )
+        Self::not_checkable(Step::Layer, from, "layers", why, "hash the layers of the engine's own export")
     }
 }
 

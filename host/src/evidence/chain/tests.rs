@@ -236,7 +236,7 @@ fn the_report_reads_well_and_serialises() {
     let json: Value = serde_json::to_value(&report).unwrap();
     assert_eq!(json["links"][0]["status"], "proved");
     assert_eq!(json["links"][4]["status"], "not-checkable");
-    assert!(json["links"][4]["remedy"].as_str().unwrap().contains("--deep"));
+    assert!(json["links"][4]["remedy"].as_str().unwrap().contains("export"));
     assert!(report.to_string().contains("\nproved         config     manifest sha256:"), "{report}");
     report.set_layers(vec![Link::proved(Step::Layer, report.diff_ids[0], "content")]);
     assert_eq!(report.level(), Level::Content);
