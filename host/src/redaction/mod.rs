@@ -6,10 +6,10 @@
 //!
 //! Pure: no input or output, no clock, no environment.
 //!
-//! The parts: [`variants`] makes what a known value may look like, [`grams`] finds where one may begin, [`walker`] and [`encoded`] read it,
-//! [`known`] holds them together. [`ruleset`] reads rules, [`matcher`] runs them with [`assign`], [`headers`] and [`blocks`];
-//! [`names`] and [`values`] judge `name = value`. [`stream`] and [`document`] apply both to bytes and to JSON,
-//! [`records`] and [`frames`] to what engines cut into pieces.
+//! The parts: `variants` makes what a known value may look like, `grams` finds where one may begin, `walker` and `encoded` read it,
+//! `known` holds them together. `ruleset` reads rules, `matcher` runs them with `assign`, `headers` and `blocks`;
+//! `names` and `values` judge `name = value`. `stream` and `document` apply both to bytes and to JSON,
+//! `records` and `frames` to what engines cut into pieces.
 
 mod assign;
 mod blocks;
