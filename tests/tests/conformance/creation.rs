@@ -49,7 +49,7 @@ fn exact(setting: &Setting, source: &str) -> ContainerSpec {
     spec.entrypoint = vec!["/deckhand".to_owned(), "print".to_owned(), "first".to_owned()];
     spec.labels = vec![Label::new("org.example.a", "1,b=\"2\"").unwrap(), Label::new("org.example.empty", "").unwrap()];
     spec.env = vec!["PLAIN=a=b, \"c\"".parse().unwrap(), "discovery.type=single-node".parse().unwrap()];
-    spec.mounts = vec![format!("{source}:/data:ro").parse().unwrap(), format!("{source}:/work").parse().unwrap()];
+    spec.mounts = vec![format!("{source}:/data:ro").parse().unwrap(), format!("{source}:/outbox").parse().unwrap()];
     spec.ports = Vec::new();
     spec.user = Some("65534:65534".parse().unwrap());
     spec.workdir = Some("/tmp".parse().unwrap());
@@ -77,7 +77,7 @@ fn has_mounts(truth: &Value, source: &str) {
         })
         .collect();
     assert_eq!(seen.len(), 2, "{seen:?}");
-    assert!(seen.contains(&(source, "/data", false)) && seen.contains(&(source, "/work", true)), "{seen:?}");
+    assert!(seen.contains(&(source, "/data", false)) && seen.contains(&(source, "/outbox", true)), "{seen:?}");
 }
 
 fn has_limits(setting: &Setting, truth: &Value) {
@@ -155,9 +155,9 @@ pub(crate) async fn no_network_means_none(setting: Arc<Setting>) {
 pub(crate) async fn mounts_are_what_they_say(setting: Arc<Setting>) {
     let source = folder(&setting, "mounted");
     fs::write(source.join("greeting"), "hello\n").unwrap();
-    let mut spec = setting.spec(&["file", "/data/greeting", "write", "/work/answer", "yes"]);
+    let mut spec = setting.spec(&["file", "/data/greeting", "write", "/outbox/answer", "yes"]);
     let text = source.to_str().unwrap();
-    spec.mounts = vec![format!("{text}:/data:ro").parse().unwrap(), format!("{text}:/work:rw").parse().unwrap()];
+    spec.mounts = vec![format!("{text}:/data:ro").parse().unwrap(), format!("{text}:/outbox:rw").parse().unwrap()];
     let heard = setting.hear(&spec).await;
     assert_eq!((heard.out.as_str(), heard.status()), ("hello\n", 0), "{heard:?}");
     assert_eq!(fs::read_to_string(source.join("answer")).unwrap(), "yes");
