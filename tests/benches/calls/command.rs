@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portreeve::Event;
-use portreeve_tests::berth::Berth;
+use portreeve_tests::berth::{Berth, Harbour};
 use portreeve_tests::voyage;
 use tokio::runtime::Runtime;
 
@@ -20,6 +20,16 @@ pub(crate) fn measure(runtime: &Runtime) {
     let harbour = crate::harbour(runtime, None);
     let name = harbour.container("patient");
     let _started = harbour.play(voyage::RUN, &[&name, "wait"]);
+    let single = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // By the clock a command also costs the wakings of sleeping threads, which are the runtime's choice.
+    for (runtime, threads) in [(runtime, "a runtime of many threads"), (&single, "a runtime of one thread")] {
+        on(runtime, threads, &harbour, &name);
+    }
+    let idle = single.block_on(async { crate::guest::fresh_call(&crate::guest::idle_host(&harbour).await).await });
+    alone("a guest's instance and call, which is in this once for two", &micros(idle));
+}
+
+fn on(runtime: &Runtime, threads: &str, harbour: &Harbour, name: &str) {
     let commands: Arc<Mutex<Vec<Vec<String>>>> = Arc::default();
     let heard = Arc::clone(&commands);
     let hear = move |event: &Event| {
@@ -28,13 +38,12 @@ pub(crate) fn measure(runtime: &Runtime) {
         }
     };
     let host = runtime.block_on(harbour.berth().builder().on_event(hear).build()).unwrap();
-    let inspect = || timed(|| runtime.block_on(host.inspect(&name)).unwrap());
+    let inspect = || timed(|| runtime.block_on(host.inspect(name)).unwrap());
     inspect();
     commands.lock().unwrap().clear();
     inspect();
     let argvs = commands.lock().unwrap().clone();
     let count = argvs.len() as f64;
-
     let (mut by_host, mut by_hand) = (Duration::ZERO, Duration::ZERO);
     let (hosted, bare) = in_turns(
         ROUNDS,
@@ -42,7 +51,7 @@ pub(crate) fn measure(runtime: &Runtime) {
         || counted(&mut by_hand, || timed(|| argvs.iter().for_each(|argv| run(harbour.berth(), argv))).0),
     );
     beside(
-        "an engine command by the host, on the rehearsal engine",
+        &format!("an engine command by the host, on {threads}"),
         hosted / count,
         "the same by the standard library",
         bare / count,
@@ -50,11 +59,6 @@ pub(crate) fn measure(runtime: &Runtime) {
     alone("… the host's own part, by the clock", &micros((hosted - bare) / count));
     let own = (by_host.as_secs_f64() - by_hand.as_secs_f64()) * 1e6 / f64::from(ROUNDS + 1) / count;
     alone("… the host's own part, by its processor time", &micros(own));
-    let idle = runtime.block_on(async { crate::guest::fresh_call(&crate::guest::idle_host(&harbour).await).await });
-    alone(
-        &format!("… of which the guest's instance ({} a call of {count} commands)", micros(idle)),
-        &micros(idle / count),
-    );
 }
 
 /// Adds the processor time of this process, its children's not counted.
