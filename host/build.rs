@@ -12,6 +12,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use sha2::{Digest as _, Sha256};
+
 /// What components are compiled for: no WASI, so their imports are the backend's alone.
 const GUEST_TARGET: &str = "wasm32-unknown-unknown";
 
@@ -222,18 +224,24 @@ fn is_outer_only(name: &str) -> bool {
 }
 
 fn embedded_source(places: &Places, wanted: &[&str]) -> Result<String, String> {
-    let mut text = String::from("/// The backends in this program: name, component, grants.\n");
-    text.push_str("pub(crate) static EMBEDDED: &[(&str, &[u8], &str)] = &[\n");
+    let mut text = String::from("/// The backends in this program: name, component, its SHA-256, grants.\n");
+    text.push_str("pub(crate) static EMBEDDED: &[(&str, &[u8], [u8; 32], &str)] = &[\n");
     for name in wanted {
         let component = guest_folder(places).join(GUEST_TARGET).join("guest").join(format!("portreeve_{name}.wasm"));
         let grants = places.workspace.join("plugins").join(name).join("grants.toml");
-        require_file(&component)?;
         require_file(&grants)?;
+        let digest = sha256_of(&component)?;
         // Writing to a string does not fail.
-        let _ = writeln!(text, "    ({name:?}, include_bytes!({component:?}), include_str!({grants:?})),");
+        let _ = writeln!(text, "    ({name:?}, include_bytes!({component:?}), {digest:?}, include_str!({grants:?})),");
     }
     text.push_str("];\n");
     Ok(text)
+}
+
+/// Hashed once, here: what is part of the program can't change under it.
+fn sha256_of(path: &Path) -> Result<[u8; 32], String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("can't read {}: {error}", path.display()))?;
+    Ok(Sha256::digest(bytes).into())
 }
 
 fn require_file(path: &Path) -> Result<(), String> {

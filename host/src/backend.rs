@@ -10,8 +10,8 @@ use crate::digest::{Algorithm, Digest, Hasher};
 use crate::endpoint;
 use crate::error::{Error, Refusal, Rule};
 use crate::executor::{CheckedProgram, ProgramError, ProgramGrant};
-use crate::grants::{Binding, Grants, Slot};
-use crate::sandbox::Component;
+use crate::grants::{Binding, Grants, GrantsError, Slot};
+use crate::sandbox::{Component, ComponentError};
 use crate::scope::Scope;
 
 /// Where a component and its grant come from.
@@ -20,6 +20,8 @@ pub struct BackendSource {
     /// What the component is called in messages: a file, or `embedded`.
     pub(crate) origin: String,
     pub(crate) component: std::borrow::Cow<'static, [u8]>,
+    /// Of bytes that can't change: the digest that they had when they were built in.
+    pub(crate) known: Option<Digest>,
     pub(crate) grants: String,
     pub(crate) grants_origin: String,
 }
@@ -31,6 +33,7 @@ impl BackendSource {
         Self {
             origin: origin.to_owned(),
             component: component.into(),
+            known: None,
             grants: grants.to_owned(),
             grants_origin: format!("grants of {origin}"),
         }
@@ -48,6 +51,7 @@ impl BackendSource {
         Ok(Self {
             origin: component.display().to_string(),
             component: read(component)?.into(),
+            known: None,
             grants: text,
             grants_origin: grants.display().to_string(),
         })
@@ -56,9 +60,10 @@ impl BackendSource {
     /// The backends that are embedded in this build, each with its own grant.
     #[must_use]
     pub fn embedded() -> Vec<Self> {
-        let source = |(name, component, grants): &(&'static str, &'static [u8], &'static str)| Self {
+        let source = |(name, component, sha256, grants): &(&'static str, &'static [u8], [u8; 32], &'static str)| Self {
             origin: format!("embedded {name}"),
             component: (*component).into(),
+            known: Some(Digest::from_sha256(*sha256)),
             grants: (*grants).to_owned(),
             grants_origin: format!("plugins/{name}/grants.toml"),
         };
@@ -90,8 +95,22 @@ impl BackendSource {
         Ok(self.parse_grants()?.backend().to_owned())
     }
 
-    fn parse_grants(&self) -> Result<Grants, Error> {
+    pub(crate) fn parse_grants(&self) -> Result<Grants, Error> {
         Grants::parse(&self.grants, &self.grants_origin).map_err(|error| Error::Config(error.to_string()))
+    }
+
+    /// Hashes the component, unless that was done when it was built in, and reads its outline.
+    pub(crate) fn read_component(&self) -> Result<Component, ComponentError> {
+        Component::read(self.component.clone(), self.known)
+    }
+
+    /// What the component asks for. A backend that comes with its grant asks for just that.
+    fn parse_request(&self, request: &str, granted: &Grants) -> Result<Grants, GrantsError> {
+        if request == self.grants {
+            Ok(granted.clone())
+        } else {
+            Grants::parse(request, &format!("request of {}", self.origin))
+        }
     }
 }
 
@@ -131,16 +150,15 @@ pub(crate) struct Backend {
 impl Backend {
     /// Takes a component and its grant apart; compiles nothing yet.
     pub(crate) fn new(
-        source: BackendSource,
+        source: &BackendSource,
+        granted: &Grants,
         environment: HostEnvironment,
         facts: Vec<(Slot, Binding)>,
         component: Component,
     ) -> Result<Self, Error> {
-        let granted = source.parse_grants()?;
         let wrong = |why: String| Error::Backend { name: granted.backend().to_owned(), why };
         let request = component.request().map_err(|error| wrong(error.to_string()))?;
-        let request = Grants::parse(&request, &format!("request of {}", source.origin))
-            .map_err(|error| wrong(error.to_string()))?;
+        let request = source.parse_request(&request, granted).map_err(|error| wrong(error.to_string()))?;
         component.check_imports(granted.wasi()).map_err(|refusal| Error::Refused(*refusal))?;
         let grants = granted.narrow(&request).map_err(|error| wrong(error.to_string()))?;
         let patterns = grants.devices().iter().map(|pattern| pattern.parse()).collect::<Result<_, _>>();

@@ -88,6 +88,11 @@ impl Digest {
         Self::of(Algorithm::Sha256, bytes)
     }
 
+    /// A SHA-256 digest that was computed elsewhere, such as by the build script.
+    pub(crate) const fn from_sha256(hash: [u8; 32]) -> Self {
+        Self(Hash::Sha256(hash))
+    }
+
     /// A SHA-256 digest from its bare hex, as engines print image IDs.
     ///
     /// # Errors

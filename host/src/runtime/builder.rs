@@ -17,7 +17,7 @@ use crate::grants::{Binding, Slot};
 use crate::journal::{Durability, Entry, Journal, JournalOptions, Kind};
 use crate::policy::Policy;
 use crate::redaction::{Redactor, RuleSet};
-use crate::sandbox::{CodeCache, Component, Sandbox};
+use crate::sandbox::{CodeCache, Sandbox};
 use crate::state::{Area, StateDir, default_path};
 
 /// Configures a [`Portreeve`]. What is not said: the embedded backends, the `home` policy, the state directory of the
@@ -157,14 +157,15 @@ fn load(
     let install = vec![(Slot::InstallId, Binding::scalar(state.install().as_str()))];
     let mut backends = Vec::new();
     for source in sources {
-        let name = source.name()?;
+        let granted = source.parse_grants()?;
+        let name = granted.backend().to_owned();
         if prefer.is_some_and(|prefer| prefer != name) {
             continue;
         }
-        let component = Component::read(source.component.clone());
+        let component = source.read_component();
         let component = component.map_err(|error| Error::Backend { name: name.clone(), why: error.to_string() })?;
         let digest = component.digest().to_string();
-        let backend = Backend::new(source, environment.clone(), install.clone(), component);
+        let backend = Backend::new(&source, &granted, environment.clone(), install.clone(), component);
         backends.push(Arc::new(backend.map_err(|error| recorded(journal, &name, &digest, error))?));
     }
     match prefer {

@@ -4,7 +4,7 @@ use super::detect::{BackendInfo, CommandInfo};
 use crate::backend::{Backend, BackendSource, HostEnvironment};
 use crate::error::Error;
 use crate::grants::Grants;
-use crate::sandbox::Component;
+use crate::sandbox::{Component, ComponentError};
 
 impl BackendInfo {
     /// What a backend is and may run: its request within its grant.
@@ -12,8 +12,11 @@ impl BackendInfo {
     /// # Errors
     /// When its component, its request or its grant is refused.
     pub fn read(source: BackendSource) -> Result<Self, Error> {
-        let component = component(&source.origin, source.component.clone())?;
-        Backend::new(source, HostEnvironment::default(), Vec::new(), component).map(|backend| Self::of(&backend))
+        let wrong = |error: ComponentError| Error::Backend { name: source.origin.clone(), why: error.to_string() };
+        let component = source.read_component().map_err(wrong)?;
+        let granted = source.parse_grants()?;
+        Backend::new(&source, &granted, HostEnvironment::default(), Vec::new(), component)
+            .map(|backend| Self::of(&backend))
     }
 
     /// What a component is and asks for. Nothing of it holds without a grant.
@@ -21,8 +24,8 @@ impl BackendInfo {
     /// # Errors
     /// When it is no component, or has no proper request.
     pub fn of_component(origin: &str, bytes: Vec<u8>) -> Result<Self, Error> {
-        let component = component(origin, bytes.into())?;
         let wrong = |why: String| Error::Backend { name: origin.to_owned(), why };
+        let component = Component::read(bytes.into(), None).map_err(|error| wrong(error.to_string()))?;
         let request = component.request().map_err(|error| wrong(error.to_string()))?;
         let request =
             Grants::parse(&request, &format!("request of {origin}")).map_err(|error| wrong(error.to_string()))?;
@@ -37,8 +40,4 @@ impl BackendInfo {
             dropped: Vec::new(),
         })
     }
-}
-
-fn component(origin: &str, bytes: std::borrow::Cow<'static, [u8]>) -> Result<Component, Error> {
-    Component::read(bytes).map_err(|error| Error::Backend { name: origin.to_owned(), why: error.to_string() })
 }

@@ -49,8 +49,8 @@ pub(crate) struct Component {
 }
 
 impl Component {
-    /// Hashes the bytes and reads their outline. Nothing is compiled or run.
-    pub(crate) fn read(bytes: Cow<'static, [u8]>) -> Result<Self, ComponentError> {
+    /// Hashes the bytes, unless their digest is known, and reads their outline. Nothing is compiled or run.
+    pub(crate) fn read(bytes: Cow<'static, [u8]>, known: Option<Digest>) -> Result<Self, ComponentError> {
         if bytes.len() > MOST {
             return Err(ComponentError::TooLarge(bytes.len()));
         }
@@ -61,7 +61,7 @@ impl Component {
         }
         let Outline { requests, imports, exports, .. } = outline;
         Ok(Self {
-            digest: digest_of(&bytes),
+            digest: known.unwrap_or_else(|| digest_of(&bytes)),
             bytes: Arc::new(bytes),
             requests,
             imports,
@@ -170,13 +170,13 @@ mod tests {
     #[test]
     fn what_is_no_component_is_refused() {
         for bytes in [&b""[..], b"\0asm", b"\0asm\x01\0\0\0", b"hello"] {
-            assert!(Component::read(bytes.to_vec().into()).is_err(), "{bytes:?}");
+            assert!(Component::read(bytes.to_vec().into(), None).is_err(), "{bytes:?}");
         }
     }
 
     #[test]
     fn a_component_without_a_request_is_no_backend() {
-        let component = Component::read(b"\0asm\x0d\0\x01\0".to_vec().into()).unwrap();
+        let component = Component::read(b"\0asm\x0d\0\x01\0".to_vec().into(), None).unwrap();
         assert!(matches!(component.request(), Err(ComponentError::Requests(0))));
     }
 }

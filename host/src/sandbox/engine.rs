@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Engine};
@@ -15,7 +15,7 @@ use super::store::State;
 use crate::error::Error;
 
 /// The length of an epoch: how finely guest time is measured.
-pub(super) const TICK: Duration = Duration::from_millis(1);
+pub(super) const TICK: Duration = Duration::from_millis(2);
 /// The most stack that guest code may use, in bytes.
 const STACK: usize = 512 << 10;
 
@@ -111,11 +111,14 @@ impl Clock {
         let clock = Arc::new(Self { users: AtomicUsize::new(0), wake: Condvar::new(), lock: Mutex::new(()) });
         let (weak, shared) = (engine.weak(), Arc::downgrade(&clock));
         thread::spawn(move || {
+            // By appointment: sleeping for a tick takes longer than a tick, and guests would get the difference.
+            let mut next = Instant::now();
             while let (Some(engine), Some(clock)) = (weak.upgrade(), shared.upgrade()) {
                 clock.rest();
                 engine.increment_epoch();
                 drop((engine, clock));
-                thread::sleep(TICK);
+                next = (next + TICK).max(Instant::now());
+                thread::sleep(next.saturating_duration_since(Instant::now()));
             }
         });
         clock

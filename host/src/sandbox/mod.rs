@@ -14,5 +14,5 @@ mod store;
 pub(crate) use cache::CodeCache;
 pub(crate) use call::{DetectedEngine, Guest, Identity, ProbeFact};
 pub use call::{Finding, Severity};
-pub(crate) use component::Component;
+pub(crate) use component::{Component, ComponentError};
 pub(crate) use engine::Sandbox;

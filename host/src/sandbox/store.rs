@@ -1,11 +1,12 @@
 //! The store of one call: its limits, and what the guest's imports reach.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 
-use super::engine::Sandbox;
+use super::engine::{Sandbox, TICK};
 use crate::broker::Broker;
 use crate::grants::{Limit, Limits};
 
@@ -17,7 +18,8 @@ pub(crate) struct State {
     memory: usize,
     table_elements: usize,
     instances: usize,
-    ticks: u64,
+    /// The time that guest code may still run.
+    left: Duration,
     /// The guest wanted more memory than it may have.
     pub(super) starved: bool,
     /// The guest's time is up.
@@ -51,7 +53,7 @@ impl State {
             memory: size(limits, Limit::MemoryMib) << 20,
             table_elements: size(limits, Limit::TableElements),
             instances: size(limits, Limit::Instances),
-            ticks: limits.value(Limit::DeadlineMs),
+            left: Duration::from_millis(limits.value(Limit::DeadlineMs)),
             starved: false,
             late: false,
         }
@@ -59,8 +61,8 @@ impl State {
 
     /// One tick of guest time has passed.
     fn tick(&mut self) -> UpdateDeadline {
-        self.ticks = self.ticks.saturating_sub(1);
-        if self.ticks == 0 {
+        self.left = self.left.saturating_sub(TICK);
+        if self.left.is_zero() {
             self.late = true;
             return UpdateDeadline::Interrupt;
         }

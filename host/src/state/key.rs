@@ -126,6 +126,11 @@ impl DerivedKey {
         &self.0
     }
 
+    /// The key itself, for another keyed hash of the same length.
+    pub(crate) const fn bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.0
+    }
+
     /// An HMAC-SHA256 under this key, ready to be fed.
     pub(crate) fn hmac(&self) -> Hmac<Sha256> {
         hmac_of(&self.0)
