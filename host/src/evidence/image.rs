@@ -90,6 +90,15 @@ impl Verifier {
         proof.map_err(|error| Error::State(error.to_string()))?.map_err(|error| Error::Digest(error.to_string()))
     }
 
+    /// The digest that a tag stands for in its registry; none where no registry is asked.
+    pub(crate) async fn resolve_tag(&self, image: &Reference, tag: &str) -> Result<Option<Digest>, Error> {
+        let Some(client) = self.client.clone() else { return Ok(None) };
+        let (image, tag) = (image.clone(), tag.to_owned());
+        let resolved = tokio::task::spawn_blocking(move || client.resolve(&image, &tag)).await;
+        let resolved = resolved.map_err(|error| Error::State(error.to_string()))?;
+        resolved.map(Some).map_err(|error| Error::Unavailable(error.to_string()))
+    }
+
     /// The ID that an image will have once it is pulled: the digest of its configuration, out of its proved manifest.
     pub(crate) async fn foretell(&self, image: &Reference, digest: Digest) -> Result<Option<Digest>, Error> {
         let (blobs, client, image) = (Arc::clone(&self.blobs), self.client.clone(), image.clone());

@@ -144,11 +144,22 @@ impl RegistryClient {
     /// # Errors
     /// [`RegistryError`]; also when the announced type is one of a manifest or index, and not the document's own.
     pub fn manifest(&self, reference: &Reference, digest: &Digest) -> Result<Vec<u8>, RegistryError> {
-        let accept = [OCI_INDEX, OCI_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST].join(", ");
         let named = |fault: Fault| fault.of(reference.registry());
-        let answer = self.fetch(reference, "manifests", digest, &accept).map_err(named)?;
+        let answer = self.fetch(reference, "manifests", digest, &document_types()).map_err(named)?;
         check_type(&answer).map_err(named)?;
         Ok(answer.body)
+    }
+
+    /// The digest of what a tag names at this moment: of the bytes, not of a header.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub fn resolve(&self, reference: &Reference, tag: &str) -> Result<Digest, RegistryError> {
+        let answer = self.get(reference, "manifests", tag, &document_types()).and_then(|answer| {
+            check_type(&answer)?;
+            Ok(Digest::sha256(&answer.body))
+        });
+        answer.map_err(|fault| fault.of(reference.registry()))
     }
 
     /// The blob of `reference`'s repository that hashes to `digest`, such as an image's configuration.
@@ -161,17 +172,25 @@ impl RegistryClient {
     }
 
     fn fetch(&self, reference: &Reference, kind: &str, digest: &Digest, accept: &str) -> Result<Answer, Fault> {
-        let path = format!("/v2/{}/{kind}/{digest}", reference.repository());
+        let answer = self.get(reference, kind, &digest.to_string(), accept)?;
+        digest.verify(&answer.body).map_err(Fault::Mismatch)?;
+        Ok(answer)
+    }
+
+    fn get(&self, reference: &Reference, kind: &str, named: &str, accept: &str) -> Result<Answer, Fault> {
+        let path = format!("/v2/{}/{kind}/{named}", reference.repository());
         let exchange = Exchange {
             reference,
             target: Target::of_registry(reference.registry(), &path)?,
             credentials: self.auth.find(reference),
             transport: Transport::new(self.limits),
         };
-        let answer = exchange.get(accept)?;
-        digest.verify(&answer.body).map_err(Fault::Mismatch)?;
-        Ok(answer)
+        exchange.get(accept)
     }
+}
+
+fn document_types() -> String {
+    [OCI_INDEX, OCI_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST].join(", ")
 }
 
 /// One document asked for, with all that it takes.

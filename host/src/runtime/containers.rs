@@ -146,8 +146,7 @@ impl Portreeve {
             let why = format!("{name} is {}; stop it first, or remove it by force", container.state.as_str());
             return Err(Error::Engine { command: "remove".to_owned(), status: 1, message: why });
         }
-        let scope = Scope::of_container(Call::Remove, name, &container.id).with_force(force);
-        self.inner.guest(&backend, scope, &self.inner.redactor).await?.remove(name, force).await?;
+        self.inner.remove_container(&backend, &container, force).await?;
         if self.inner.services.dry_run {
             return Ok(Removed::LeftOut);
         }
@@ -181,6 +180,17 @@ impl Inner {
             return Err(Error::NotFound { kind: "container", name: name.to_owned() });
         }
         Err(Error::NoEngine(problems))
+    }
+
+    pub(super) async fn remove_container(
+        &self,
+        backend: &Arc<Backend>,
+        container: &ContainerInfo,
+        force: bool,
+    ) -> Result<(), Error> {
+        let name = container.name.as_str();
+        let scope = Scope::of_container(Call::Remove, name, &container.id).with_force(force);
+        self.guest(backend, scope, &self.redactor).await?.remove(name, force).await
     }
 
     /// Starts it, and looks: what runs is the image that was proved, with the mounts that were checked.

@@ -180,8 +180,7 @@ impl Inner {
         let Some(container) = found.filter(|found| found.is_ours(self.state.key(), self.state.install())) else {
             return Ok(false);
         };
-        let scope = Scope::of_container(Call::Remove, name, &container.id).with_force(true);
-        self.guest(backend, scope, &self.redactor).await?.remove(name, true).await?;
+        self.remove_container(backend, &container, true).await?;
         Ok(true)
     }
 }

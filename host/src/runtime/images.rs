@@ -217,8 +217,7 @@ impl Inner {
 
     /// What a pull that a dry run leaves out would bring.
     async fn foretold(&self, backend: &Arc<Backend>, image: &Reference) -> Result<PulledImage, Error> {
-        let digest =
-            image.digest().copied().ok_or_else(|| Error::NotFound { kind: "image", name: image.to_string() })?;
+        let digest = self.foretold_digest(image).await?;
         let id = self.foretold_id(image, digest).await?;
         Ok(PulledImage {
             image: image.name(),
@@ -229,6 +228,15 @@ impl Inner {
             verification: None,
             warnings: vec!["a dry run: nothing was pulled".to_owned()],
         })
+    }
+
+    /// The digest asked for, or what the tag stands for at this moment.
+    async fn foretold_digest(&self, image: &Reference) -> Result<Digest, Error> {
+        if let Some(digest) = image.digest() {
+            return Ok(*digest);
+        }
+        let resolved = self.verifier.resolve_tag(image, image.tag().unwrap_or("latest")).await?;
+        resolved.ok_or_else(|| Error::NotFound { kind: "image", name: image.to_string() })
     }
 
     /// An image that is held, proved; or what a pull would bring.

@@ -85,10 +85,13 @@ impl LogStream {
     /// The container's own status, from the host's evidence; then it is removed where that was asked.
     async fn conclude(&self, status: i32, attached: Attached) -> Result<i32, Error> {
         let Attached { created, remove, last_words, .. } = attached;
+        let backend = self.broker.backend();
         if self.inner.services.dry_run {
+            if remove {
+                self.inner.remove_container(backend, &created.container, true).await?;
+            }
             return Ok(0);
         }
-        let backend = self.broker.backend();
         let seen = self.inner.look_again(backend, &created.container).await?;
         let ended = seen.as_ref().is_none_or(|seen| seen.state != ContainerState::Created);
         if remove || !ended {

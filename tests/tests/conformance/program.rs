@@ -88,14 +88,25 @@ pub(crate) async fn the_program_removes_what_it_ran(setting: Arc<Setting>) {
 }
 
 pub(crate) async fn a_dry_run_of_the_program_prints_argvs(setting: Arc<Setting>) {
-    let image = setting.image.single().to_string();
+    let fresh = setting.publish(ImageOptions::default());
     let name = setting.name("dry");
-    let words = ["--dry-run", "run", "--rm", "--network", "none", "--name", &name, &image, "say", "never"];
-    let answer = ask(&setting, &words).await;
-    assert_eq!(answer.status, 0, "{answer:?}");
-    let told = format!("{}{}", answer.stdout, answer.stderr);
-    assert!(told.contains(&format!("--name={name}")) && told.contains("--security-opt=no-new-privileges"), "{told}");
-    assert!(!setting.exists(&name));
+    // One that is held, one that is not, and one of which a registry must say what it is.
+    for image in [setting.image.single(), fresh.single(), fresh.tag()] {
+        let image = image.to_string();
+        let words = ["--dry-run", "run", "--rm", "--network", "none", "--name", &name, &image, "say", "never"];
+        let answer = ask(&setting, &words).await;
+        assert_eq!(answer.status, 0, "{answer:?}");
+        let told = &answer.stdout;
+        assert!(
+            told.contains(&format!("--name={name}")) && told.contains("--security-opt=no-new-privileges"),
+            "{told}"
+        );
+        assert!(told.contains(&fresh.id()) || told.contains(&setting.image.id()), "{told}");
+        let last = told.lines().last().unwrap();
+        assert!(last.contains(" rm ") && last.contains("--force"), "{told}");
+        assert!(!setting.exists(&name));
+    }
+    assert!(!setting.host.has_image(&fresh.single()).await.unwrap());
 }
 
 pub(crate) async fn an_interrupted_program_leaves_nothing(setting: Arc<Setting>) {

@@ -142,6 +142,18 @@ fn login(server: &Server) -> AuthFile {
 }
 
 #[test]
+fn a_tag_is_what_its_bytes_hash_to_whatever_a_header_says() {
+    let lie = vec![("docker-content-digest", Digest::sha256(b"another").to_string())];
+    let server = Server::start(move |_| Reply::Plain(200, lie.clone(), BODY.to_vec()));
+    let resolved = client_with(AuthFile::default()).resolve(&server.reference(), "1");
+    assert_eq!(resolved.unwrap(), Digest::sha256(BODY));
+    assert_eq!(server.lines(), ["GET /v2/team/app/manifests/1 HTTP/1.1"]);
+    let absent = Server::start(|_| Reply::Plain(404, Vec::new(), Vec::new()));
+    let resolved = client_with(AuthFile::default()).resolve(&absent.reference(), "1");
+    assert!(matches!(resolved, Err(RegistryError::NotFound { .. })), "{resolved:?}");
+}
+
+#[test]
 fn a_manifest_is_asked_for_by_digest_and_proved() {
     let server = Server::start(|_| ok(BODY));
     assert_eq!(fetch(&server).unwrap(), BODY);
