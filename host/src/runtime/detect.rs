@@ -145,8 +145,16 @@ impl<T> Drop for AbortOnDrop<T> {
 }
 
 impl Inner {
-    /// Finds out about one backend's engine.
+    /// Finds out about one backend's engine; that it does not work is no error.
     pub(super) async fn detect(&self, backend: &Arc<Backend>) -> Result<Detection, Error> {
+        let asked = self.ask(backend).await;
+        Self::detection(backend, asked)
+    }
+
+    fn detection(
+        backend: &Backend,
+        asked: Result<crate::sandbox::DetectedEngine, Error>,
+    ) -> Result<Detection, Error> {
         let mut detection = Detection {
             backend: backend.name().to_owned(),
             works: false,
@@ -157,7 +165,7 @@ impl Inner {
             endpoint: backend.endpoint().map(str::to_owned),
             problem: None,
         };
-        match self.ask(backend).await {
+        match asked {
             Err(error @ Error::State(_)) => return Err(error),
             Err(error) => detection.problem = Some(error.to_string()),
             Ok(engine) => {
@@ -191,7 +199,11 @@ impl Inner {
     async fn choose(&self) -> Result<(Arc<Backend>, Detection), Error> {
         let mut problems = Vec::new();
         for backend in &self.backends {
-            let detection = self.detect(backend).await?;
+            let detection = match self.ask(backend).await {
+                // Where there is no other to turn to, a refusal is told as what it is.
+                Err(error @ (Error::Refused(_) | Error::Fault(_))) if self.backends.len() == 1 => return Err(error),
+                asked => Self::detection(backend, asked)?,
+            };
             if detection.works {
                 self.say(Level::Detail, || told(&detection));
                 return Ok((Arc::clone(backend), detection));
