@@ -151,6 +151,11 @@ impl Report {
         self.links.extend(layers);
     }
 
+    /// Whether every document was had: the manifest, and the configuration with the digests of the layers.
+    pub(crate) fn has_documents(&self) -> bool {
+        self.links.iter().any(|link| link.step == Step::DiffIds && link.status == Status::Proved)
+    }
+
     /// How much is proved.
     #[must_use]
     pub fn level(&self) -> Level {
