@@ -80,8 +80,7 @@ fn conclude(mut shown: Value, report: &Report, demanded: Level, json: bool) -> O
     if level >= demanded {
         return Ok(Status::OK);
     }
-    let wanted = serde_json::to_value(demanded).unwrap_or_default();
-    Err(unproved_because(format!("less was proved than `{}`", wanted.as_str().unwrap_or_default())))
+    Err(unproved_because(format!("demanded is `{}`, proved is `{}`", demanded.as_str(), level.as_str())))
 }
 
 const fn verdict(level: Level) -> &'static str {
@@ -109,5 +108,43 @@ fn unproved(error: LayoutError) -> Failure {
         LayoutError::Open { path, error } => Error::Io { what: path, source: error }.into(),
         LayoutError::NotALayout { .. } => Error::Config(error.to_string()).into(),
         wrong => unproved_because(wrong.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::arguments::{Arguments, Command};
+    use super::*;
+
+    fn verify(words: &[&str]) -> Outcome {
+        let words = ["portreeve", "verify"].iter().chain(words);
+        let Command::Verify(verify) = Arguments::try_parse_from(words).unwrap().command else { panic!("verify") };
+        verify.run(&Common::default())
+    }
+
+    #[test]
+    fn a_layout_needs_no_engine_and_its_status_tells() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, digest) = (folder.path().to_str().unwrap(), Digest::sha256(b"{}").to_string());
+        let status = |words: &[&str]| verify(words).map_or_else(|failure| failure.status().code(), Status::code);
+        assert_eq!(status(&["--layout", "/nonesuch", &digest]), 125);
+        assert_eq!(status(&["--layout", path, &digest]), 125, "an empty folder is no layout");
+        assert_eq!(status(&["--layout", path, "sha256:00"]), 2);
+        std::fs::write(folder.path().join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+        std::fs::write(folder.path().join("index.json"), r#"{"schemaVersion":2,"manifests":[]}"#).unwrap();
+        assert_eq!(status(&["--layout", path, &digest]), 1, "what is not there is not proved");
+        let blobs = folder.path().join("blobs/sha256");
+        std::fs::create_dir_all(&blobs).unwrap();
+        std::fs::write(blobs.join(Digest::sha256(b"{}").hex()), "{} ").unwrap();
+        assert_eq!(status(&["--layout", path, &digest]), 1, "other bytes");
+    }
+
+    #[test]
+    fn a_layout_is_always_verified_deeply() {
+        let words = ["portreeve", "verify", "--deep", "--layout", "x", "sha256:00"];
+        assert!(Arguments::try_parse_from(words).is_err());
+        assert!(Arguments::try_parse_from(["portreeve", "verify", "--platform", "linux/arm64", "alpine"]).is_err());
     }
 }

@@ -162,6 +162,7 @@ pub fn verify(
         report.diff_ids = config.diff_ids().to_vec();
     }
     report.push(Link::content_unread(&resolved));
+    report.sort();
     Ok(report)
 }
 

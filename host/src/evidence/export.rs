@@ -255,11 +255,10 @@ impl Reading<'_> {
         };
         let head = head(&mut content).map_err(wrong)?;
         let whole = head.as_slice().chain(content);
-        if head.starts_with(b"{") || head.starts_with(b"[") {
-            if len <= MANIFEST_MAX && self.kept + len <= DOCUMENTS_MAX {
-                self.kept += len;
-                return self.document(whole).map_err(wrong);
-            }
+        let is_document = head.starts_with(b"{") || head.starts_with(b"[");
+        if is_document && len <= MANIFEST_MAX && self.kept + len <= DOCUMENTS_MAX {
+            self.kept += len;
+            return self.document(whole).map_err(wrong);
         }
         measured(whole, compression(&head), self.algorithms).map_err(wrong)
     }

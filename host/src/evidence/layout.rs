@@ -247,4 +247,6 @@ fn not_a_layout(why: &str) -> LayoutError {
 }
 
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod tests;

@@ -71,10 +71,11 @@ impl Inner {
             self.say(Level::Warning, || warning.clone());
         }
         let mut report = self.report(&subject).await?;
-        if let Some(report) = report.as_mut().filter(|_| self.policy.demand() == Demand::Content) {
-            if before == Before::Nothing || !self.proved_before(&subject, report) {
-                self.deepen(&subject, report).await?;
-            }
+        let demands_content = self.policy.demand() == Demand::Content;
+        if let Some(report) = report.as_mut().filter(|_| demands_content)
+            && (before == Before::Nothing || !self.proved_before(&subject, report))
+        {
+            self.deepen(&subject, report).await?;
         }
         self.check_demand(image, report.as_ref())?;
         self.concluded(subject, report, warning)
@@ -97,7 +98,13 @@ impl Inner {
         let Subject { backend, looker, image, facts } = subject;
         let digest = report.as_ref().map(|report| report.requested.to_string());
         let tag = image.tag().map(|tag| ("tag", tag.to_owned()));
-        let known = [("image", image.name()), ("digest", digest.clone().unwrap_or_default()), ("id", facts.id.clone())];
+        let level = report.as_ref().map_or(Proof::Claimed, Report::level);
+        let known = [
+            ("image", image.name()),
+            ("digest", digest.clone().unwrap_or_default()),
+            ("id", facts.id.clone()),
+            ("proved", level.as_str().to_owned()),
+        ];
         let known: Vec<(&str, &str)> = known.iter().chain(&tag).map(|(key, value)| (*key, value.as_str())).collect();
         looker.record_verification(&known)?;
         Ok(PulledImage {
