@@ -3,13 +3,14 @@
 //! `ambient_authority()` stands in this file alone: `grep ambient_authority host/src` is the audit.
 //! Everything else works below a [`Dir`] that it was given.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use rustix::fs::{Mode, OFlags};
 
 /// Opens a directory by its path. Symbolic links are followed: the caller checks what was opened, not its name.
 ///
@@ -17,6 +18,15 @@ use cap_std::fs::Dir;
 /// What `open(2)` says.
 pub(crate) fn open_dir(path: &Path) -> io::Result<Dir> {
     Dir::open_ambient_dir(path, ambient_authority())
+}
+
+/// Opens what an operator named, to read it: a file, or a directory. A pipe does not make us wait for its writer.
+///
+/// # Errors
+/// What `open(2)` says.
+pub(crate) fn open_named(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
 }
 
 /// Creates a directory and its missing parents, each with mode 0700. One that exists is left as it is.

@@ -9,6 +9,7 @@ use crate::devices::DevicePattern;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::endpoint;
 use crate::error::{Error, Refusal, Rule};
+use crate::evidence::store::EngineStore;
 use crate::executor::{CheckedProgram, ProgramError, ProgramGrant};
 use crate::grants::{Binding, Grants, GrantsError, Slot};
 use crate::sandbox::{Component, ComponentError};
@@ -221,6 +222,15 @@ impl Backend {
             Some(granted) => endpoint::check(granted.sockets(), &self.environment).map(Some),
         });
         checked.as_ref().map(Option::as_deref).map_err(String::as_str)
+    }
+
+    /// The granted folders of the engine's own in which the manifests of an image may lie, as far as they are there.
+    pub(crate) fn stores(&self, image_id: &str) -> Vec<EngineStore> {
+        let granted = self.grants.evidence().manifest.stores.iter();
+        let opened = granted.filter_map(|grant| {
+            EngineStore::open(grant, &endpoint::expand(&grant.folder, &self.environment)?, image_id)
+        });
+        opened.collect()
     }
 
     /// The granted OCI runtime to be named, where the first of them can't work on this machine.

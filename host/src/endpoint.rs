@@ -23,7 +23,7 @@ pub(crate) fn check(sockets: &[String], environment: &HostEnvironment) -> Result
 }
 
 /// Only the two folders that a login defines stand in braces; an unset one leaves the path out.
-fn expand(granted: &str, environment: &HostEnvironment) -> Option<String> {
+pub(crate) fn expand(granted: &str, environment: &HostEnvironment) -> Option<String> {
     let mut path = granted.to_owned();
     for name in ["XDG_RUNTIME_DIR", "HOME"] {
         let braced = format!("{{{name}}}");

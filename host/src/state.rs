@@ -109,6 +109,8 @@ pub enum Area {
     Code,
     /// The journal.
     Journal,
+    /// Proofs of images' content.
+    Proofs,
     /// Secret files on their way into a container.
     Secrets,
 }
@@ -121,6 +123,7 @@ impl Area {
             Self::Blobs => "blobs",
             Self::Code => "code",
             Self::Journal => "journal",
+            Self::Proofs => "proofs",
             Self::Secrets => "secrets",
         }
     }

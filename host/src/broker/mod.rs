@@ -15,7 +15,7 @@ use crate::backend::Backend;
 use crate::decision::{Grounds, Permit};
 use crate::error::{Error, Refusal, Rule};
 use crate::event::{Event, Level};
-use crate::executor::{Captured, ExecError, RawOutput, Source};
+use crate::executor::{Captured, ExecError, RawChunk, RawOutput, RawStream, Source};
 use crate::grants::{Bindings, Effect, Object};
 use crate::journal::{CallId, Entry, Kind};
 use crate::output::{Output, RedactedStream};
@@ -81,6 +81,14 @@ impl Broker {
         let raw = self.services.executor.run(&permit).await.map_err(|error| self.failed(error))?;
         intent.concluded(crate::output::status(raw.exit()), Some(raw.timing().spawn))?;
         Ok(raw)
+    }
+
+    /// Starts a command of the host's own, whose output is too much to be kept.
+    pub(crate) fn watch(&self, command: &str, facts: Bindings) -> Result<Watched, Error> {
+        let permit = self.grounds().decide_evidence(command, facts)?;
+        let intent = self.record(&permit)?;
+        let stream = self.services.executor.stream(&permit).map_err(|error| self.failed(error))?;
+        Ok(Watched { stream, intent })
     }
 
     /// Records that the backend broke.
@@ -269,6 +277,34 @@ fn object_kind(object: Object) -> Option<ObjectKind> {
     }
 }
 
+/// A command of the host's own that runs. What it prints is for the host alone. Dropped, it is ended.
+pub(crate) struct Watched {
+    stream: RawStream,
+    intent: Pending,
+}
+
+impl Watched {
+    /// The next piece of output; none at the end.
+    pub(crate) async fn next(&mut self) -> Option<RawChunk> {
+        self.stream.next().await
+    }
+
+    /// Waits for the end, records it, and gives the exit status.
+    pub(crate) async fn finish(mut self) -> Result<i32, Error> {
+        let exit = self.stream.exit().await.map_err(ended)?;
+        let status = crate::output::status(exit);
+        self.intent.concluded(status, None)?;
+        Ok(status)
+    }
+}
+
+fn ended(error: ExecError) -> Error {
+    match error {
+        ExecError::TimedOut { .. } => Error::Timeout(error.to_string()),
+        other => Error::Unavailable(other.to_string()),
+    }
+}
+
 /// A command that runs, and its record that waits for the outcome.
 pub(crate) struct Running {
     /// None in a dry run.
@@ -286,10 +322,7 @@ impl Running {
     /// Waits for the end, records it, and gives the exit status.
     pub(crate) async fn finish(&mut self) -> Result<i32, Error> {
         let Some(stream) = &mut self.stream else { return Ok(0) };
-        let status = stream.exit().await.map_err(|error| match error {
-            ExecError::TimedOut { .. } => Error::Timeout(error.to_string()),
-            other => Error::Unavailable(other.to_string()),
-        })?;
+        let status = stream.exit().await.map_err(ended)?;
         if let Some(intent) = self.intent.take() {
             intent.concluded(status, None)?;
         }

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "demo")]
 use super::demo;
-use super::{backend, completions, container, detect, image, journal, policy, preflight, run};
+use super::{backend, completions, container, detect, image, journal, policy, preflight, reference, run, verify};
 
 /// Runs containers through backends that can do nothing an operator did not approve.
 #[derive(Debug, Parser)]
@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
 
 const AFTER: &str = "\
 Exit status: the container's own for a foreground run; 125 when portreeve or the engine failed; 126 when policy or
-grant refused; 2 when the arguments are wrong; 128 + N when signal N ended it.";
+grant refused; 1 when `verify` or `ref` says no; 2 when the arguments are wrong; 128 + N when signal N ended it.";
 
 /// Options of every command.
 #[derive(Debug, Clone, Default, Args)]
@@ -58,6 +58,10 @@ pub(crate) enum Command {
     Preflight(preflight::Preflight),
     /// Bring an image from its registry and prove that it is the one
     Pull(image::Pull),
+    /// Prove link by link that an image is the one it should be: one that the engine holds, or one in an OCI layout
+    Verify(verify::Verify),
+    /// Say how references and digests are read
+    Ref(reference::Ref),
     /// Run a container
     #[command(override_usage = "portreeve run [OPTIONS] IMAGE [WORDS]...")]
     Run(Box<run::Run>),

@@ -15,6 +15,8 @@ pub(crate) struct Status(u8);
 impl Status {
     /// All is well.
     pub(crate) const OK: Self = Self(0);
+    /// The answer is no: a reference is none, an image is not proved.
+    pub(crate) const NO: Self = Self(1);
     /// We, or the engine, failed.
     pub(crate) const FAILED: Self = Self(125);
     /// Policy or grant did not allow it.
@@ -54,6 +56,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// A call failed.
     Call(Box<Error>),
+    /// An image is not the one it should be, or that could not be shown.
+    Unproved(Box<Error>),
     /// Several things were asked for, and some failed; each was told of when it did.
     Told(Status),
     /// A signal came.
@@ -78,6 +82,7 @@ impl Failure {
         match self {
             Self::Usage(_) => Status::USAGE,
             Self::Call(error) => of_error(error),
+            Self::Unproved(_) => Status::NO,
             Self::Told(status) => *status,
             Self::Interrupted(number) => Status::of_signal(*number),
             Self::Closed => Status::of_signal(SIGPIPE),
@@ -89,7 +94,7 @@ impl Failure {
     fn message(&self) -> Option<String> {
         match self {
             Self::Usage(why) => Some(why.clone()),
-            Self::Call(error) => Some(error.to_string()),
+            Self::Call(error) | Self::Unproved(error) => Some(error.to_string()),
             Self::Output(error) => Some(format!("standard output: {error}")),
             Self::Told(_) | Self::Interrupted(_) | Self::Closed => None,
         }
@@ -100,7 +105,7 @@ impl Failure {
         let message = self.message()?;
         let kind = match self {
             Self::Usage(_) => "usage",
-            Self::Call(error) => error.kind(),
+            Self::Call(error) | Self::Unproved(error) => error.kind(),
             _ => "io",
         };
         let mut error = json!({ "kind": kind, "message": message, "status": self.status().code() });

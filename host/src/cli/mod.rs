@@ -19,10 +19,12 @@ mod policy;
 mod preflight;
 mod progress;
 mod pump;
+mod reference;
 mod run;
 mod secret;
 mod show;
 mod signals;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -53,6 +55,8 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Policy(command) => command.run(common),
         Command::Journal(command) => command.run(common),
         Command::Completions(command) => command.run(),
+        Command::Ref(command) => command.run(common),
+        Command::Verify(command) => command.run(common),
         Command::Run(command) => command.run(common),
         #[cfg(feature = "demo")]
         Command::Demo(command) => command.run(common),

@@ -153,8 +153,27 @@ pub fn verify(
     let mut report = Report::of(&resolved);
     report.push(image_id_link(&resolved, &id, source)?);
     report.image_id = Some(id);
+    if let Some(config) = config_alone(&resolved, &id, source) {
+        report.push(Link::proved(
+            Step::DiffIds,
+            format!("config {id}"),
+            format!("{} diff ids", config.diff_ids().len()),
+        ));
+        report.diff_ids = config.diff_ids().to_vec();
+    }
     report.push(Link::content_unread(&resolved));
+    report.sort();
     Ok(report)
+}
+
+/// The configuration that the engine's ID is the digest of, where no manifest leads to one: the layers can be proved
+/// to be those of the engine's image, whatever was requested.
+fn config_alone(resolved: &Resolved, id: &Digest, source: &dyn ManifestSource) -> Option<ImageConfig> {
+    if resolved.manifest.is_some() {
+        return None;
+    }
+    let bytes = source.fetch(id, Content::Config).ok()?;
+    id.verify(&bytes).ok().and_then(|()| ImageConfig::parse_alone(&bytes).ok())
 }
 
 /// An image ID as engines print it: `sha256:` and hex, or the hex alone.

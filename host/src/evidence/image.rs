@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::runtime::Handle;
 
 use super::blobs::BlobStore;
-use super::chain::{ChainError, Content, FirstOf, ManifestSource, Report, SourceError, verify};
+use super::chain::{ChainError, Content, FirstOf, ManifestSource, Report, SourceError, resolve, verify};
 use super::document::{number, text, texts};
+use super::export::Export;
 use super::manifest::Platform;
 use super::registry::{RegistryClient, RegistrySource};
+use super::store::EngineStore;
+use crate::broker::Broker;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::grants::ImageEvidence;
@@ -59,7 +63,41 @@ impl ImageFacts {
     }
 }
 
-/// Proves images: keeps the manifests that it hashed, and gets others from their registry.
+/// Where the bytes of an image's documents may be had, beside what the host kept; asked in this order.
+#[derive(Default)]
+pub(crate) struct Sources {
+    /// What the engine exported.
+    pub(crate) export: Option<Arc<Export>>,
+    /// The engine's own folders.
+    pub(crate) stores: Vec<EngineStore>,
+    /// A command that prints them.
+    pub(crate) command: Option<CommandSource>,
+    /// The host's own client may ask the registry.
+    pub(crate) registry: bool,
+}
+
+/// A granted command that prints a manifest. Asked from a thread that may wait.
+pub(crate) struct CommandSource {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) image: Reference,
+    pub(crate) runtime: Handle,
+}
+
+impl ManifestSource for CommandSource {
+    fn fetch(&self, digest: &Digest, content: Content) -> Result<Vec<u8>, SourceError> {
+        let absent = |why: String| SourceError::Absent { why, remedy: "pull the image again".to_owned() };
+        if content == Content::Config {
+            return Err(absent("the granted command prints manifests alone".to_owned()));
+        }
+        let name = format!("{}@{digest}", self.image.name());
+        match self.runtime.block_on(self.broker.look_at_manifest(&name)) {
+            Ok(bytes) => digest.verify(&bytes).map(|()| bytes).map_err(SourceError::Mismatch),
+            Err(error) => Err(absent(error.to_string())),
+        }
+    }
+}
+
+/// Proves images: keeps the manifests that it hashed, and gets others from where the grants allow.
 pub(crate) struct Verifier {
     blobs: Arc<BlobStore>,
     client: Option<Arc<RegistryClient>>,
@@ -79,15 +117,11 @@ impl Verifier {
         image: &Reference,
         digest: Digest,
         facts: &ImageFacts,
-        ask_registry: bool,
+        sources: Sources,
     ) -> Result<Report, Error> {
-        let (blobs, client) = (Arc::clone(&self.blobs), self.client.clone().filter(|_| ask_registry));
-        let (image, id) = (image.clone(), facts.id.clone());
+        let id = facts.id.clone();
         let platform = facts.platform.clone().unwrap_or_else(Platform::current);
-        let proof =
-            tokio::task::spawn_blocking(move || prove(&blobs, client.as_deref(), &image, &digest, &platform, &id))
-                .await;
-        proof.map_err(|error| Error::State(error.to_string()))?.map_err(|error| Error::Digest(error.to_string()))
+        self.with_sources(image, sources, move |source| verify(&digest, &platform, &id, source)).await
     }
 
     /// The digest that a tag stands for in its registry; none where no registry is asked.
@@ -101,44 +135,38 @@ impl Verifier {
 
     /// The ID that an image will have once it is pulled: the digest of its configuration, out of its proved manifest.
     pub(crate) async fn foretell(&self, image: &Reference, digest: Digest) -> Result<Option<Digest>, Error> {
-        let (blobs, client, image) = (Arc::clone(&self.blobs), self.client.clone(), image.clone());
-        let resolved = tokio::task::spawn_blocking(move || {
-            with_sources(&blobs, client.as_deref(), &image, |source| {
-                super::chain::resolve(&digest, &Platform::current(), None, source)
-            })
-        });
-        let resolved = resolved.await.map_err(|error| Error::State(error.to_string()))?;
-        Ok(resolved.map_err(|error| Error::Digest(error.to_string()))?.config_digest())
+        let sources = Sources { registry: true, ..Sources::default() };
+        let resolve = move |source: &dyn ManifestSource| resolve(&digest, &Platform::current(), None, source);
+        Ok(self.with_sources(image, sources, resolve).await?.config_digest())
     }
-}
 
-fn prove(
-    blobs: &BlobStore,
-    client: Option<&RegistryClient>,
-    image: &Reference,
-    digest: &Digest,
-    platform: &Platform,
-    id: &str,
-) -> Result<Report, ChainError> {
-    with_sources(blobs, client, image, |source| verify(digest, platform, id, source))
-}
-
-/// What the host kept first, then the registry; what comes from there is kept.
-fn with_sources<T>(
-    blobs: &BlobStore,
-    client: Option<&RegistryClient>,
-    image: &Reference,
-    work: impl FnOnce(&dyn ManifestSource) -> T,
-) -> T {
-    let Some(client) = client else { return work(blobs) };
-    let keeping = Keeping { blobs, source: RegistrySource::new(client, image) };
-    work(&FirstOf(&[blobs, &keeping]))
+    /// Works in a thread that may wait: what the host kept is asked first, and what comes from elsewhere is kept.
+    async fn with_sources<T: Send + 'static>(
+        &self,
+        image: &Reference,
+        sources: Sources,
+        work: impl FnOnce(&dyn ManifestSource) -> Result<T, ChainError> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (blobs, image) = (Arc::clone(&self.blobs), image.clone());
+        let client = self.client.clone().filter(|_| sources.registry);
+        let working = tokio::task::spawn_blocking(move || {
+            let registry = client.as_deref().map(|client| RegistrySource::new(client, &image));
+            let mut others: Vec<&dyn ManifestSource> = sources.stores.iter().map(|store| store as _).collect();
+            others.extend(sources.export.as_deref().map(|export| export as &dyn ManifestSource));
+            others.extend(sources.command.as_ref().map(|command| command as &dyn ManifestSource));
+            others.extend(registry.as_ref().map(|registry| registry as &dyn ManifestSource));
+            let keeping = Keeping { blobs: &blobs, source: FirstOf(&others) };
+            if others.is_empty() { work(&*blobs) } else { work(&FirstOf(&[&*blobs, &keeping])) }
+        });
+        let worked = working.await.map_err(|error| Error::State(error.to_string()))?;
+        worked.map_err(|error| Error::Digest(error.to_string()))
+    }
 }
 
 /// A source whose bytes are kept once they were proved.
 struct Keeping<'a> {
     blobs: &'a BlobStore,
-    source: RegistrySource<'a>,
+    source: FirstOf<'a>,
 }
 
 impl ManifestSource for Keeping<'_> {

@@ -7,17 +7,19 @@
 //! [spec]: https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 
 mod archive;
-mod content;
+pub(super) mod content;
 mod folder;
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 
 use cap_std::fs::Dir;
 use serde::Deserialize;
 
 use self::archive::Archive;
 use self::folder::Folder;
+pub(super) use self::folder::open_below;
 use super::chain::{ChainError, Content, Link, ManifestSource, Report, Resolved, SourceError, Step, resolve};
 use super::manifest::{Compression, Document, Index, Layer, MANIFEST_MAX, ManifestError, Platform};
 use crate::digest::{Digest, Mismatch};
@@ -31,6 +33,14 @@ pub enum LayoutError {
     NotALayout {
         /// What is missing or wrong.
         why: String,
+    },
+    /// It could not be opened.
+    #[error("{path}: {error}")]
+    Open {
+        /// Its path.
+        path: String,
+        /// What went wrong.
+        error: io::Error,
     },
     /// The chain of documents is wrong.
     #[error(transparent)]
@@ -102,6 +112,21 @@ struct Marker {
 }
 
 impl Layout {
+    /// The layout at a path of the operator's own: a directory, or a tar archive.
+    ///
+    /// # Errors
+    /// [`LayoutError`] when there is none. The path itself may be a link; nothing in the layout may.
+    pub fn at(path: &Path) -> Result<Self, LayoutError> {
+        let read = |error| LayoutError::Open { path: path.display().to_string(), error };
+        let file = crate::ambient::open_named(path).map_err(read)?;
+        let kind = file.metadata().map_err(read)?.file_type();
+        match (kind.is_dir(), kind.is_file()) {
+            (true, _) => Self::from_dir(Dir::from_std_file(file)),
+            (_, true) => Self::from_tar(file),
+            _ => Err(not_a_layout("neither a directory nor a file")),
+        }
+    }
+
     /// The layout in a directory.
     ///
     /// # Errors
@@ -221,5 +246,7 @@ fn not_a_layout(why: &str) -> LayoutError {
     LayoutError::NotALayout { why: why.to_owned() }
 }
 
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod tests;

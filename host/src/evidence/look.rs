@@ -1,15 +1,35 @@
 //! Looking: the evidence commands of the grants, run and read by the host.
 
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use tokio::sync::mpsc::{Receiver, Sender};
+
 use super::container::ContainerInfo;
 use super::document::{documents, is_id};
+use super::export::{Export, ExportError};
 use super::image::ImageFacts;
-use crate::broker::Broker;
+use crate::broker::{Broker, Watched};
+use crate::digest::Digest;
 use crate::error::{Error, Fault, FaultKind};
 use crate::executor::{RawOutput, Source};
 use crate::grants::{Binding, Bindings, Slot};
 use crate::output::status;
 use crate::reference::Reference;
 use crate::scope::for_engine;
+
+/// How many pieces of an export wait to be hashed; each is at most 64 KiB.
+const PIECES: usize = 8;
+/// How much is kept of what an export says on its standard error: the end of it.
+const SAID_MAX: usize = 16 << 10;
+
+/// What an export came to.
+pub(crate) enum Exported {
+    /// All of it was read.
+    Whole(Arc<Export>),
+    /// None can be had, and why.
+    Nothing(String),
+}
 
 impl Broker {
     /// The containers of these names or IDs, ours or not; those that are not there are left out.
@@ -55,6 +75,49 @@ impl Broker {
         documents.first().map(|document| ImageFacts::read(document, grant)).transpose().map_err(Error::Unavailable)
     }
 
+    /// The manifest of `name@digest`, as the granted command prints it.
+    pub(crate) async fn look_at_manifest(&self, name: &str) -> Result<Vec<u8>, Error> {
+        let command = self.backend().grants().evidence().manifest.command.as_ref();
+        let command = command.ok_or_else(|| self.no_evidence("manifest"))?;
+        let raw = self.look(command, image_query(name)).await?;
+        self.found(&raw, &[])?;
+        if raw.truncated() {
+            return Err(Error::Unavailable(format!("the manifest of {name} is larger than what is read of one")));
+        }
+        Ok(raw.expose().expose(Source::Stdout).to_vec())
+    }
+
+    /// An image as the engine exports it, hashed as it streams by.
+    ///
+    /// # Errors
+    /// `Digest` when the engine says, or the bytes show, that it is not what was pulled.
+    pub(crate) async fn look_at_export(&self, id: &str, diff_ids: &[Digest]) -> Result<Exported, Error> {
+        let Some(grant) = self.backend().grants().evidence().export.as_ref() else {
+            return Ok(Exported::Nothing(format!("the grants of {} have no [evidence.export]", self.backend().name())));
+        };
+        let mut export = self.watch(&grant.command, image_query(id))?;
+        let (sender, receiver) = tokio::sync::mpsc::channel(PIECES);
+        let diff_ids = diff_ids.to_vec();
+        let reading = tokio::task::spawn_blocking(move || Export::read(Pieces::new(receiver), &diff_ids));
+        let said = pump(&mut export, sender).await;
+        let read = reading.await.map_err(|error| Error::State(error.to_string()))?;
+        // where the reader gave up, the command has nobody to write to
+        let Some(said) = said else { return read.map(|_| Exported::Nothing(String::new())).map_err(wrong_export) };
+        let status = export.finish().await?;
+        if status == 0 {
+            return read.map(|read| Exported::Whole(Arc::new(read))).map_err(wrong_export);
+        }
+        let said = self.redactor().text(&String::from_utf8_lossy(&said));
+        let lower = said.to_lowercase();
+        let last = said.trim().lines().next_back().unwrap_or_default();
+        if grant.damaged.iter().any(|text| lower.contains(text.as_str())) {
+            return Err(Error::Digest(format!(
+                "a layer was changed in the engine's store: it can't export it: {last}"
+            )));
+        }
+        Ok(Exported::Nothing(format!("the engine could not export it (status {status}): {last}")))
+    }
+
     /// Whether the engine found what it was asked about; any other failure is an error.
     fn found(&self, raw: &RawOutput, missing: &[String]) -> Result<bool, Error> {
         let code = status(raw.exit());
@@ -82,6 +145,59 @@ impl Broker {
             digest: *self.backend().digest(),
             kind,
             why: self.redactor().text(why),
+        }
+    }
+}
+
+fn image_query(image: &str) -> Bindings {
+    [(Slot::ImageQuery, Binding::scalar(image))].into_iter().collect()
+}
+
+fn wrong_export(error: ExportError) -> Error {
+    match error {
+        ExportError::Read(error) => Error::Unavailable(format!("the engine's export: {error}")),
+        wrong => Error::Digest(wrong.to_string()),
+    }
+}
+
+/// Hands standard output on, and keeps the end of standard error; none when nobody reads any more.
+async fn pump(export: &mut Watched, sender: Sender<Vec<u8>>) -> Option<Vec<u8>> {
+    let mut said = Vec::new();
+    while let Some(chunk) = export.next().await {
+        match chunk.source() {
+            Source::Stdout => sender.send(chunk.into_bytes()).await.ok()?,
+            Source::Stderr => {
+                said.extend_from_slice(chunk.expose());
+                said.drain(..said.len().saturating_sub(SAID_MAX));
+            }
+        }
+    }
+    Some(said)
+}
+
+/// Pieces from the runtime, read by a thread that may wait.
+struct Pieces {
+    receiver: Receiver<Vec<u8>>,
+    piece: io::Cursor<Vec<u8>>,
+}
+
+impl Pieces {
+    fn new(receiver: Receiver<Vec<u8>>) -> Self {
+        Self { receiver, piece: io::Cursor::default() }
+    }
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.piece.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            match self.receiver.blocking_recv() {
+                Some(piece) => self.piece = io::Cursor::new(piece),
+                None => return Ok(0),
+            }
         }
     }
 }

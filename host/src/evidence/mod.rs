@@ -6,10 +6,14 @@ pub mod blobs;
 pub mod chain;
 pub(crate) mod container;
 pub(crate) mod document;
+pub mod export;
 pub(crate) mod image;
 pub mod layout;
 pub(crate) mod look;
 pub mod manifest;
+pub(crate) mod proofs;
 pub mod registry;
+pub(crate) mod store;
+mod tar;
 
 pub use container::{ContainerInfo, ContainerState, MountInfo};

@@ -13,7 +13,7 @@ mod stream;
 
 pub use environment::close_inherited;
 pub(crate) use environment::{EnvValue, EnvironmentError, host_defaults};
-pub(crate) use output::{Captured, Exit, RawOutput, Source};
+pub(crate) use output::{Captured, Exit, RawChunk, RawOutput, Source};
 pub(crate) use program::{CheckedProgram, ProgramError, ProgramGrant};
 pub(crate) use reaper::GRACE;
 pub(crate) use stream::RawStream;

@@ -61,6 +61,11 @@ impl RawChunk {
     pub(crate) fn expose(&self) -> &[u8] {
         &self.bytes
     }
+
+    /// The same, for the host's own evidence, which keeps nothing of them.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
 }
 
 #[derive(Default)]

@@ -3,6 +3,8 @@
 use super::command::{Command, Effect};
 use super::error::GrantsError;
 use super::reader::{Entry, Section};
+use super::slot::Slot;
+use super::store::StoreGrant;
 
 macro_rules! evidence {
     ($(#[$doc:meta])* $name:ident { $($field:ident $key:literal $need:ident $about:literal,)* }) => {
@@ -90,14 +92,26 @@ pub struct ListEvidence {
     pub command: String,
 }
 
+/// The command by which the engine hands out an image whole, as a tar archive on its standard output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExportEvidence {
+    /// The command; its `{image.query}` is the image's ID.
+    pub command: String,
+    /// Texts of stderr, in lower case, that say that what the engine keeps of a layer is not what it unpacked.
+    pub damaged: Vec<String>,
+}
+
 /// Where the bytes of a manifest come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ManifestEvidence {
     /// The host's own bounded client may ask the registry.
     pub registry: bool,
-    /// The command that prints it, byte by byte.
+    /// The command that prints it, byte by byte; its `{image.query}` is `name@digest`.
     pub command: Option<String>,
+    /// Folders of the engine's own in which it keeps them as they came.
+    pub stores: Vec<StoreGrant>,
 }
 
 /// All that the host may look at for itself.
@@ -118,10 +132,13 @@ pub struct EvidenceGrant {
     pub network: Option<ObjectEvidence>,
     /// Manifests; without the section, nowhere.
     pub manifest: ManifestEvidence,
+    /// The content of images.
+    pub export: Option<ExportEvidence>,
 }
 
 impl EvidenceGrant {
-    const KEYS: [&'static str; 7] = ["image", "container", "containers", "volume", "pod", "network", "manifest"];
+    const KEYS: [&'static str; 8] =
+        ["image", "container", "containers", "volume", "pod", "network", "manifest", "export"];
 
     pub(super) fn read(section: Section<'_>, commands: &[Command]) -> Result<Self, GrantsError> {
         section.only(&Self::KEYS)?;
@@ -136,6 +153,7 @@ impl EvidenceGrant {
             network: object("network")?,
             manifest: part("manifest")?
                 .map_or(Ok(ManifestEvidence::default()), |section| manifest(section, commands))?,
+            export: part("export")?.map(|section| export(section, commands)).transpose()?,
         })
     }
 
@@ -143,7 +161,11 @@ impl EvidenceGrant {
     pub fn commands(&self) -> impl Iterator<Item = &str> {
         let objects = [&self.volume, &self.pod, &self.network];
         let named = [self.image.as_ref().map(|it| &it.command), self.container.as_ref().map(|it| &it.command)];
-        let others = [self.containers.as_ref().map(|it| &it.command), self.manifest.command.as_ref()];
+        let others = [
+            self.containers.as_ref().map(|it| &it.command),
+            self.manifest.command.as_ref(),
+            self.export.as_ref().map(|it| &it.command),
+        ];
         let objects = objects.map(|object| object.as_ref().map(|it| &it.command));
         named.into_iter().chain(others).chain(objects).flatten().map(String::as_str)
     }
@@ -155,11 +177,27 @@ fn list(section: Section<'_>, commands: &[Command]) -> Result<ListEvidence, Gran
 }
 
 fn manifest(section: Section<'_>, commands: &[Command]) -> Result<ManifestEvidence, GrantsError> {
-    section.only(&["registry", "command"])?;
+    section.only(&["registry", "command", "stores"])?;
+    let store = |entry: Entry<'_>| StoreGrant::read(entry.section()?);
+    let stores = section.get("stores").map_or(Ok(Vec::new()), |entry| entry.list())?;
     Ok(ManifestEvidence {
         registry: section.get("registry").map_or(Ok(false), |entry| entry.boolean())?,
-        command: section.get("command").map(|entry| command(entry, commands)).transpose()?,
+        command: section.get("command").map(|entry| command_of_image(entry, commands)).transpose()?,
+        stores: stores.into_iter().map(store).collect::<Result<_, _>>()?,
     })
+}
+
+fn export(section: Section<'_>, commands: &[Command]) -> Result<ExportEvidence, GrantsError> {
+    section.only(&["command", "damaged"])?;
+    let command = command_of_image(section.need("command")?, commands)?;
+    Ok(ExportEvidence { command, damaged: section.texts("damaged")? })
+}
+
+/// A command that can be told which image is meant.
+fn command_of_image(entry: Entry<'_>, commands: &[Command]) -> Result<String, GrantsError> {
+    let name = command(entry, commands)?;
+    let asks = commands.iter().any(|command| command.name() == name && command.template().needs(Slot::ImageQuery));
+    if asks { Ok(name) } else { Err(entry.error(format!("`{name}` has no token with {{image.query}}"))) }
 }
 
 fn command(entry: Entry<'_>, commands: &[Command]) -> Result<String, GrantsError> {

@@ -27,6 +27,7 @@ mod reader;
 mod render;
 mod rules;
 mod slot;
+mod store;
 mod template;
 
 #[cfg(test)]
@@ -36,7 +37,9 @@ pub use binding::{Binding, Bindings};
 pub use command::{Command, Effect, Object, Timeout};
 pub use danger::Danger;
 pub use error::GrantsError;
-pub use evidence::{ContainerEvidence, EvidenceGrant, ImageEvidence, ListEvidence, ManifestEvidence, ObjectEvidence};
+pub use evidence::{
+    ContainerEvidence, EvidenceGrant, ExportEvidence, ImageEvidence, ListEvidence, ManifestEvidence, ObjectEvidence,
+};
 pub use explain::{Explanation, Variables};
 pub use grammar::{GRACE_MAX, Grammar, SECRETS_FOLDER};
 pub use limits::{Limit, Limits};
@@ -46,6 +49,7 @@ pub use probe::{ProbeCall, ProbeKind, ProbeSpec};
 pub use program::{Cgroups, EndpointGrant, ProgramGrant, RuntimeGrant};
 pub use render::{RenderError, Rule};
 pub use slot::{Field, Origin, Shape, Slot};
+pub use store::{FilePattern, StoreGrant};
 pub use template::Template;
 
 /// Whether a backend may import WASI.

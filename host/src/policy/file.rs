@@ -124,10 +124,7 @@ impl Policy {
             Stance::Warn => "warn",
             Stance::Refuse => "refuse",
         };
-        let demand = match self.demand {
-            Demand::Claimed => "claimed",
-            Demand::Manifest => "manifest",
-        };
+        let demand = self.demand.as_str();
         let protected: BTreeSet<String> =
             self.protected.iter().map(|path| path.to_string_lossy().into_owned()).collect();
         let lines = [
@@ -191,6 +188,18 @@ mod tests {
         let policy = Policy::parse("extends = \"home\"\n[networks]\nallow = [\"host\"]\n", "p.toml").unwrap();
         assert_eq!(policy.networks, Names::Only(["host".to_owned()].into()));
         assert_eq!(policy.addresses, Policy::home().addresses);
+    }
+
+    #[test]
+    fn each_demand_reads_back() {
+        for demand in [Demand::Claimed, Demand::Manifest, Demand::Content] {
+            let text = format!("extends = \"home\"\n[images]\ndemand = \"{}\"\n", demand.as_str());
+            let policy = Policy::parse(&text, "p.toml").unwrap();
+            assert_eq!(policy.demand(), demand);
+            assert_eq!(Policy::parse(&policy.to_toml(), "p.toml").unwrap(), policy);
+        }
+        let wrong = Policy::parse("[images]\ndemand = \"proved\"\n", "p.toml").unwrap_err().to_string();
+        assert!(wrong.contains("line 2") && wrong.contains("content"), "{wrong}");
     }
 
     #[test]

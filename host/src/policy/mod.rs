@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::error::{Refusal, Rule};
+use crate::evidence::chain::Level;
 use crate::reference::Reference;
 use crate::spec::{ContainerSpec, Gpus, MountSource, NetworkMode, Port, SecretDelivery};
 
@@ -24,6 +25,30 @@ pub enum Demand {
     Claimed,
     /// The host hashed the manifest that names the image.
     Manifest,
+    /// The host hashed every layer too, as the engine exports it.
+    Content,
+}
+
+impl Demand {
+    /// As a policy file spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Manifest => "manifest",
+            Self::Content => "content",
+        }
+    }
+
+    /// What a report must reach.
+    #[must_use]
+    pub const fn level(self) -> Level {
+        match self {
+            Self::Claimed => Level::Claimed,
+            Self::Manifest => Level::Manifest,
+            Self::Content => Level::Content,
+        }
+    }
 }
 
 /// What a policy makes of something that it could forbid.

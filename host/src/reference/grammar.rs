@@ -23,8 +23,15 @@ const TRANSPORTS: [&str; 13] = [
     "tarball",
 ];
 
-/// Names of digest algorithms, accepted or not: a caller who writes one before a colon means a digest.
+/// Names of digest algorithms, accepted or not: a caller who writes one before a colon, or alone, means a digest.
 const ALGORITHMS: [&str; 5] = ["blake3", "md5", "sha256", "sha384", "sha512"];
+
+/// How the names of all algorithms begin that anybody writes digests with.
+const ALGORITHM_FAMILIES: [&str; 10] =
+    ["blake", "crc", "keccak", "md", "multihash", "ripemd", "sha", "sm3", "tarsum", "whirlpool"];
+
+/// From so many hex digits on a text is the hash that an algorithm gave (MD5's is the shortest).
+const HASH_MIN: usize = 32;
 
 /// Docker's old name for its registry.
 const LEGACY_REGISTRY: &str = "index.docker.io";
@@ -99,7 +106,29 @@ fn refuse_bare_id(text: &str) -> Result<(), ReferenceError> {
     let name = text.split([':', '@']).next().unwrap_or(text);
     let is_whole = name.len() == text.len();
     let is_id = name.len() == 64 || (is_whole && name.len() == 12);
-    if is_id && is_hex(name) { Err(ReferenceError::BareId) } else { Ok(()) }
+    if (is_id && is_hex(name)) || is_misspelt_digest(name) { Err(ReferenceError::BareId) } else { Ok(()) }
+}
+
+/// `sha256-…`, `sha256…`: an algorithm and its hash without the colon between them.
+fn is_misspelt_digest(name: &str) -> bool {
+    let Some((_, rest)) = algorithm_family(name) else { return false };
+    let before = rest.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, 'a'..='f'));
+    rest.len() - before.len() >= HASH_MIN && before.chars().all(numbers_algorithms)
+}
+
+/// `sha256`, `sha-256`, `sha512-256`, `sha3`: a family, and nothing but numbers after it.
+fn is_algorithm_like(name: &str) -> bool {
+    algorithm_family(name)
+        .is_some_and(|(family, rest)| rest.chars().all(numbers_algorithms) && !(rest.is_empty() && family == "md"))
+}
+
+fn algorithm_family(name: &str) -> Option<(&'static str, &str)> {
+    ALGORITHM_FAMILIES.into_iter().find_map(|family| Some((family, name.strip_prefix(family)?)))
+}
+
+/// What stands after a family: numbers, and the letters of `blake2b` and `blake2s`.
+fn numbers_algorithms(c: char) -> bool {
+    c.is_ascii_digit() || matches!(c, '-' | '_' | '.' | '/' | 'b' | 's')
 }
 
 fn split_digest(whole: Piece<'_>) -> Result<(Piece<'_>, Option<Digest>), ReferenceError> {
@@ -124,11 +153,11 @@ fn split_tag(rest: Piece<'_>) -> Result<(Piece<'_>, Option<Piece<'_>>), Referenc
 }
 
 fn refuse_digest_as_tag(name: Piece<'_>, tag: Option<Piece<'_>>) -> Result<(), ReferenceError> {
-    let Some(tag) = tag else { return Ok(()) };
     let last = name.rsplit_once('/').map_or(name, |(_, last)| last);
     let is_alone = last.at == 0;
-    let is_long_hex = tag.text.len() >= 32 && is_hex(&tag.text.to_ascii_lowercase());
-    if ALGORITHMS.contains(&last.text) && (is_alone || is_long_hex) {
+    let is_hash = tag.is_some_and(|tag| tag.text.len() >= HASH_MIN && is_hex(&tag.text.to_ascii_lowercase()));
+    let is_known = ALGORITHMS.contains(&last.text);
+    if (is_known && (is_alone || is_hash)) || (is_hash && is_algorithm_like(name.text)) {
         return Err(ReferenceError::DigestAsTag { at: last.at });
     }
     Ok(())

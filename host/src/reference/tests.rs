@@ -33,6 +33,9 @@ fn references_are_normalised() {
         ("xn--n3h.com/app", "xn--n3h.com/app:latest"),
         ("ghcr.io/a-b/c__d.e---f:0", "ghcr.io/a-b/c__d.e---f:0"),
         ("x.io/sha256:latest", "x.io/sha256:latest"),
+        ("x.io/app:0123456789abcdef0123456789abcdef01234567", "x.io/app:0123456789abcdef0123456789abcdef01234567"),
+        ("shared:0123456789abcdef0123456789abcdef", "docker.io/library/shared:0123456789abcdef0123456789abcdef"),
+        ("sha256sum:1", "docker.io/library/sha256sum:1"),
     ];
     for (written, normal) in cases {
         assert_eq!(read(written).to_string(), normal, "{written}");
@@ -99,6 +102,15 @@ fn each_way_to_be_wrong_has_its_own_error_and_position() {
         DIGEST => E::DigestAsTag { .. }, 0;
         "sha256:abc" => E::DigestAsTag { .. }, 0;
         format!("x.io/y/{DIGEST}") => E::DigestAsTag { .. }, 7;
+        "sha256" => E::DigestAsTag { .. }, 0;
+        format!("sha1:{}", &hex[..40]) => E::DigestAsTag { .. }, 0;
+        format!("sha-256:{hex}") => E::DigestAsTag { .. }, 0;
+        format!("sha512-256:{hex}") => E::DigestAsTag { .. }, 0;
+        format!("sha512/256:{hex}") => E::DigestAsTag { .. }, 7;
+        format!("blake2b:{hex}") => E::DigestAsTag { .. }, 0;
+        format!("sha256-{hex}") => E::BareId, 0;
+        format!("sha256{hex}") => E::BareId, 0;
+        format!("sha256_{hex}:latest") => E::BareId, 0;
         format!("@{DIGEST}") => E::NoName { .. }, 0;
         ":tag" => E::NoName { .. }, 0;
         "[::1]:5000" => E::NoName { .. }, 10;

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::event::{Event, Events};
 use crate::evidence::blobs::BlobStore;
 use crate::evidence::image::Verifier;
+use crate::evidence::proofs::ProofStore;
 use crate::evidence::registry::{AuthFile, Limits, RegistryClient};
 use crate::executor::Executor;
 use crate::grants::{Binding, Slot};
@@ -120,6 +121,7 @@ impl PortreeveBuilder {
             sandbox: Sandbox::new(Some(CodeCache::new(state.area(Area::Code)?, state.key().derive("code"))))?,
             backends: load(self.backends, self.prefer.as_deref(), &environment, &state, &services.journal)?,
             redactor: if policy.is_lenient_on_secrets() { redactor.lenient() } else { redactor }.build(),
+            proofs: ProofStore::new(state.area(Area::Proofs)?, state.key().derive("proofs")),
             verifier: Verifier::new(BlobStore::new(state.area(Area::Blobs)?), client),
             services: Arc::new(services),
             chosen: tokio::sync::OnceCell::new(),

@@ -2,19 +2,15 @@
 
 use std::sync::Arc;
 
+use super::prove::Before;
 use super::{Inner, Portreeve};
 use crate::backend::Backend;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::event::Level;
-use crate::evidence::chain::{Level as Proof, Link, Report, Status, Step};
-use crate::evidence::image::ImageFacts;
-use crate::policy::Demand;
+use crate::evidence::chain::Report;
 use crate::reference::Reference;
 use crate::scope::{Call, Scope};
-
-/// How many digests that an engine claims for a tag's name are looked at.
-const CLAIMS: usize = 4;
 
 /// An image that an engine holds, and what the host proved of it.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -63,7 +59,7 @@ impl Portreeve {
         let warning = inner.admit_image(Call::Pull, image)?;
         let (backend, _) = inner.chosen().await?;
         inner.pull(backend, image).await?;
-        match inner.proved(backend, image, warning).await {
+        match inner.proved(backend, image, warning, Before::Nothing).await {
             Err(Error::NotFound { .. }) if inner.services.dry_run => inner.foretold(backend, image).await,
             Err(Error::NotFound { .. }) => Err(inner.never_pulled(backend, image)?),
             held => held,
@@ -77,7 +73,7 @@ impl Portreeve {
     pub async fn image(&self, image: &Reference) -> Result<PulledImage, Error> {
         let warning = self.inner.admit_image(Call::ImageInspect, image)?;
         let (backend, _) = self.inner.chosen().await?;
-        self.inner.proved(backend, image, warning).await
+        self.inner.proved(backend, image, warning, Before::Nothing).await
     }
 
     /// Whether the engine holds an image.
@@ -130,91 +126,6 @@ impl Inner {
         self.guest(backend, scope, &self.redactor).await?.pull(image).await
     }
 
-    /// The image that the engine holds, proved as far as the policy demands.
-    pub(super) async fn proved(
-        &self,
-        backend: &Arc<Backend>,
-        image: &Reference,
-        warning: Option<String>,
-    ) -> Result<PulledImage, Error> {
-        let looker = self.looker(backend, Call::ImageInspect)?;
-        let facts = looker.look_at_image(image).await?;
-        let facts = facts.ok_or_else(|| Error::NotFound { kind: "image", name: image.to_string() })?;
-        if let Some(warning) = &warning {
-            self.say(Level::Warning, || warning.clone());
-        }
-        let report = self.report(backend, image, &facts).await?;
-        let digest = report.as_ref().map(|report| report.requested.to_string());
-        let tag = image.tag().map(|tag| ("tag", tag.to_owned()));
-        let known = [("image", image.name()), ("digest", digest.clone().unwrap_or_default()), ("id", facts.id.clone())];
-        let known: Vec<(&str, &str)> = known.iter().chain(&tag).map(|(key, value)| (*key, value.as_str())).collect();
-        looker.record_verification(&known)?;
-        Ok(PulledImage {
-            image: image.name(),
-            tag: image.tag().map(str::to_owned),
-            digest,
-            id: facts.id,
-            backend: backend.name().to_owned(),
-            verification: report,
-            warnings: warning.into_iter().collect(),
-        })
-    }
-
-    /// What was proved of the digest asked for, or of one that the engine claims for a tag.
-    async fn report(&self, backend: &Backend, image: &Reference, facts: &ImageFacts) -> Result<Option<Report>, Error> {
-        let ask_registry = backend.grants().evidence().manifest.registry;
-        let report = match image.digest() {
-            Some(digest) if facts.denies(image, digest) => {
-                let why = format!("the engine's own document knows {} by another digest than {digest}", image.name());
-                return Err(Error::Digest(why));
-            }
-            Some(digest) => Some(self.verifier.verify(image, *digest, facts, ask_registry).await?),
-            None => self.report_of_tag(image, facts, ask_registry).await?,
-        };
-        let Some(report) = report else {
-            return self.unproved(format!("the engine names no digest for {image}")).map(|()| None);
-        };
-        if report.level() == Proof::Claimed {
-            self.unproved(format!("the manifest of {image} can't be had: {}", reasons(&report)))?;
-        }
-        Ok(Some(report))
-    }
-
-    /// Engines that keep an index's digest and its manifest's claim both for a name: a tag names the index.
-    async fn report_of_tag(
-        &self,
-        image: &Reference,
-        facts: &ImageFacts,
-        ask_registry: bool,
-    ) -> Result<Option<Report>, Error> {
-        let (mut first, mut wrong) = (None, None);
-        for digest in facts.claimed_digests(image).take(CLAIMS) {
-            match self.verifier.verify(image, digest, facts, ask_registry).await {
-                Ok(report) if report.manifest.is_some_and(|manifest| manifest != digest) => return Ok(Some(report)),
-                Ok(report) => first = first.or(Some(report)),
-                Err(error) => wrong = wrong.or(Some(error)),
-            }
-        }
-        match (first, wrong) {
-            (Some(report), _) => Ok(Some(report)),
-            (None, Some(error)) => Err(error),
-            (None, None) => Ok(None),
-        }
-    }
-
-    /// Nothing was proved: an error, unless the policy is content with the engine's word.
-    fn unproved(&self, why: String) -> Result<(), Error> {
-        match self.policy.demand() {
-            Demand::Claimed => {
-                self.say(Level::Warning, || format!("not proved: {why}"));
-                Ok(())
-            }
-            Demand::Manifest => {
-                Err(Error::Digest(format!("{why}; a policy file may say demand = \"claimed\" under [images]")))
-            }
-        }
-    }
-
     /// What a pull that a dry run leaves out would bring.
     async fn foretold(&self, backend: &Arc<Backend>, image: &Reference) -> Result<PulledImage, Error> {
         let digest = self.foretold_digest(image).await?;
@@ -246,7 +157,7 @@ impl Inner {
         image: &Reference,
     ) -> Result<PulledImage, Error> {
         let warning = self.admit_image(Call::Create, image)?;
-        match self.proved(backend, image, warning).await {
+        match self.proved(backend, image, warning, Before::Counts).await {
             Err(Error::NotFound { .. }) => self.foretold(backend, image).await,
             proved => proved,
         }
@@ -262,7 +173,7 @@ impl Inner {
     /// The verified image of a container that is to be created: held already, or pulled.
     pub(super) async fn ensured(&self, backend: &Arc<Backend>, image: &Reference) -> Result<PulledImage, Error> {
         let warning = self.admit_image(Call::Create, image)?;
-        match self.proved(backend, image, warning.clone()).await {
+        match self.proved(backend, image, warning.clone(), Before::Counts).await {
             Err(Error::NotFound { .. }) => {}
             proved => return proved,
         }
@@ -271,7 +182,7 @@ impl Inner {
             return self.foretold(backend, image).await;
         }
         self.pull(backend, image).await?;
-        match self.proved(backend, image, warning).await {
+        match self.proved(backend, image, warning, Before::Nothing).await {
             Err(Error::NotFound { .. }) => Err(self.never_pulled(backend, image)?),
             proved => proved,
         }
@@ -283,13 +194,4 @@ impl Inner {
         self.looker(backend, Call::Pull)?.record_fault(&why);
         Ok(Error::Digest(why))
     }
-}
-
-fn reasons(report: &Report) -> String {
-    let why = |link: &Link| match &link.status {
-        Status::NotCheckable { why, remedy } if link.step < Step::ImageId => Some(format!("{why} ({remedy})")),
-        _ => None,
-    };
-    let text = report.links.iter().filter_map(why).collect::<Vec<_>>().join("; ");
-    if text.is_empty() { "no source has it".to_owned() } else { text }
 }

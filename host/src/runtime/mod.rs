@@ -10,6 +10,7 @@ mod logs;
 mod mounts;
 mod preflight;
 mod probing;
+mod prove;
 mod secrets;
 mod shelf;
 
@@ -29,6 +30,7 @@ use crate::broker::{Broker, Services};
 use crate::error::Error;
 use crate::event::Level;
 use crate::evidence::image::Verifier;
+use crate::evidence::proofs::ProofStore;
 use crate::journal::{Entry, Head, Journal, Kind, VerifyReport};
 use crate::policy::Policy;
 use crate::redaction::Redactor;
@@ -57,6 +59,7 @@ pub(crate) struct Inner {
     policy: Policy,
     redactor: Redactor,
     verifier: Verifier,
+    proofs: ProofStore,
     environment: HostEnvironment,
     chosen: OnceCell<(Arc<Backend>, Detection)>,
 }

@@ -5,6 +5,7 @@ pub(crate) mod engine;
 mod images;
 mod lifecycle;
 mod listing;
+mod save;
 
 use serde_json::Value;
 
@@ -23,6 +24,7 @@ pub(crate) fn run(engine: &mut Engine, verb: Verb, arguments: &Arguments) -> Res
         Verb::ImageInspect => images::inspect,
         Verb::Images => images::list,
         Verb::Rmi => images::remove,
+        Verb::Save => save::save,
         Verb::Create => containers::create,
         Verb::Start => lifecycle::start,
         Verb::Stop => lifecycle::stop,

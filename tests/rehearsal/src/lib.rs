@@ -35,11 +35,12 @@
 //! Images really come from a registry over HTTP, on loopback alone, and every digest is checked. Documents, words and exit
 //! statuses were recorded from Podman 4.3.1 and Docker 20.10.24. It does not know `run`, `exec`, `cp`, volumes, pods
 //! or networks as commands, `start --attach` does not proxy signals (a client that is killed leaves the container
-//! running), layers are not unpacked, and `--format` is JSON or nothing.
+//! running), layers are not unpacked (`save` writes them as they lie in
+//! `blobs`, edited or not), and `--format` is JSON or nothing.
 //!
 //! # Faults
 //!
-//! Commands: `version info ps pull image-inspect images rmi create start stop kill rm wait inspect logs`, `*` for all.
+//! Commands: `version info ps pull image-inspect images rmi save create start stop kill rm wait inspect logs`, `*` for all.
 //!
 //! | fault | what the command does |
 //! |---|---|

@@ -9,6 +9,7 @@ pub(crate) enum Verb {
     ImageInspect,
     Images,
     Rmi,
+    Save,
     Create,
     Start,
     Stop,
@@ -20,7 +21,7 @@ pub(crate) enum Verb {
 }
 
 /// Each command's name, as the file `faults` has it.
-pub(crate) const NAMES: [&str; 15] = [
+pub(crate) const NAMES: [&str; 16] = [
     "version",
     "info",
     "ps",
@@ -28,6 +29,7 @@ pub(crate) const NAMES: [&str; 15] = [
     "image-inspect",
     "images",
     "rmi",
+    "save",
     "create",
     "start",
     "stop",
@@ -38,7 +40,7 @@ pub(crate) const NAMES: [&str; 15] = [
     "logs",
 ];
 
-const VERBS: [Verb; 15] = [
+const VERBS: [Verb; 16] = [
     Verb::Version,
     Verb::Info,
     Verb::Ps,
@@ -46,6 +48,7 @@ const VERBS: [Verb; 15] = [
     Verb::ImageInspect,
     Verb::Images,
     Verb::Rmi,
+    Verb::Save,
     Verb::Create,
     Verb::Start,
     Verb::Stop,
@@ -77,7 +80,7 @@ impl Verb {
             ("image", "inspect") => ("image-inspect", 2),
             ("image", "ls" | "list") => ("images", 2),
             ("image", "rm" | "remove") => ("rmi", 2),
-            ("image", "pull") => ("pull", 2),
+            ("image", name @ ("pull" | "save")) => (name, 2),
             ("container", "ls" | "list") => ("ps", 2),
             ("container", name) => (name, 2),
             // It is the container that plain `inspect` looks for first.

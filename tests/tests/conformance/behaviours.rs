@@ -13,7 +13,8 @@ use crate::ground::{Ground, Kind};
 use crate::setting::Setting;
 use crate::table::{Outcome, Verdict};
 use crate::{
-    containers, creation, detection, doomed, ends, images, journal, liars, logs, ownership, policy, program, secrets,
+    containers, creation, detection, doomed, ends, images, journal, liars, logs, ownership, policy, program, proofs,
+    secrets,
 };
 
 /// How long one behaviour may take.
@@ -44,6 +45,10 @@ fn rehearsal(kind: Kind) -> bool {
 
 fn real(kind: Kind) -> bool {
     kind.is_real()
+}
+
+fn podman(kind: Kind) -> bool {
+    kind.is_real() && kind.is_podman()
 }
 
 /// Where Podman can be had under Docker's name.
@@ -84,6 +89,18 @@ behaviours! {
         a_login_that_nobody_has_is_unauthorised
         images_are_listed_and_removed
     }
+    all: proofs {
+        an_image_is_proved_link_by_link
+        an_edited_layer_is_found_by_its_content_alone
+        a_demand_for_content_is_met_once_for_an_image
+        an_edited_layer_does_not_meet_a_demand_for_content
+        a_registry_that_lies_later_is_not_believed
+        without_a_source_nothing_is_called_proved
+        an_absent_image_can_not_be_verified
+    }
+    podman: proofs { a_manifest_that_was_changed_in_the_engines_store_is_found }
+    real: proofs { the_program_verifies_and_its_status_tells }
+    rehearsal: proofs { an_engine_that_lies_is_found_by_a_verification }
     rehearsal: liars {
         an_engine_that_lies_of_a_digest_is_not_believed
         an_engine_that_lies_of_an_id_is_not_believed

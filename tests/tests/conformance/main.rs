@@ -27,6 +27,7 @@ mod logs;
 mod ownership;
 mod policy;
 mod program;
+mod proofs;
 mod secrets;
 mod setting;
 mod suite;

@@ -32,7 +32,7 @@ fn portreeve(setting: &Setting) -> Command {
     command
 }
 
-async fn ask(setting: &Setting, words: &[&str]) -> Answer {
+pub(crate) async fn ask(setting: &Setting, words: &[&str]) -> Answer {
     let mut command = portreeve(setting);
     command.args(words);
     // The registry answers in this very process.

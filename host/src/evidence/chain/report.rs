@@ -93,7 +93,8 @@ impl Link {
     pub(super) fn content_unread(resolved: &Resolved) -> Self {
         let from = resolved.config_digest().map_or_else(|| "image".to_owned(), |digest| format!("config {digest}"));
         let why = "the content of the layers was not read";
-        Self::not_checkable(Step::Layer, from, "layers", why, "hash the layers of the engine's own export")
+        let remedy = "verify it deeply (--deep): hash the layers of the engine's own export";
+        Self::not_checkable(Step::Layer, from, "layers", why, remedy)
     }
 }
 
@@ -107,6 +108,18 @@ pub enum Level {
     Manifest,
     /// So is every layer's content.
     Content,
+}
+
+impl Level {
+    /// As JSON and policy files spell it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Manifest => "manifest",
+            Self::Content => "content",
+        }
+    }
 }
 
 /// The whole chain of one image. [`Display`](fmt::Display) prints a line for each link; serde writes the same.
@@ -145,10 +158,20 @@ impl Report {
         self.links.push(link);
     }
 
+    /// Puts the links into the order of the chain.
+    pub(in crate::evidence) fn sort(&mut self) {
+        self.links.sort_by_key(|link| link.step);
+    }
+
     /// Puts what was found of each layer's content in place of the link that says it was not read.
     pub fn set_layers(&mut self, layers: Vec<Link>) {
         self.links.retain(|link| link.step != Step::Layer);
         self.links.extend(layers);
+    }
+
+    /// Whether every document was had: the manifest, and the configuration with the digests of the layers.
+    pub(crate) fn has_documents(&self) -> bool {
+        self.links.iter().any(|link| link.step == Step::DiffIds && link.status == Status::Proved)
     }
 
     /// How much is proved.

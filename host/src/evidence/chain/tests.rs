@@ -98,7 +98,7 @@ fn an_index_is_followed_to_the_platform() {
         assert_eq!((report.manifest, report.image_id), (Some(digest_of(&amd)), Some(id)));
     }
     let steps = statuses(&store.verify(&index, &config.hex()).unwrap());
-    let expected = [Step::Requested, Step::Manifest, Step::Config, Step::DiffIds, Step::ImageId, Step::Layer];
+    let expected = [Step::Requested, Step::Manifest, Step::Config, Step::ImageId, Step::DiffIds, Step::Layer];
     assert_eq!(steps.iter().map(|(step, _)| *step).collect::<Vec<_>>(), expected);
 }
 

@@ -11,7 +11,7 @@ use crate::digest::{Digest, Mismatch, Verifier};
 use crate::evidence::manifest::Compression;
 
 /// How much is read at once, in bytes.
-const PIECE: usize = 128 << 10;
+pub(in crate::evidence) const PIECE: usize = 128 << 10;
 
 /// A frame of nothing. A decoder's first frame is not held to the bound on its window (100 MiB), the next ones are.
 const EMPTY_FRAME: [u8; 9] = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 0, 1, 0, 0];
@@ -38,6 +38,8 @@ impl Fault {
 /// The stored bytes are judged first: those of an edited file seldom decompress, but that is not the news.
 pub(super) fn prove(stream: Stream<'_>, blob: &Digest, unpacked: Option<(&Digest, Compression)>) -> Result<(), Fault> {
     let mut source = BufReader::with_capacity(PIECE, Tee { inner: stream.reader, verifier: Verifier::new(*blob) });
+    // what is stored as it is needs no second hash by the same algorithm
+    let unpacked = unpacked.filter(|(digest, compression)| *compression != Compression::None || *digest != blob);
     let decoded = unpacked.map(|(digest, compression)| hash_decoded(&mut source, digest, compression));
     feed(&mut source, |_| ()).map_err(Fault::Read)?;
     source.into_inner().verifier.finish().map_err(Fault::Mismatch)?;
@@ -50,18 +52,26 @@ pub(super) fn prove(stream: Stream<'_>, blob: &Digest, unpacked: Option<(&Digest
 
 fn hash_decoded(source: &mut impl BufRead, expected: &Digest, compression: Compression) -> io::Result<Verifier> {
     let mut verifier = Verifier::new(*expected);
-    let update = |piece: &[u8]| verifier.update(piece);
-    match compression {
-        Compression::None => feed(source, update)?,
-        Compression::Gzip => feed(&mut MultiGzDecoder::new(source), update)?,
-        Compression::Zstd => feed(&mut Zstd::new(source)?, update)?,
-        Compression::Other => return Err(io::ErrorKind::Unsupported.into()),
-    }
+    decode(source, compression, |piece| verifier.update(piece))?;
     Ok(verifier)
 }
 
+/// Gives what `source` unpacks to to `take`, piece by piece.
+pub(in crate::evidence) fn decode(
+    source: &mut impl BufRead,
+    compression: Compression,
+    take: impl FnMut(&[u8]),
+) -> io::Result<()> {
+    match compression {
+        Compression::None => feed(source, take),
+        Compression::Gzip => feed(&mut MultiGzDecoder::new(source), take),
+        Compression::Zstd => feed(&mut Zstd::new(source)?, take),
+        Compression::Other => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
 /// Gives all that `reader` has to `take`, piece by piece.
-fn feed(reader: &mut impl Read, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+pub(in crate::evidence) fn feed(reader: &mut impl Read, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut buffer = vec![0; PIECE];
     loop {
         match reader.read(&mut buffer) {

@@ -23,11 +23,19 @@ impl ImageConfig {
     /// for each layer.
     pub fn parse(bytes: &[u8], manifest: &Manifest) -> Result<Self, ManifestError> {
         manifest.config().check_size(bytes.len() as u64)?;
-        let value = json::parse(bytes)?;
-        let object = Object::new(&value, "", &CONFIG_FIELDS)?;
-        let config = Self { platform: platform_of(&object, "the configuration")?, diff_ids: diff_ids(&object)? };
+        let config = Self::parse_alone(bytes)?;
         let (layers, diff_ids) = (manifest.layers().len(), config.diff_ids.len());
         if layers == diff_ids { Ok(config) } else { Err(ManifestError::DiffIds { layers, diff_ids }) }
+    }
+
+    /// Reads a configuration whose manifest is not to be had.
+    ///
+    /// # Errors
+    /// [`ManifestError`] on anything but a well-formed configuration.
+    pub fn parse_alone(bytes: &[u8]) -> Result<Self, ManifestError> {
+        let value = json::parse(bytes)?;
+        let object = Object::new(&value, "", &CONFIG_FIELDS)?;
+        Ok(Self { platform: platform_of(&object, "the configuration")?, diff_ids: diff_ids(&object)? })
     }
 
     /// Where the image runs, by its own account.

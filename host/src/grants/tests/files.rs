@@ -32,6 +32,44 @@ fn the_shipped_files_load_and_read_well() {
     assert_eq!(podman.command("start").unwrap().template().to_string(), "podman start <container.id>");
     assert_eq!(docker.endpoint().unwrap().sockets().len(), 2);
     assert_eq!(podman.runtimes().len(), 2);
+    assert_eq!((podman.evidence().manifest.stores.len(), docker.evidence().manifest.stores.len()), (4, 0));
+    for grants in [podman, docker] {
+        let export = grants.evidence().export.as_ref().unwrap();
+        assert!(!grants.command(&export.command).unwrap().is_for_backends());
+    }
+}
+
+#[test]
+fn stores_and_exports_name_what_they_need() {
+    let file = |evidence: &str| {
+        let command = "effect = \"read\"\nobject = \"image\"\nargv = [\"x\", \"save\", \"{image.query}\"]";
+        let blind = "[commands.blind]\npurpose = \"p\"\ntimeout = \"1s\"\neffect = \"read\"\nobject = \"image\"\nargv = [\"x\"]";
+        Grants::parse(&format!("{}{blind}\n{evidence}\n", with_command(command)), "x")
+    };
+    let store = |keys: &str| file(&format!("[evidence.manifest]\nstores = [{{ {keys} }}]"));
+    let good = store("folder = \"{HOME}/store\", manifest = \"{id}/={base64:manifest-{digest}}\"").unwrap();
+    assert_eq!(good.evidence().manifest.stores.len(), 1);
+    for bad in [
+        "folder = \"store\", manifest = \"{digest}\"",
+        "folder = \"/\", manifest = \"{digest}\"",
+        "folder = \"/a/../b\", manifest = \"{digest}\"",
+        "folder = \"{PATH}/b\", manifest = \"{digest}\"",
+        "folder = \"/store\"",
+        "folder = \"/store\", manifest = \"{id}\"",
+        "folder = \"/store\", manifest = \"../{digest}\"",
+        "folder = \"/store\", manifest = \"/{digest}\"",
+        "folder = \"/store\", manifest = \"{digest}\", config = \"{name}\"",
+        "folder = \"/store\", manifest = \"{digest}\", links = true",
+    ] {
+        let error = store(bad).unwrap_err().to_string();
+        assert!(error.starts_with("x:"), "{bad}: {error}");
+    }
+    assert!(file("[evidence.export]\ncommand = \"c\"\ndamaged = [\"checksum\"]").is_ok());
+    assert!(file("[evidence.manifest]\ncommand = \"c\"").is_ok());
+    for section in ["export", "manifest"] {
+        let error = file(&format!("[evidence.{section}]\ncommand = \"blind\"")).unwrap_err().to_string();
+        assert!(error.contains("{image.query}"), "{error}");
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(crate) fn pull(engine: &mut Engine, arguments: &Arguments) -> Result<u8, Tro
     Pull { state, dialect, mode, console: &mut engine.console, typed, plain }.run().map(|()| 0)
 }
 
-fn find(engine: &Engine, operand: &str) -> Result<Image, Trouble> {
+pub(super) fn find(engine: &Engine, operand: &str) -> Result<Image, Trouble> {
     let image = Image::find(&engine.state, engine.dialect, operand)?;
     image.ok_or_else(|| Trouble::NoSuchImage(operand.to_owned()))
 }

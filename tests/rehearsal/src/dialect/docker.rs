@@ -23,6 +23,7 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::ImageInspect | Verb::Inspect => &["format=,f"],
         Verb::Images => &["all,a", "quiet,q", "no-trunc", "digests", "format="],
         Verb::Rmi => &["force,f"],
+        Verb::Save => &["platform="],
         Verb::Create => &[
             "pull=",
             "security-opt=",

@@ -33,6 +33,7 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::ImageInspect | Verb::Inspect => &["format=,f"],
         Verb::Images => &["all,a", "quiet,q", "no-trunc", "digests", "format="],
         Verb::Rmi => &["force,f", "ignore,i"],
+        Verb::Save => &["format=", "quiet,q", "compress"],
         Verb::Create => &[
             "pull=",
             "security-opt=",
