@@ -23,6 +23,7 @@ mod run;
 mod secret;
 mod show;
 mod signals;
+mod volume;
 
 use std::process::ExitCode;
 
@@ -61,6 +62,7 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Pull(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Images(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Rmi(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Volume(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Ps(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Inspect(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Logs(command) => desk::open(common, async |desk| command.run(desk).await),

@@ -36,7 +36,9 @@ pub use binding::{Binding, Bindings};
 pub use command::{Command, Effect, Object, Timeout};
 pub use danger::Danger;
 pub use error::GrantsError;
-pub use evidence::{ContainerEvidence, EvidenceGrant, ImageEvidence, ListEvidence, ManifestEvidence, ObjectEvidence};
+pub use evidence::{
+    ContainerEvidence, EvidenceGrant, ImageEvidence, ListEvidence, ManifestEvidence, ObjectEvidence, VolumeEvidence,
+};
 pub use explain::{Explanation, Variables};
 pub use grammar::{GRACE_MAX, Grammar, SECRETS_FOLDER};
 pub use limits::{Limit, Limits};

@@ -12,6 +12,7 @@ mod preflight;
 mod probing;
 mod secrets;
 mod shelf;
+mod volumes;
 
 pub use builder::PortreeveBuilder;
 pub use containers::Removed;

@@ -5,6 +5,7 @@ pub(crate) mod engine;
 mod images;
 mod lifecycle;
 mod listing;
+mod volumes;
 
 use serde_json::Value;
 
@@ -31,6 +32,10 @@ pub(crate) fn run(engine: &mut Engine, verb: Verb, arguments: &Arguments) -> Res
         Verb::Wait => lifecycle::wait,
         Verb::Inspect => containers::inspect,
         Verb::Logs => containers::logs,
+        Verb::VolumeCreate => volumes::create,
+        Verb::VolumeInspect => volumes::inspect,
+        Verb::VolumeLs => volumes::list,
+        Verb::VolumeRm => volumes::remove,
     };
     perform(engine, arguments)
 }
