@@ -31,6 +31,7 @@ mod secrets;
 mod setting;
 mod suite;
 mod table;
+mod volumes;
 
 use std::process::ExitCode;
 
