@@ -87,11 +87,13 @@ impl VolumeInfo {
         self.host_labels.get(OWNER_LABEL).map(String::as_str)
     }
 
-    /// Whether this is the very same volume, seen again: volumes have no ID, but no two that we make share a nonce, and
-    /// one that was made again has another time.
+    /// Whether this is the very same volume, seen again: volumes have no ID, but no two that we make share a nonce.
+    /// Its time does not count: Docker's changes with what is written.
     pub(crate) fn is_still(&self, seen: &Self) -> bool {
-        let identity = |volume: &Self| (volume.owner_label().map(str::to_owned), volume.created.clone());
-        self.name == seen.name && identity(self) == identity(seen)
+        let identity = |volume: &Self| {
+            (volume.name.clone(), volume.owner_label().map(str::to_owned), volume.driver.clone(), volume.has_options)
+        };
+        identity(self) == identity(seen)
     }
 }
 
@@ -164,8 +166,8 @@ mod tests {
     #[test]
     fn one_that_was_made_again_is_another() {
         let volume = read(&document(|_| {}));
-        assert!(volume.is_still(&read(&document(|_| {}))));
-        assert!(!volume.is_still(&read(&document(|volume| volume["CreatedAt"] = json!("2")))));
+        assert!(volume.is_still(&read(&document(|volume| volume["CreatedAt"] = json!("2")))));
+        assert!(!volume.is_still(&read(&document(|volume| volume["Options"] = json!({"o": "bind"})))));
         assert!(!volume.is_still(&read(&document(|volume| volume["Labels"][OWNER_LABEL] = json!("x")))));
     }
 }

@@ -49,10 +49,7 @@ impl Portreeve {
     /// # Errors
     /// `NoEngine` where none answers.
     pub async fn volume_exists(&self, name: &str) -> Result<bool, Error> {
-        match self.inner.find_volume(Call::VolumeInspect, name).await {
-            Ok(found) => Ok(matches!(found, Found::Ours(..))),
-            Err(error) => Err(error),
-        }
+        Ok(matches!(self.inner.find_volume(Call::VolumeInspect, name).await?, Found::Ours(..)))
     }
 
     /// Lists the volumes of this install, on every engine that answers.

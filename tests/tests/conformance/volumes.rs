@@ -23,8 +23,9 @@ pub(crate) async fn a_volume_is_made_once_and_found(setting: Arc<Setting>) {
     let truth = setting.volume(&name).unwrap();
     assert_eq!((truth["Mountpoint"].as_str(), truth["Driver"].as_str()), (made.mountpoint.as_deref(), Some("local")));
     let mark = setting.mark();
-    assert_eq!(host.ensure_volume(&name, &[]).await.unwrap(), made);
-    assert_eq!(host.ensure_volume(&name, &[label]).await.unwrap(), made);
+    for labels in [&[][..], &[label]] {
+        assert_eq!(host.ensure_volume(&name, labels).await.unwrap(), made);
+    }
     assert!(!acted(&setting, mark));
     assert!(host.volume_exists(&name).await.unwrap());
     assert_eq!(host.inspect_volume(&name).await.unwrap(), made);
@@ -58,7 +59,7 @@ pub(crate) async fn a_volume_keeps_what_was_written(setting: Arc<Setting>) {
     setting.host.remove(writes.name.as_str(), false).await.unwrap();
     let heard = setting.hear(&with("/other:ro", &["file", "/other/note"])).await;
     assert_eq!((heard.out.as_str(), heard.status()), ("kept", 0), "{heard:?}");
-    assert_eq!(setting.volume(&volume).unwrap()["CreatedAt"], truth["CreatedAt"]);
+    assert_eq!(setting.volume(&volume).unwrap()["Labels"], truth["Labels"]);
     if setting.kind().is_real() {
         // What it plays keeps nobody from writing.
         let heard = setting.hear(&with("/data:ro", &["write", "/data/note", "no"])).await;
