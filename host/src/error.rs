@@ -269,6 +269,8 @@ impl std::error::Error for Refusal {}
 /// A name that is taken, and by what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
+    /// `container`, `volume` …
+    pub kind: &'static str,
     /// The name.
     pub name: String,
     /// What differs from what was asked; empty where the object is not ours.
@@ -278,7 +280,8 @@ pub struct Conflict {
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.differs.is_empty() {
-            return write!(f, "the name {} is taken by something that is not ours; choose another name", self.name);
+            let Self { kind, name, .. } = self;
+            return write!(f, "the name {name} is taken by a {kind} that is not ours; choose another name");
         }
         write!(f, "{} exists with another spec:", self.name)?;
         self.differs.iter().try_for_each(|difference| write!(f, "\n  - {difference}"))

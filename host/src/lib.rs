@@ -61,7 +61,7 @@ pub use backend::BackendSource;
 pub use digest::Digest;
 pub use error::{Conflict, Difference, Error, Fault, FaultKind, Refusal, Rule};
 pub use event::{Event, Level};
-pub use evidence::{ContainerInfo, ContainerState, MountInfo};
+pub use evidence::{ContainerInfo, ContainerState, MountInfo, VolumeInfo};
 pub use executor::close_inherited;
 pub use output::LogChunk;
 pub use policy::Policy;

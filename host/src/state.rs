@@ -138,6 +138,13 @@ pub struct StateDir {
     install: InstallId,
 }
 
+/// An exclusive hold on an install: the lock of its directory (flock(2)). It ends with the value.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Hold {
+    _dir: std::os::fd::OwnedFd,
+}
+
 impl StateDir {
     /// Opens the state directory; creates it (0700) and the install's key (0600) at first use.
     ///
@@ -169,6 +176,21 @@ impl StateDir {
     #[must_use]
     pub fn install(&self) -> &InstallId {
         &self.install
+    }
+
+    /// An exclusive hold on the install, for what only one of its calls may do at a time; none where another has it.
+    ///
+    /// # Errors
+    /// [`StateError::Io`].
+    pub(crate) fn try_hold(&self) -> Result<Option<Hold>, StateError> {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let held = rustix::fs::openat(&self.dir, ".", flags, Mode::empty()).and_then(|dir| {
+            match rustix::fs::flock(&dir, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK) => Ok(None),
+                locked => locked.map(|()| Some(Hold { _dir: dir })),
+            }
+        });
+        held.map_err(|error| io_error("lock", &self.path)(error.into()))
     }
 
     /// Opens an area, and creates it (0700) where it is missing.

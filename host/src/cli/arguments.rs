@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "demo")]
 use super::demo;
-use super::{backend, completions, container, detect, image, journal, policy, preflight, reference, run, verify};
+use super::{backend, completions, container, detect, image, journal, policy, preflight, reference, run, verify, volume};
 
 /// Runs containers through backends that can do nothing an operator did not approve.
 #[derive(Debug, Parser)]
@@ -83,6 +83,9 @@ pub(crate) enum Command {
     Images(image::Images),
     /// Remove images from the engine
     Rmi(image::Rmi),
+    /// Make, list, show and remove named volumes
+    #[command(subcommand)]
+    Volume(volume::Command),
     /// Do the main job on a built-in image, without a network: every step, its result and its time
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
@@ -131,6 +134,12 @@ mod tests {
     #[test]
     fn help_of_logs() {
         insta::assert_snapshot!("help-logs", help(&["logs"]));
+    }
+
+    #[test]
+    fn help_of_volumes() {
+        insta::assert_snapshot!("help-volume-create", help(&["volume", "create"]));
+        insta::assert_snapshot!("help-volume-rm", help(&["volume", "rm"]));
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn table(containers: &[ContainerInfo]) -> Table {
             container.name.clone(),
             short(&container.image_id),
             state(container.state, container.exit_code),
-            container.created.as_deref().map(created).unwrap_or_default(),
+            container.created.as_deref().map(show::created).unwrap_or_default(),
             ports.join(" "),
             container.backend.clone(),
         ]);
@@ -59,12 +59,6 @@ fn state(state: ContainerState, code: Option<i32>) -> String {
         Some(code) => format!("{} ({code})", state.as_str()),
         None => state.as_str().to_owned(),
     }
-}
-
-/// To the second; as the engine says it where that is no time.
-fn created(text: &str) -> String {
-    let time = text.parse::<Timestamp>().ok().and_then(|time| Timestamp::from_second(time.as_second()).ok());
-    time.map_or_else(|| text.to_owned(), |time| time.to_string())
 }
 
 /// `inspect`.
@@ -242,8 +236,8 @@ mod tests {
 
     #[test]
     fn times_are_shown_to_the_second() {
-        assert_eq!(created("2026-01-02T03:04:05.678+01:00"), "2026-01-02T02:04:05Z");
-        assert_eq!(created("soon"), "soon");
+        assert_eq!(show::created("2026-01-02T03:04:05.678+01:00"), "2026-01-02T02:04:05Z");
+        assert_eq!(show::created("soon"), "soon");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use portreeve::{Error, Refusal};
+use portreeve::{Conflict, Error, Refusal};
 use serde_json::{Value, json};
 
 use super::show::{plain, plain_lines};
@@ -143,7 +143,9 @@ fn details(error: &Error) -> Vec<(String, Value)> {
     match error {
         Error::Refused(refusal) => vec![("refusal".to_owned(), refusal_document(refusal))],
         Error::Conflict(conflict) => {
-            vec![("name".to_owned(), json!(conflict.name)), ("differs".to_owned(), json!(conflict.differs))]
+            let Conflict { kind, name, differs } = conflict;
+            let members = [("object", json!(kind)), ("name", json!(name)), ("differs", json!(differs))];
+            members.map(|(key, value)| (key.to_owned(), value)).to_vec()
         }
         Error::NotFound { kind, name } => vec![("object".to_owned(), json!(kind)), ("name".to_owned(), json!(name))],
         Error::Engine { command, status, .. } => {
@@ -207,7 +209,7 @@ pub(crate) fn usage(error: &clap::Error, json: bool) -> Status {
 
 #[cfg(test)]
 mod tests {
-    use portreeve::{Conflict, Difference, Rule};
+    use portreeve::{Difference, Rule};
 
     use super::*;
 
@@ -239,12 +241,12 @@ mod tests {
     #[test]
     fn a_conflict_says_what_differs() {
         let differs = vec![Difference { field: "image".into(), existing: "aa".into(), asked: "bb".into() }];
-        let failure = Failure::from(Error::Conflict(Conflict { name: "web".into(), differs }));
+        let failure = Failure::from(Error::Conflict(Conflict { kind: "container", name: "web".into(), differs }));
         insta::assert_snapshot!(words(&failure).unwrap(), @r"
         conflict: web exists with another spec:
           - image: aa is there, bb was asked for
         ");
-        insta::assert_snapshot!(failure.document().unwrap(), @r#"{"error":{"kind":"conflict","message":"conflict: web exists with another spec:\n  - image: aa is there, bb was asked for","status":125,"name":"web","differs":[{"field":"image","existing":"aa","asked":"bb"}]}}"#);
+        insta::assert_snapshot!(failure.document().unwrap(), @r#"{"error":{"kind":"conflict","message":"conflict: web exists with another spec:\n  - image: aa is there, bb was asked for","status":125,"object":"container","name":"web","differs":[{"field":"image","existing":"aa","asked":"bb"}]}}"#);
     }
 
     #[test]

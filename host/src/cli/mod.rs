@@ -25,6 +25,7 @@ mod secret;
 mod show;
 mod signals;
 mod verify;
+mod volume;
 
 use std::process::ExitCode;
 
@@ -65,6 +66,7 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Pull(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Images(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Rmi(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Volume(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Ps(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Inspect(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Logs(command) => desk::open(common, async |desk| command.run(desk).await),

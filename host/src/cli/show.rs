@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, StdoutLock, Write};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::exit::Failure;
@@ -176,6 +177,12 @@ pub(crate) fn bytes(amount: u64) -> String {
         unit += 1;
     }
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS.get(unit).copied().unwrap_or_default())
+}
+
+/// A time to the second; as the engine says it where that is no time.
+pub(crate) fn created(text: &str) -> String {
+    let time = text.parse::<Timestamp>().ok().and_then(|time| Timestamp::from_second(time.as_second()).ok());
+    time.map_or_else(|| text.to_owned(), |time| time.to_string())
 }
 
 /// `yes` or `no`.

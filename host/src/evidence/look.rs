@@ -9,6 +9,7 @@ use super::container::ContainerInfo;
 use super::document::{documents, is_id};
 use super::export::{Export, ExportError};
 use super::image::ImageFacts;
+use super::volume::VolumeInfo;
 use crate::broker::{Broker, Watched};
 use crate::digest::Digest;
 use crate::error::{Error, Fault, FaultKind};
@@ -17,6 +18,7 @@ use crate::grants::{Binding, Bindings, Slot};
 use crate::output::status;
 use crate::reference::Reference;
 use crate::scope::for_engine;
+use crate::spec::Name;
 
 /// How many pieces of an export wait to be hashed; each is at most 64 KiB.
 const PIECES: usize = 8;
@@ -51,6 +53,37 @@ impl Broker {
     /// The container of this very name, ours or not. Engines also find containers by the beginning of an ID.
     pub(crate) async fn look_at_container(&self, name: &str) -> Result<Option<ContainerInfo>, Error> {
         Ok(self.look_at_containers(&[name]).await?.into_iter().find(|container| container.name == name))
+    }
+
+    /// The volumes of these names, ours or not; those that are not there are left out. Some engines give a volume whose
+    /// name only begins so: such a one is not what was asked for.
+    pub(crate) async fn look_at_volumes(&self, names: &[&str]) -> Result<Vec<VolumeInfo>, Error> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let grant = self.backend().grants().evidence().volume.as_ref().ok_or_else(|| self.no_evidence("volume"))?;
+        let facts = names.iter().map(|name| (Slot::Query, Binding::fields([("name", *name)]))).collect::<Bindings>();
+        let raw = self.look(&grant.command, facts).await?;
+        self.found(&raw, &grant.missing)?;
+        let documents = documents(raw.expose().expose(Source::Stdout)).map_err(Error::Unavailable)?;
+        let read = |document| VolumeInfo::read(document, grant, self.backend().name());
+        let seen = documents.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(Error::Unavailable)?;
+        Ok(seen.into_iter().filter(|volume| names.contains(&volume.name.as_str())).collect())
+    }
+
+    /// The volume of this very name, ours or not.
+    pub(crate) async fn look_at_volume(&self, name: &str) -> Result<Option<VolumeInfo>, Error> {
+        Ok(self.look_at_volumes(&[name]).await?.pop())
+    }
+
+    /// The names of the volumes that bear this install's label.
+    pub(crate) async fn look_at_volume_list(&self) -> Result<Vec<String>, Error> {
+        let grant = self.backend().grants().evidence().volumes.as_ref().ok_or_else(|| self.no_evidence("volumes"))?;
+        let raw = self.look(&grant.command, Bindings::default()).await?;
+        self.found(&raw, &[])?;
+        let text = String::from_utf8_lossy(raw.expose().expose(Source::Stdout)).into_owned();
+        let names = text.lines().filter_map(|line| line.trim().parse::<Name>().ok());
+        Ok(names.map(|name| name.to_string()).collect())
     }
 
     /// The IDs of the containers that bear this install's label.

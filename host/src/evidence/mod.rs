@@ -1,4 +1,4 @@
-//! What the host sees for itself: of images, of containers, of who they belong to.
+//! What the host sees for itself: of images, of containers, of volumes, of who they belong to.
 //!
 //! What a backend says counts for nothing here. The commands, and the places in what they print, stand in the grants.
 
@@ -15,5 +15,7 @@ pub(crate) mod proofs;
 pub mod registry;
 pub(crate) mod store;
 mod tar;
+pub(crate) mod volume;
 
 pub use container::{ContainerInfo, ContainerState, MountInfo};
+pub use volume::VolumeInfo;

@@ -75,7 +75,19 @@ evidence! {
 }
 
 evidence! {
-    /// How the host looks at a volume, a pod or a network.
+    /// How the host looks at a volume.
+    VolumeEvidence {
+        name "name" required "Its name.",
+        labels "labels" required "Its labels.",
+        driver "driver" required "Its driver.",
+        options "options" required "The options that it was made with.",
+        mountpoint "mountpoint" optional "Where its files are.",
+        created "created" optional "When it was made.",
+    }
+}
+
+evidence! {
+    /// How the host looks at a pod or a network.
     ObjectEvidence {
         name "name" required "Its name.",
         labels "labels" required "Its labels.",
@@ -84,7 +96,7 @@ evidence! {
     }
 }
 
-/// The command that lists the IDs of this install's objects, one a line.
+/// The command that lists the IDs, or of volumes the names, of this install's objects, one a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListEvidence {
@@ -125,7 +137,9 @@ pub struct EvidenceGrant {
     /// The list of this install's containers.
     pub containers: Option<ListEvidence>,
     /// Volumes.
-    pub volume: Option<ObjectEvidence>,
+    pub volume: Option<VolumeEvidence>,
+    /// The list of this install's volumes.
+    pub volumes: Option<ListEvidence>,
     /// Pods.
     pub pod: Option<ObjectEvidence>,
     /// Networks.
@@ -137,18 +151,20 @@ pub struct EvidenceGrant {
 }
 
 impl EvidenceGrant {
-    const KEYS: [&'static str; 8] =
-        ["image", "container", "containers", "volume", "pod", "network", "manifest", "export"];
+    const KEYS: [&'static str; 9] =
+        ["image", "container", "containers", "volume", "volumes", "pod", "network", "manifest", "export"];
 
     pub(super) fn read(section: Section<'_>, commands: &[Command]) -> Result<Self, GrantsError> {
         section.only(&Self::KEYS)?;
         let part = |key: &str| section.get(key).map(|entry| entry.section()).transpose();
         let object = |key: &str| part(key)?.map(|section| ObjectEvidence::read(section, commands)).transpose();
+        let listed = |key: &str| part(key)?.map(|section| list(section, commands)).transpose();
         Ok(Self {
             image: part("image")?.map(|section| ImageEvidence::read(section, commands)).transpose()?,
             container: part("container")?.map(|section| ContainerEvidence::read(section, commands)).transpose()?,
-            containers: part("containers")?.map(|section| list(section, commands)).transpose()?,
-            volume: object("volume")?,
+            containers: listed("containers")?,
+            volume: part("volume")?.map(|section| VolumeEvidence::read(section, commands)).transpose()?,
+            volumes: listed("volumes")?,
             pod: object("pod")?,
             network: object("network")?,
             manifest: part("manifest")?
@@ -159,15 +175,16 @@ impl EvidenceGrant {
 
     /// The commands that it needs.
     pub fn commands(&self) -> impl Iterator<Item = &str> {
-        let objects = [&self.volume, &self.pod, &self.network];
-        let named = [self.image.as_ref().map(|it| &it.command), self.container.as_ref().map(|it| &it.command)];
-        let others = [
-            self.containers.as_ref().map(|it| &it.command),
-            self.manifest.command.as_ref(),
-            self.export.as_ref().map(|it| &it.command),
+        let looked = [
+            self.image.as_ref().map(|it| &it.command),
+            self.container.as_ref().map(|it| &it.command),
+            self.volume.as_ref().map(|it| &it.command),
+            self.pod.as_ref().map(|it| &it.command),
+            self.network.as_ref().map(|it| &it.command),
         ];
-        let objects = objects.map(|object| object.as_ref().map(|it| &it.command));
-        named.into_iter().chain(others).chain(objects).flatten().map(String::as_str)
+        let listed = [&self.containers, &self.volumes].map(|list| list.as_ref().map(|it| &it.command));
+        let bytes = [self.manifest.command.as_ref(), self.export.as_ref().map(|it| &it.command)];
+        looked.into_iter().chain(listed).chain(bytes).flatten().map(String::as_str)
     }
 }
 

@@ -24,6 +24,8 @@ struct File {
     #[serde(default)]
     networks: Networks,
     #[serde(default)]
+    volumes: Volumes,
+    #[serde(default)]
     secrets: Secrets,
 }
 
@@ -68,6 +70,12 @@ struct Networks {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Volumes {
+    allow: Option<BTreeSet<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Secrets {
     unmaskable: Option<Stance>,
 }
@@ -99,6 +107,7 @@ impl Policy {
             protected: file.mounts.protected.unwrap_or(self.protected),
             gpus: file.gpus.allow.unwrap_or(self.gpus),
             networks: names(file.networks.allow, self.networks),
+            volumes: names(file.volumes.allow, self.volumes),
             unmaskable: file.secrets.unmaskable.unwrap_or(self.unmaskable),
         }
     }
@@ -140,6 +149,7 @@ impl Policy {
             ("mounts", format!("roots = {}\nprotected = {}", list(&self.roots), list(&Names::Only(protected)))),
             ("gpus", format!("allow = {}", self.gpus)),
             ("networks", format!("allow = {}", list(&self.networks))),
+            ("volumes", format!("allow = {}", list(&self.volumes))),
             ("secrets", format!("unmaskable = \"{}\"", word(self.unmaskable))),
         ];
         for (section, body) in lines {

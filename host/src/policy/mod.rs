@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use crate::error::{Refusal, Rule};
 use crate::evidence::chain::Level;
 use crate::reference::Reference;
-use crate::spec::{ContainerSpec, Gpus, MountSource, NetworkMode, Port, SecretDelivery};
+use crate::spec::{ContainerSpec, Gpus, NetworkMode, Port, SecretDelivery};
 
 /// How much must be shown of an image before a container is made of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -116,6 +116,8 @@ pub struct Policy {
     pub(crate) gpus: bool,
     /// Networks: `none`, `bridge`, `host`, or names.
     pub(crate) networks: Names,
+    /// Volumes that may be made and mounted, by name; never but our own.
+    pub(crate) volumes: Names,
     /// Secrets that are too short or too common to be masked.
     pub(crate) unmaskable: Stance,
 }
@@ -135,6 +137,7 @@ impl Policy {
             protected: Vec::new(),
             gpus: true,
             networks: names(&["none", "bridge"]),
+            volumes: Names::Any,
             unmaskable: Stance::Refuse,
         }
     }
@@ -152,6 +155,7 @@ impl Policy {
             protected: Vec::new(),
             gpus: false,
             networks: Names::none(),
+            volumes: Names::none(),
             unmaskable: Stance::Refuse,
         }
     }
@@ -199,6 +203,7 @@ impl Policy {
         spec.ports.iter().try_for_each(|port| self.check_port(port))?;
         self.check_network(spec)?;
         self.check_secrets(spec)?;
+        spec.volumes().try_for_each(|volume| self.check_volume(volume.as_str()))?;
         if spec.gpus != Gpus::None && !self.gpus {
             return Err(refused("gpus", "allow", &format!("{:?}", spec.gpus), "GPUs are not allowed"));
         }
@@ -259,14 +264,15 @@ impl Policy {
         mount.check(protected)
     }
 
-    /// Whether a volume may be mounted.
+    /// Whether a volume of this name may be made and mounted. One that is not ours never is, whatever stands here.
     ///
     /// # Errors
-    /// Never, yet: volumes that are not ours are refused by their owner label.
-    pub fn check_source(&self, source: &MountSource) -> Result<(), Refusal> {
-        match source {
-            MountSource::Path(_) | MountSource::Volume(_) => Ok(()),
+    /// A refusal that names the line which would allow it.
+    pub fn check_volume(&self, name: &str) -> Result<(), Refusal> {
+        if self.volumes.allow(name) {
+            return Ok(());
         }
+        Err(refused("volumes", "allow", name, "this volume is not allowed").slot("volume.name"))
     }
 }
 
@@ -322,6 +328,17 @@ mod tests {
         for other in ["example.org/team2/app:1", "example.org/app:1", "example.com/team/app:1"] {
             assert!(policy.check_image(&other.parse().unwrap()).is_err(), "{other}");
         }
+    }
+
+    #[test]
+    fn volumes_are_allowed_by_name() {
+        let mut web = spec();
+        web.mounts = vec!["data:/data".parse().unwrap()];
+        assert!(Policy::home().check_container(&web).is_ok());
+        let mut policy = Policy::home();
+        policy.volumes = Names::Only(["data-2".to_owned()].into());
+        let refusal = policy.check_container(&web).unwrap_err();
+        insta::assert_snapshot!(refusal, @r#"this volume is not allowed [policy: slot volume.name, value data]; a policy file would add "data" to allow under [volumes]"#);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::create::Created;
 use super::mounts::mounted_as_checked;
+use super::volumes::Volumes;
 use super::{Inner, LogStream, Portreeve};
 use crate::backend::Backend;
 use crate::error::{Error, FaultKind};
@@ -21,6 +22,8 @@ pub enum Removed {
     Removed,
     /// It was left, for this is a dry run.
     LeftOut,
+    /// There was none, and that was to be no error.
+    Absent,
 }
 
 impl Portreeve {
@@ -48,6 +51,7 @@ impl Portreeve {
         let started = inner.start_created(backend, &created).await;
         if started.is_err() && !created.existed {
             inner.abandon(backend, spec.name.as_str()).await;
+            inner.unmake(backend, &created.volumes).await;
         }
         started
     }
@@ -74,6 +78,7 @@ impl Portreeve {
             Ok(running) => Ok(LogStream::attached(Arc::clone(&self.inner), broker, running, created, spec.remove)),
             Err(error) => {
                 inner.abandon(backend, spec.name.as_str()).await;
+                inner.unmake(backend, &created.volumes).await;
                 Err(error)
             }
         }
@@ -95,7 +100,7 @@ impl Portreeve {
     pub async fn start(&self, name: &str) -> Result<ContainerInfo, Error> {
         let (backend, container) = self.inner.find(name).await?;
         let redactor = self.inner.redactor_of_container(&container);
-        let created = Created { container, redactor, mounts: Vec::new(), existed: true };
+        let created = Created { container, redactor, mounts: Vec::new(), volumes: Volumes::default(), existed: true };
         self.inner.start_created(&backend, &created).await
     }
 
@@ -136,7 +141,7 @@ impl Portreeve {
         if answered { Ok(all) } else { Err(Error::NoEngine(problems)) }
     }
 
-    /// Removes a container of ours; a running one only by force.
+    /// Removes a container of ours, and its unnamed volumes; a running one only by force. Named volumes stay.
     ///
     /// # Errors
     /// `NotFound` where it is not there or not ours, `Conflict` or `Engine` where it runs.

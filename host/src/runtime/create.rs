@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use super::mounts::Checked;
+use super::volumes::Volumes;
 use super::{Inner, PulledImage};
 use crate::backend::Backend;
 use crate::error::{Conflict, Difference, Error, FaultKind};
-use crate::evidence::ContainerInfo;
+use crate::evidence::document::is_id;
+use crate::evidence::{ContainerInfo, MountInfo};
 use crate::grants::{Binding, Slot};
 use crate::limits::HostLimits;
 use crate::owner::{Nonce, ObjectKind, OwnerLabel, SPEC_LABEL, SpecSeal};
 use crate::redaction::Redactor;
 use crate::scope::{Call, Scope, SecretFile};
-use crate::spec::ContainerSpec;
+use crate::spec::{ContainerSpec, Mount, MountSource};
 use crate::state::random;
 
 /// A container that was asked for, and how it came to be.
@@ -20,6 +22,7 @@ pub(super) struct Created {
     pub(super) container: ContainerInfo,
     pub(super) redactor: Redactor,
     pub(super) mounts: Vec<Checked>,
+    pub(super) volumes: Volumes,
     /// It was there already, with this very spec.
     pub(super) existed: bool,
 }
@@ -40,6 +43,7 @@ impl Inner {
         let (mounts, redactor) = self.admit(&mut spec)?;
         let existing = self.looker(backend, Call::Create)?.look_at_container(spec.name.as_str()).await?;
         let existing = existing.map(|found| self.ours_or_conflict(found)).transpose()?;
+        self.check_volumes(backend, &spec).await?;
         self.check_gpus(backend, &spec.gpus).await?;
         let image = self.ensured(backend, &spec.image).await?;
         let canonical = canonical(&spec, &image.id);
@@ -54,6 +58,7 @@ impl Inner {
     pub(super) async fn explain(&self, backend: &Arc<Backend>, spec: &ContainerSpec) -> Result<Vec<String>, Error> {
         let mut spec = spec.clone();
         let (mounts, redactor) = self.admit(&mut spec)?;
+        self.check_volumes(backend, &spec).await?;
         let image = self.held_or_foretold(backend, &spec.image).await?;
         let canonical = canonical(&spec, &image.id);
         let files = self.planned_secret_files(&spec)?;
@@ -81,26 +86,35 @@ impl Inner {
         if found.is_ours(self.state.key(), self.state.install()) {
             return Ok(found);
         }
-        Err(Error::Conflict(Conflict { name: found.name, differs: Vec::new() }))
+        Err(Error::Conflict(Conflict { kind: "container", name: found.name, differs: Vec::new() }))
     }
 
     fn same_or_conflict(&self, container: ContainerInfo, prepared: Prepared) -> Result<Created, Error> {
         let seal = container.host_label(SPEC_LABEL).unwrap_or_default();
         if SpecSeal::matches(self.state.key(), &prepared.canonical, seal) {
-            return Ok(Created { container, redactor: prepared.redactor, mounts: prepared.mounts, existed: true });
+            let (redactor, mounts) = (prepared.redactor, prepared.mounts);
+            return Ok(Created { container, redactor, mounts, volumes: Volumes::default(), existed: true });
         }
         let differs = differences(&container, &prepared);
-        Err(Error::Conflict(Conflict { name: container.name, differs }))
+        Err(Error::Conflict(Conflict { kind: "container", name: container.name, differs }))
     }
 
     async fn create_anew(&self, backend: &Arc<Backend>, prepared: Prepared) -> Result<Created, Error> {
         let files = self.write_secret_files(&prepared.spec)?;
-        let created = self.create_with(backend, &prepared, &files).await;
+        let volumes = match self.ready_volumes(backend, &prepared.spec).await {
+            Ok(volumes) => volumes,
+            Err(error) => {
+                self.remove_secret_files(prepared.spec.name.as_str());
+                return Err(error);
+            }
+        };
+        let created = self.create_with(backend, &prepared, &files, &volumes).await;
         if created.is_err() {
             self.undo(backend, prepared.spec.name.as_str()).await;
+            self.unmake(backend, &volumes).await;
         }
         let container = created?;
-        Ok(Created { container, redactor: prepared.redactor, mounts: prepared.mounts, existed: false })
+        Ok(Created { container, redactor: prepared.redactor, mounts: prepared.mounts, volumes, existed: false })
     }
 
     async fn create_with(
@@ -108,6 +122,7 @@ impl Inner {
         backend: &Arc<Backend>,
         prepared: &Prepared,
         files: &[SecretFile],
+        volumes: &Volumes,
     ) -> Result<ContainerInfo, Error> {
         let scope = self.create_scope(backend, prepared, files)?;
         let broker = self.broker(backend, scope, &prepared.redactor)?;
@@ -125,15 +140,13 @@ impl Inner {
         let untrue = |why: &str| Error::from(broker.fault(FaultKind::Untrue, why));
         let seen = seen.ok_or_else(|| untrue("it says that it created a container, and there is none"))?;
         self.check_created(&seen, &claimed, prepared).map_err(|why| untrue(&why))?;
+        self.check_volumes_again(backend, volumes).await?;
         Ok(seen)
     }
 
     fn create_scope(&self, backend: &Backend, prepared: &Prepared, files: &[SecretFile]) -> Result<Scope, Error> {
-        let (key, install) = (self.state.key(), self.state.install());
-        let nonce =
-            random().map(Nonce::from_bytes).map_err(|source| Error::io("randomness for an owner label", source))?;
-        let name = prepared.spec.name.as_str();
-        let owner = OwnerLabel::mint(key, install, ObjectKind::Container, name, nonce);
+        let key = self.state.key();
+        let owner = self.owner_label(ObjectKind::Container, prepared.spec.name.as_str())?;
         let names = prepared.spec.secrets.iter().map(|secret| secret.name.as_str()).collect::<Vec<_>>().join(",");
         let mut scope = Scope::of_create(&prepared.spec, files)
             .with_host(Slot::ImageId, Binding::scalar(prepared.image.id.as_str()))
@@ -144,6 +157,13 @@ impl Inner {
             scope = scope.with_host(Slot::Runtime, Binding::scalar(runtime));
         }
         Ok(with_limits(scope, &prepared.spec))
+    }
+
+    /// The label of an object that is about to be created.
+    pub(super) fn owner_label(&self, kind: ObjectKind, name: &str) -> Result<OwnerLabel, Error> {
+        let nonce =
+            random().map(Nonce::from_bytes).map_err(|source| Error::io("randomness for an owner label", source))?;
+        Ok(OwnerLabel::mint(self.state.key(), self.state.install(), kind, name, nonce))
     }
 
     /// What the engine has is what was asked for; what the backend said of it is true.
@@ -157,6 +177,10 @@ impl Inner {
         let bare = crate::evidence::document::bare_id(&prepared.image.id);
         if seen.image_id != bare {
             return Err("the container is of another image than the one that was verified".to_owned());
+        }
+        let volume = prepared.spec.mounts.iter().find(|mount| is_volume(mount) && !is_mounted(seen, mount));
+        if let Some(mount) = volume {
+            return Err(format!("the container does not have the volume that was asked for at {}", mount.target));
         }
         let labels = prepared.spec.labels.iter();
         match labels.into_iter().find(|label| seen.labels.get(label.key()).map(String::as_str) != Some(label.value())) {
@@ -286,15 +310,29 @@ fn differences(container: &ContainerInfo, prepared: &Prepared) -> Vec<Difference
 
 fn mounts_there(container: &ContainerInfo) -> String {
     let own = |target: &str, source: &str| !source.contains(crate::grants::SECRETS_FOLDER) && !target.is_empty();
-    let mounts = container.mounts.iter().filter(|mount| mount.kind == "bind" && own(&mount.target, &mount.source));
+    // A volume without a name of anybody's is the image's own.
+    let named = |mount: &&MountInfo| mount.kind == "volume" && !is_id(&mount.source);
+    let bound = |mount: &&MountInfo| mount.kind == "bind" && own(&mount.target, &mount.source);
+    let mounts = container.mounts.iter().filter(|mount| bound(mount) || named(mount));
     sorted(mounts.map(|mount| format!("{}:{}:{}", mount.source, mount.target, mode(mount.read_only))))
+}
+
+fn is_volume(mount: &Mount) -> bool {
+    matches!(mount.source, MountSource::Volume(_))
+}
+
+/// Whether the engine's own document has the volume of a mount, where it was asked for and as it was.
+fn is_mounted(seen: &ContainerInfo, mount: &Mount) -> bool {
+    let MountSource::Volume(name) = &mount.source else { return false };
+    let is_it = |one: &MountInfo| one.source == name.as_str() && one.target == mount.target.as_str();
+    seen.mounts.iter().any(|one| one.kind == "volume" && is_it(one) && one.read_only == mount.read_only)
 }
 
 fn mounts_asked(spec: &ContainerSpec) -> String {
     sorted(spec.mounts.iter().map(|mount| {
         let source = match &mount.source {
-            crate::spec::MountSource::Path(path) => path.to_string_lossy().into_owned(),
-            crate::spec::MountSource::Volume(name) => name.to_string(),
+            MountSource::Path(path) => path.to_string_lossy().into_owned(),
+            MountSource::Volume(name) => name.to_string(),
         };
         format!("{source}:{}:{}", mount.target, mode(mount.read_only))
     }))

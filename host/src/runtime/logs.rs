@@ -98,6 +98,7 @@ impl LogStream {
             self.inner.abandon(backend, &created.container.name).await;
         }
         if !ended {
+            self.inner.unmake(backend, &created.volumes).await;
             let message = self.broker.redactor().text(String::from_utf8_lossy(&last_words).trim());
             return Err(Error::Engine { command: self.running.command().to_owned(), status, message });
         }

@@ -13,6 +13,7 @@ mod probing;
 mod prove;
 mod secrets;
 mod shelf;
+mod volumes;
 
 pub use builder::PortreeveBuilder;
 pub use containers::Removed;

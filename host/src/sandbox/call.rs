@@ -16,7 +16,7 @@ use crate::broker::{Broker, Running};
 use crate::error::{Error, Fault, FaultKind};
 use crate::reference::Reference;
 use crate::scope::{Ask, LogOptions};
-use crate::spec::{ContainerSpec, Gpus, Mount, Port};
+use crate::spec::{ContainerSpec, Gpus, Label, Mount, Port};
 
 /// The most that is kept of a text that a guest returns, in bytes.
 const TEXT: usize = 8 << 10;
@@ -239,6 +239,26 @@ impl Guest {
         let outcome = self.exports.portreeve_backend_containers().call_list(&mut self.store).await;
         let ids = self.settle(outcome)?;
         Ok(ids.iter().map(|id| self.clean(id)).collect())
+    }
+
+    /// Makes a volume; whether the backend says that it made one.
+    pub(crate) async fn ensure_volume(mut self, name: &str, labels: &[Label]) -> Result<bool, Error> {
+        let labels = convert::labels(labels);
+        let outcome = self.exports.portreeve_backend_volumes().call_ensure(&mut self.store, name, &labels).await;
+        self.settle(outcome)
+    }
+
+    /// The names of our volumes, as the backend tells them.
+    pub(crate) async fn list_volumes(mut self) -> Result<Vec<String>, Error> {
+        let outcome = self.exports.portreeve_backend_volumes().call_list(&mut self.store).await;
+        let names = self.settle(outcome)?;
+        Ok(names.iter().map(|name| self.clean(name)).collect())
+    }
+
+    /// Removes a volume.
+    pub(crate) async fn remove_volume(mut self, name: &str, force: bool) -> Result<(), Error> {
+        let outcome = self.exports.portreeve_backend_volumes().call_remove(&mut self.store, name, force).await;
+        self.settle(outcome)
     }
 
     /// A refusal of the host's own is what the caller hears, whatever the guest made of it.

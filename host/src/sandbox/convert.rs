@@ -5,7 +5,7 @@ use crate::error::{Error, Fault, FaultKind};
 use crate::reference::Reference;
 use crate::scope::{Argument, Ask, Given, for_engine, gpu_ids};
 use crate::spec::{
-    ContainerSpec, Gpus, Mount, MountSource, NetworkMode, Port, Protocol, RestartPolicy, SecretDelivery,
+    ContainerSpec, Gpus, Label, Mount, MountSource, NetworkMode, Port, Protocol, RestartPolicy, SecretDelivery,
 };
 
 /// What a guest asks for.
@@ -127,13 +127,15 @@ pub(super) fn spec(spec: &ContainerSpec) -> wit::ContainerSpec {
         mounts: spec.mounts.iter().map(mount).collect(),
         ports: spec.ports.iter().map(port).collect(),
         gpus: gpus(&spec.gpus),
-        labels: spec
-            .labels
-            .iter()
-            .map(|label| wit::Label { key: label.key().to_owned(), value: label.value().to_owned() })
-            .collect(),
+        labels: labels(&spec.labels),
         options: options(spec),
     }
+}
+
+/// Labels as a guest sees them.
+pub(super) fn labels(labels: &[Label]) -> Vec<wit::Label> {
+    let shown = |label: &Label| wit::Label { key: label.key().to_owned(), value: label.value().to_owned() };
+    labels.iter().map(shown).collect()
 }
 
 fn env(spec: &ContainerSpec) -> Vec<wit::Env> {

@@ -43,6 +43,14 @@ pub enum Call {
     List,
     /// Read a container's log.
     Logs,
+    /// Make a volume where there is none.
+    VolumeEnsure,
+    /// Look at a volume.
+    VolumeInspect,
+    /// List our volumes.
+    VolumeList,
+    /// Remove a volume.
+    VolumeRemove,
 }
 
 /// An effect that a call opens, on a kind of object, so many times at most.
@@ -82,6 +90,10 @@ impl Call {
         Self::Inspect,
         Self::List,
         Self::Logs,
+        Self::VolumeEnsure,
+        Self::VolumeInspect,
+        Self::VolumeList,
+        Self::VolumeRemove,
     ];
 
     /// Its name in the journal and in messages.
@@ -107,13 +119,17 @@ impl Call {
             Self::Inspect => "inspect",
             Self::List => "list",
             Self::Logs => "logs",
+            Self::VolumeEnsure => "volume-ensure",
+            Self::VolumeInspect => "volume-inspect",
+            Self::VolumeList => "volume-list",
+            Self::VolumeRemove => "volume-remove",
         }
     }
 
     /// The table: what a backend may cause in this call. What does not stand here is refused.
     pub(crate) fn allowances(self) -> &'static [Allowance] {
         use Effect::{Change, Create, Read, Remove};
-        use Object::{Container, Engine, Image};
+        use Object::{Container, Engine, Image, Volume};
         match self {
             Self::Describe | Self::Explain => &[],
             Self::Detect | Self::Preflight => const { &[allow(Read, Engine, READS)] },
@@ -127,6 +143,9 @@ impl Call {
             Self::Stop => const { &[allow(Read, Container, READS), allow(Change, Container, 3)] },
             Self::Remove => const { &[allow(Read, Container, READS), allow(Remove, Container, 1)] },
             Self::Wait | Self::Inspect | Self::List | Self::Logs => const { &[allow(Read, Container, READS)] },
+            Self::VolumeEnsure => const { &[allow(Read, Volume, READS), allow(Create, Volume, 1)] },
+            Self::VolumeInspect | Self::VolumeList => const { &[allow(Read, Volume, READS)] },
+            Self::VolumeRemove => const { &[allow(Read, Volume, READS), allow(Remove, Volume, 1)] },
         }
     }
 
@@ -164,8 +183,9 @@ mod tests {
 
     #[test]
     fn looking_never_changes_anything() {
-        for call in [Call::Detect, Call::Preflight, Call::Inspect, Call::List, Call::Logs, Call::Wait, Call::ImageList]
-        {
+        let looking =
+            [Call::Detect, Call::Preflight, Call::Inspect, Call::List, Call::Logs, Call::Wait, Call::ImageList];
+        for call in looking.into_iter().chain([Call::VolumeInspect, Call::VolumeList]) {
             assert!(call.allowances().iter().all(|allowance| allowance.effect == Effect::Read), "{call:?}");
         }
     }
@@ -175,6 +195,16 @@ mod tests {
         for call in Call::ALL {
             let allowance = call.allowance(Effect::Create, Object::Container);
             assert_eq!(allowance.map(|allowance| allowance.most), (*call == Call::Create).then_some(1), "{call:?}");
+        }
+    }
+
+    #[test]
+    fn a_volume_is_made_and_removed_by_calls_of_its_own_alone() {
+        for call in Call::ALL {
+            let most = |effect| call.allowance(effect, Object::Volume).map(|allowance| allowance.most);
+            assert_eq!(most(Effect::Create), (*call == Call::VolumeEnsure).then_some(1), "{call:?}");
+            assert_eq!(most(Effect::Remove), (*call == Call::VolumeRemove).then_some(1), "{call:?}");
+            assert_eq!(most(Effect::Change), None, "{call:?}");
         }
     }
 

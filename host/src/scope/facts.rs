@@ -3,7 +3,7 @@
 use super::{Call, Scope};
 use crate::grants::{Binding, Bindings, Slot};
 use crate::reference::Reference;
-use crate::spec::{ContainerSpec, Gpus, Mount, MountSource, NetworkMode, Port, SecretDelivery};
+use crate::spec::{ContainerSpec, Gpus, Label, Mount, MountSource, NetworkMode, Port, SecretDelivery};
 
 /// A secret's file in memory: the secret's name, and where the host put it.
 pub(crate) struct SecretFile {
@@ -32,6 +32,17 @@ impl Scope {
         scope.caller.insert(Slot::ImageReference, Binding::scalar(for_engine(reference)));
         flag(&mut scope.caller, Slot::Force, force);
         flag(&mut scope.host, Slot::RegistryLoopback, reference.is_loopback_registry());
+        scope
+    }
+
+    /// The facts of a volume's call; labels only where it is to be made.
+    pub(crate) fn of_volume(call: Call, name: &str, labels: &[Label]) -> Self {
+        let mut scope = Self::new(call);
+        scope.subject = Some(name.to_owned());
+        scope.caller.insert(Slot::VolumeName, Binding::scalar(name));
+        for label in labels {
+            scope.caller.insert(Slot::Label, Binding::fields([("key", label.key()), ("value", label.value())]));
+        }
         scope
     }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{
-    Cpus, EnvName, Gpus, InsidePath, Label, Memory, Mount, Name, Port, Secret, Signal, SpecError, Tmpfs, Ulimit, User,
-    Variable,
+    Cpus, EnvName, Gpus, InsidePath, Label, Memory, Mount, MountSource, Name, Port, Secret, Signal, SpecError, Tmpfs,
+    Ulimit, User, Variable,
 };
 use crate::reference::Reference;
 
@@ -196,6 +196,15 @@ impl ContainerSpec {
             cap_drop: Vec::new(),
             hostname: None,
         }
+    }
+
+    /// The named volumes among its mounts, each once.
+    pub fn volumes(&self) -> impl Iterator<Item = &Name> {
+        let names = self.mounts.iter().filter_map(|mount| match &mount.source {
+            MountSource::Volume(name) => Some(name),
+            MountSource::Path(_) => None,
+        });
+        names.collect::<std::collections::BTreeSet<_>>().into_iter()
     }
 
     /// Checks what no single part can know: a name twice, a NUL in a word.

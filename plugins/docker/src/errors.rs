@@ -21,6 +21,7 @@ pub(crate) const PHRASES: &[Phrase] = &[
     Phrase::conflict("port is already allocated"),
     Phrase::conflict("address already in use"),
     Phrase::conflict("is already in progress"),
+    Phrase::conflict("volume is in use"),
     Phrase::digest("manifest verification failed for digest"),
     Phrase::digest("layer verification failed"),
     Phrase::digest("image config verification failed"),
@@ -127,6 +128,8 @@ mod tests {
                 1,
                 "Error response from daemon: could not select device driver \"\" with capabilities: [[gpu]]\nError: failed to start containers: x",
             ),
+            ("not-found", 1, "Error response from daemon: get x: no such volume"),
+            ("conflict", 1, "Error response from daemon: remove x: volume is in use - [00]"),
             (
                 "invalid",
                 1,

@@ -9,8 +9,8 @@ mod images;
 mod preflight;
 
 use portreeve_plugin::{
-    Backend, ContainerSpec, ContainerStatus, Description, Engine, Finding, Image, ImageSummary, Intention, LogOptions,
-    Plan, Probe, Probes, Result, cli::Cli, logs::Log, pull,
+    Backend, ContainerSpec, ContainerStatus, Description, Engine, Finding, Image, ImageSummary, Intention, Label,
+    LogOptions, Plan, Probe, Probes, Result, cli::Cli, logs::Log, pull,
 };
 
 /// The engine's client.
@@ -106,5 +106,21 @@ impl Backend for Docker {
 
     fn container_logs(name: &str, options: &LogOptions) -> Result<Log> {
         DOCKER.container_logs(name, options)
+    }
+
+    fn volume_ensure(name: &str, labels: &[Label]) -> Result<bool> {
+        DOCKER.volume_ensure(name, labels)
+    }
+
+    fn volume_exists(name: &str) -> Result<bool> {
+        DOCKER.volume_exists(name)
+    }
+
+    fn volume_list() -> Result<Vec<String>> {
+        DOCKER.volume_list()
+    }
+
+    fn volume_remove(name: &str, force: bool) -> Result<()> {
+        DOCKER.volume_remove(name, force)
     }
 }

@@ -1,8 +1,8 @@
 //! Slots and their values.
 
 use crate::{
-    Argument, ContainerOption, ContainerSpec, Env, Error, Gpus, Image, Mount, MountSource, NetworkMode, RestartPolicy,
-    Result, Value,
+    Argument, ContainerOption, ContainerSpec, Env, Error, Gpus, Image, Label, Mount, MountSource, NetworkMode,
+    RestartPolicy, Result, Value,
 };
 
 /// The values for the slots of one command.
@@ -26,7 +26,7 @@ impl Arguments {
     pub fn of_spec(spec: &ContainerSpec) -> Result<Self> {
         let mut arguments = Self::none()
             .with("container.name", Value::Container(spec.name.clone()))
-            .each("label", &spec.labels, |label| Value::Label(label.clone()))
+            .labels(&spec.labels)
             .each("port", &spec.ports, |port| Value::Port(port.clone()));
         for mount in &spec.mounts {
             arguments = arguments.mount(mount);
@@ -53,6 +53,18 @@ impl Arguments {
     #[must_use]
     pub fn image(self, image: &Image) -> Self {
         self.with("image.reference", Value::Image(image.clone()))
+    }
+
+    /// The call's volume, for `volume.name`.
+    #[must_use]
+    pub fn volume(self, name: &str) -> Self {
+        self.with("volume.name", Value::Volume(name.into()))
+    }
+
+    /// The labels of what is made, for `label`.
+    #[must_use]
+    pub fn labels(self, labels: &[Label]) -> Self {
+        self.each("label", labels, |label| Value::Label(label.clone()))
     }
 
     /// A number of seconds, for `seconds`.

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 
 use portreeve_plugin::{
     Arguments, Backend, ContainerSpec, ContainerStatus, Description, Engine, EngineIdentity, Finding, Image,
-    ImageSummary, Intention, LogOptions, Probe, Result, cli::Cli, logs::Log,
+    ImageSummary, Intention, Label, LogOptions, Probe, Result, cli::Cli, logs::Log,
 };
 
 /// The engine's client.
@@ -67,6 +67,14 @@ pub trait Mischief {
 
     fn logs(name: &str, options: &LogOptions) -> Result<Log> {
         PODMAN.container_logs(name, options)
+    }
+
+    fn volume_ensure(name: &str, labels: &[Label]) -> Result<bool> {
+        PODMAN.volume_ensure(name, labels)
+    }
+
+    fn volume_remove(name: &str, force: bool) -> Result<()> {
+        PODMAN.volume_remove(name, force)
     }
 }
 
@@ -144,6 +152,18 @@ impl<M: Mischief> Backend for Guest<M> {
 
     fn container_logs(name: &str, options: &LogOptions) -> Result<Log> {
         M::logs(name, options)
+    }
+
+    fn volume_ensure(name: &str, labels: &[Label]) -> Result<bool> {
+        M::volume_ensure(name, labels)
+    }
+
+    fn volume_list() -> Result<Vec<String>> {
+        PODMAN.volume_list()
+    }
+
+    fn volume_remove(name: &str, force: bool) -> Result<()> {
+        M::volume_remove(name, force)
     }
 }
 

@@ -6,6 +6,7 @@ mod images;
 mod lifecycle;
 mod listing;
 mod save;
+mod volumes;
 
 use serde_json::Value;
 
@@ -33,6 +34,10 @@ pub(crate) fn run(engine: &mut Engine, verb: Verb, arguments: &Arguments) -> Res
         Verb::Wait => lifecycle::wait,
         Verb::Inspect => containers::inspect,
         Verb::Logs => containers::logs,
+        Verb::VolumeCreate => volumes::create,
+        Verb::VolumeInspect => volumes::inspect,
+        Verb::VolumeLs => volumes::list,
+        Verb::VolumeRm => volumes::remove,
     };
     perform(engine, arguments)
 }

@@ -157,7 +157,7 @@ impl<'s> Place<'s> {
     }
 
     pub(crate) fn volume(&self, name: &str) -> PathBuf {
-        self.state.exits().with_file_name("volumes").join(name)
+        crate::volume::Volume::data(self.state, name)
     }
 
     pub(crate) fn guard(&self) -> io::Result<Guard> {

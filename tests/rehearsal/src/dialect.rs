@@ -14,6 +14,7 @@ use crate::mode::Mode;
 use crate::registry::Fetch;
 use crate::trouble::Trouble;
 use crate::verb::Verb;
+use crate::volume::Volume;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -100,6 +101,13 @@ impl Dialect {
         match self {
             Self::Podman => podman::container(sight),
             Self::Docker => docker::container(sight),
+        }
+    }
+
+    pub(crate) fn volume(self, volume: &Volume) -> Value {
+        match self {
+            Self::Podman => podman::volume(volume),
+            Self::Docker => docker::volume(volume),
         }
     }
 

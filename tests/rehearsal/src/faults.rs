@@ -36,9 +36,10 @@ pub(crate) enum Fault {
     LeaveOutPort,
     LeaveOutEnv,
     LeaveOutGpu,
+    SwapVolume,
 }
 
-const WORDS: [(&str, Fault); 29] = [
+const WORDS: [(&str, Fault); 30] = [
     ("hang", Fault::Hang),
     ("hang-after", Fault::HangAfter),
     ("flood", Fault::Flood),
@@ -68,6 +69,7 @@ const WORDS: [(&str, Fault); 29] = [
     ("leave-out-port", Fault::LeaveOutPort),
     ("leave-out-env", Fault::LeaveOutEnv),
     ("leave-out-gpu", Fault::LeaveOutGpu),
+    ("swap-volume", Fault::SwapVolume),
 ];
 
 /// The faults of one command.

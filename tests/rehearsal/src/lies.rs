@@ -1,5 +1,7 @@
 //! What `inspect` and `image inspect` say that is not so, and what `create` leaves out, when they are told to.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::faults::{Fault, Faults};
@@ -64,15 +66,31 @@ pub(crate) fn about_container(container: &mut Value, faults: &Faults) {
     ABOUT_CONTAINERS.iter().filter(|(fault, _)| faults.has(*fault)).for_each(|(_, lie)| lie(container));
 }
 
-/// Makes `create` forget a part of what it was asked for.
-pub(crate) fn about_spec(spec: &mut Spec, faults: &Faults) {
+pub(crate) fn about_volume(volume: &mut Value, faults: &Faults) {
     if faults.has(Fault::LeaveOutLabel) {
-        spec.labels.remove(OWNER);
+        change(volume, "/Labels", |labels| {
+            labels.as_object_mut().and_then(|labels| labels.shift_remove(OWNER));
+        });
     }
     if faults.has(Fault::OtherLabel) {
-        let label = spec.labels.get(OWNER).map(|label| json!(label));
-        spec.labels.insert(OWNER.to_owned(), forged(label.as_ref()));
+        change(volume, &format!("/Labels/{OWNER}"), |label| *label = json!(forged(Some(label))));
     }
+}
+
+/// Makes `create` and `volume create` forget or change whose it is.
+pub(crate) fn about_labels(labels: &mut BTreeMap<String, String>, faults: &Faults) {
+    if faults.has(Fault::LeaveOutLabel) {
+        labels.remove(OWNER);
+    }
+    if faults.has(Fault::OtherLabel) {
+        let label = labels.get(OWNER).map(|label| json!(label));
+        labels.insert(OWNER.to_owned(), forged(label.as_ref()));
+    }
+}
+
+/// Makes `create` forget a part of what it was asked for.
+pub(crate) fn about_spec(spec: &mut Spec, faults: &Faults) {
+    about_labels(&mut spec.labels, faults);
     if faults.has(Fault::LeaveOutMount) {
         spec.mounts.clear();
     }

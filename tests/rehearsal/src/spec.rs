@@ -210,6 +210,14 @@ fn parse_port(text: &str, dialect: Dialect) -> Result<Port, Trouble> {
     }
 }
 
+impl Spec {
+    /// The named volumes among its mounts.
+    pub(crate) fn volumes(&self) -> impl Iterator<Item = &str> {
+        let named = self.mounts.iter().filter(|mount| mount.kind == "volume" && !mount.source.is_empty());
+        named.map(|mount| mount.source.as_str())
+    }
+}
+
 fn mounts(arguments: &Arguments) -> Result<Vec<Mount>, Trouble> {
     let mut mounts = each(arguments, "mount", parse_mount)?;
     mounts.extend(each(arguments, "tmpfs", parse_tmpfs)?);

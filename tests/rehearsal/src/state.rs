@@ -53,6 +53,10 @@ impl State {
         self.engine.join("containers")
     }
 
+    pub(crate) fn volumes(&self) -> PathBuf {
+        self.engine.join("volumes")
+    }
+
     /// Exit statuses of containers that are gone already.
     pub(crate) fn exits(&self) -> PathBuf {
         self.engine.join("exits")

@@ -48,6 +48,15 @@ pub(crate) enum Trouble {
         reference: String,
         fetch: Fetch,
     },
+    NoSuchVolume(String),
+    /// The beginning of more names than one.
+    ManyVolumes(String),
+    VolumeTaken(String),
+    BadVolumeName(String),
+    VolumeInUse {
+        name: String,
+        users: Vec<String>,
+    },
     /// The daemon does not answer, or namespaces can't be made.
     Down,
     /// The daemon's socket refuses this user.

@@ -18,10 +18,14 @@ pub(crate) enum Verb {
     Wait,
     Inspect,
     Logs,
+    VolumeCreate,
+    VolumeInspect,
+    VolumeLs,
+    VolumeRm,
 }
 
 /// Each command's name, as the file `faults` has it.
-pub(crate) const NAMES: [&str; 16] = [
+pub(crate) const NAMES: [&str; 20] = [
     "version",
     "info",
     "ps",
@@ -38,9 +42,13 @@ pub(crate) const NAMES: [&str; 16] = [
     "wait",
     "inspect",
     "logs",
+    "volume-create",
+    "volume-inspect",
+    "volume-ls",
+    "volume-rm",
 ];
 
-const VERBS: [Verb; 16] = [
+const VERBS: [Verb; 20] = [
     Verb::Version,
     Verb::Info,
     Verb::Ps,
@@ -57,6 +65,10 @@ const VERBS: [Verb; 16] = [
     Verb::Wait,
     Verb::Inspect,
     Verb::Logs,
+    Verb::VolumeCreate,
+    Verb::VolumeInspect,
+    Verb::VolumeLs,
+    Verb::VolumeRm,
 ];
 
 impl Verb {
@@ -69,6 +81,10 @@ impl Verb {
         match self {
             Self::ImageInspect => "image inspect",
             Self::Inspect => "container inspect",
+            Self::VolumeCreate => "volume create",
+            Self::VolumeInspect => "volume inspect",
+            Self::VolumeLs => "volume ls",
+            Self::VolumeRm => "volume rm",
             other => other.name(),
         }
     }
@@ -81,6 +97,10 @@ impl Verb {
             ("image", "ls" | "list") => ("images", 2),
             ("image", "rm" | "remove") => ("rmi", 2),
             ("image", name @ ("pull" | "save")) => (name, 2),
+            ("volume", "create") => ("volume-create", 2),
+            ("volume", "inspect") => ("volume-inspect", 2),
+            ("volume", "ls" | "list") => ("volume-ls", 2),
+            ("volume", "rm" | "remove") => ("volume-rm", 2),
             ("container", "ls" | "list") => ("ps", 2),
             ("container", name) => (name, 2),
             // It is the container that plain `inspect` looks for first.
@@ -105,12 +125,14 @@ mod tests {
         assert_eq!(find(&["container", "inspect", "x"]), Ok((Verb::Inspect, 2)));
         assert_eq!(find(&["image", "rm"]), Ok((Verb::Rmi, 2)));
         assert_eq!(find(&["container", "logs"]), Ok((Verb::Logs, 2)));
+        assert_eq!(find(&["volume", "remove", "x"]), Ok((Verb::VolumeRm, 2)));
     }
 
     #[test]
     fn others_are_none() {
         assert_eq!(find(&["exec", "x"]), Err("exec".to_owned()));
         assert_eq!(find(&["image", "prune"]), Err("image".to_owned()));
+        assert_eq!(find(&["volume", "prune"]), Err("volume".to_owned()));
         assert_eq!(find(&[]), Err(String::new()));
     }
 

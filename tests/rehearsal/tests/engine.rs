@@ -8,6 +8,8 @@
 )]
 
 mod harbour;
+#[path = "engine/volumes.rs"]
+mod volumes;
 
 use std::io::Read;
 use std::time::{Duration, Instant};

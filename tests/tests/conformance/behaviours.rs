@@ -14,7 +14,7 @@ use crate::setting::Setting;
 use crate::table::{Outcome, Verdict};
 use crate::{
     containers, creation, detection, doomed, ends, images, journal, liars, logs, ownership, policy, program, proofs,
-    secrets,
+    secrets, volumes,
 };
 
 /// How long one behaviour may take.
@@ -159,6 +159,23 @@ behaviours! {
         the_hosts_network_is_refused_with_a_remedy
         absent_gpus_end_a_call_before_anything_is_created
     }
+    all: volumes {
+        a_volume_is_made_once_and_found
+        a_volume_keeps_what_was_written
+        a_volume_in_use_is_not_removed
+        a_container_with_a_volume_is_created_once
+        a_foreign_volume_is_not_touched
+        a_copied_label_makes_no_volume_ours
+        another_installs_volume_is_not_ours
+        a_volumes_name_is_a_whole_name
+        a_run_that_fails_leaves_no_new_volume
+        a_policy_says_which_volumes
+        a_dry_run_makes_no_volume
+    }
+    rehearsal: volumes {
+        a_volume_that_is_exchanged_is_noticed
+        an_engine_that_lies_of_a_volume_is_not_believed
+    }
     all: doomed { a_killed_host_leaves_what_can_be_found }
     real: program {
         the_program_ends_with_the_containers_status
@@ -166,6 +183,7 @@ behaviours! {
         the_program_removes_what_it_ran
         a_dry_run_of_the_program_prints_argvs
         an_interrupted_program_leaves_nothing
+        the_program_makes_lists_shows_and_removes_volumes
     }
     all: journal { the_journal_verifies_and_has_every_command }
 }

@@ -126,6 +126,38 @@ pub(crate) async fn an_interrupted_program_leaves_nothing(setting: Arc<Setting>)
     }
 }
 
+pub(crate) async fn the_program_makes_lists_shows_and_removes_volumes(setting: Arc<Setting>) {
+    let (image, name) = (setting.image.single().to_string(), setting.name("program-volume"));
+    let says = async |status: i32, words: &[&str]| {
+        let answer = ask(&setting, words).await;
+        assert_eq!(answer.status, status, "{words:?}: {answer:?}");
+        answer
+    };
+    let made = says(0, &["volume", "create", "--label", "a=b", &name]).await;
+    assert_eq!(made.stdout, format!("{name}\n"));
+    assert!(says(0, &["volume", "ls", "--quiet"]).await.stdout.lines().any(|line| line == name));
+    assert!(says(0, &["volume", "ls"]).await.stdout.starts_with("DRIVER"));
+    let shown = says(0, &["volume", "inspect", &name, "--json"]).await;
+    let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!((&shown[0]["name"], &shown[0]["labels"]["a"]), (&name.as_str().into(), &"b".into()));
+    let mount = format!("{name}:/data");
+    let run = ["run", "--rm", "--network", "none", "-v", &mount, &image];
+    says(0, &[&run[..], &["write", "/data/note", "kept"]].concat()).await;
+    assert_eq!(says(0, &[&run[..], &["file", "/data/note"]].concat()).await.stdout, "kept");
+    assert_eq!(says(0, &["volume", "rm", &name]).await.stdout, format!("{name}\n"));
+    assert!(setting.volume(&name).is_none());
+    says(125, &["volume", "rm", &name]).await;
+    says(0, &["volume", "rm", "--force", &name]).await;
+    says(2, &["volume", "create", "--opt", "type=none", &name]).await;
+    let foreign = setting.name("program-foreign");
+    setting.foreign_volume(&foreign, &[]);
+    says(126, &["volume", "rm", "--force", &foreign]).await;
+    let taken = says(125, &["--json", "volume", "create", &foreign]).await;
+    let error: serde_json::Value = serde_json::from_str(&taken.stderr).unwrap();
+    assert_eq!((&error["error"]["kind"], &error["error"]["object"]), (&"conflict".into(), &"volume".into()));
+    assert!(setting.volume(&foreign).is_some());
+}
+
 async fn ended(child: &mut Child) -> std::process::ExitStatus {
     let begun = Instant::now();
     loop {

@@ -258,7 +258,7 @@ impl Setting {
     pub(crate) fn foreign_of(&self, image: &Published, name: &str, labels: &[String]) -> String {
         let mut words = vec!["create".to_owned(), format!("--name={name}"), "--network=none".to_owned()];
         words.extend(self.create_flags());
-        words.push(format!("--label={FOREIGN}={}", self.run));
+        words.push(format!("--label={}", self.foreign_mark()));
         words.extend(labels.iter().map(|label| format!("--label={label}")));
         words.extend([image.id(), "say".to_owned(), "here".to_owned(), "wait".to_owned()]);
         let created = self.ground.ask(&words.iter().map(String::as_str).collect::<Vec<_>>());
@@ -266,6 +266,11 @@ impl Setting {
         let started = self.ground.ask(&["start", name]);
         assert_eq!(started.status, 0, "{started:?}");
         created.stdout.trim().to_owned()
+    }
+
+    /// The label of what is made by the engine's own client here.
+    pub(crate) fn foreign_mark(&self) -> String {
+        format!("{FOREIGN}={}", self.run)
     }
 
     fn create_flags(&self) -> Vec<String> {
@@ -277,18 +282,32 @@ impl Setting {
 
     // ---- the end ----
 
-    /// Removes every container that was made here.
+    /// Removes every container and volume that was made here.
     pub(crate) fn sweep(&self) {
         self.ground_is_honest();
         let owned =
             self.installs.lock().unwrap().iter().map(|id| format!("io.portreeve.install={id}")).collect::<Vec<_>>();
-        for label in owned.into_iter().chain([format!("{FOREIGN}={}", self.run)]) {
-            let listed = self.ground.ask(&["ps", "--all", "--quiet", "--no-trunc", &format!("--filter=label={label}")]);
-            for id in listed.stdout.lines() {
-                let removed = self.ground.ask(&["rm", "--force", id]);
-                if removed.status != 0 {
-                    eprintln!("{}: can't remove {id}: {}", self.kind().name(), removed.stderr.trim());
-                }
+        let labels: Vec<String> = owned.into_iter().chain([self.foreign_mark()]).collect();
+        labels.iter().for_each(|label| self.sweep_containers(label));
+        labels.iter().for_each(|label| self.sweep_volumes(label));
+    }
+
+    fn sweep_volumes(&self, label: &str) {
+        let listed = self.ground.ask(&["volume", "ls", "--quiet", &format!("--filter=label={label}")]);
+        for name in listed.stdout.lines() {
+            let removed = self.ground.ask(&["volume", "rm", name]);
+            if removed.status != 0 {
+                eprintln!("{}: can't remove the volume {name}: {}", self.kind().name(), removed.stderr.trim());
+            }
+        }
+    }
+
+    fn sweep_containers(&self, label: &str) {
+        let listed = self.ground.ask(&["ps", "--all", "--quiet", "--no-trunc", &format!("--filter=label={label}")]);
+        for id in listed.stdout.lines() {
+            let removed = self.ground.ask(&["rm", "--force", id]);
+            if removed.status != 0 {
+                eprintln!("{}: can't remove {id}: {}", self.kind().name(), removed.stderr.trim());
             }
         }
     }

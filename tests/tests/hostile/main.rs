@@ -10,12 +10,13 @@ mod hogs;
 mod imports;
 mod stand;
 mod values;
+mod volumes;
 
 include!(concat!(env!("OUT_DIR"), "/guests.rs"));
 
 #[allow(unused_imports, reason = "each module's tests, for the assertion below")]
 mod tests {
-    pub(crate) use super::{claims::*, creations::*, hogs::*, imports::*, values::*};
+    pub(crate) use super::{claims::*, creations::*, hogs::*, imports::*, values::*, volumes::*};
 }
 
 /// A guest without a test of its name does not compile.

@@ -18,7 +18,8 @@ const GRANTS: &str = include_str!("../../../plugins/podman/grants.toml");
 const VARIABLE: &str = "PORTREEVE_REHEARSAL";
 
 /// The words after the program that only look.
-const LOOKS: [&str; 7] = ["version", "ps", "container", "image", "images", "logs", "wait"];
+const LOOKS: [&str; 9] =
+    ["version", "ps", "container", "image", "images", "logs", "wait", "volume inspect", "volume ls"];
 
 /// What a guest is tried on.
 pub(crate) struct Stand {
@@ -118,7 +119,7 @@ impl Stand {
         let error = result.err().expect("the guest got what it wanted");
         self.ended(&error, &end);
         let told: Vec<_> = self.calls().split_off(self.before);
-        let more: Vec<&str> = told.iter().map(|argv| argv[1].as_str()).filter(|verb| !LOOKS.contains(verb)).collect();
+        let more: Vec<String> = told.iter().map(|argv| verb(argv)).filter(|verb| !is_look(verb)).collect();
         assert_eq!(more, honest, "{told:?}");
         self.recorded(&end, honest);
         self.is_whole().await;
@@ -161,8 +162,8 @@ impl Stand {
             End::Digest => assert!(last(Kind::Fault).is_some(), "no fault in the journal"),
         }
         let intents = records.iter().filter(|record| record.kind == Kind::Intent);
-        let verbs: Vec<&str> = intents.filter_map(|record| record.argv.as_ref()?.get(1)).map(String::as_str).collect();
-        let more: Vec<&str> = verbs.into_iter().filter(|verb| !LOOKS.contains(verb)).collect();
+        let verbs = intents.filter_map(|record| record.argv.as_deref().map(verb));
+        let more: Vec<String> = verbs.filter(|verb| !is_look(verb)).collect();
         assert_eq!(more, honest);
         let report = self.honest.verify_journal(None).unwrap();
         assert!(report.is_intact(), "{report:?}");
@@ -212,6 +213,16 @@ impl Stand {
         let argv = |call: serde_json::Value| serde_json::from_value(call["argv"].clone()).unwrap();
         text.lines().map(call).map(argv).collect()
     }
+}
+
+/// What a command line asks an engine for.
+fn verb(argv: &[String]) -> String {
+    let words = if argv[1] == "volume" { &argv[1..3] } else { &argv[1..2] };
+    words.join(" ")
+}
+
+fn is_look(verb: &str) -> bool {
+    LOOKS.contains(&verb)
 }
 
 impl Drop for Stand {

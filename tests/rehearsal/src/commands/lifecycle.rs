@@ -230,7 +230,7 @@ fn missing(engine: &mut Engine, typed: &str) {
     }
 }
 
-fn remove_one(place: &Place<'_>, force: bool) -> Result<(), Trouble> {
+pub(super) fn remove_one(place: &Place<'_>, force: bool) -> Result<(), Trouble> {
     if place.status()?.phase == Phase::Running {
         if !force {
             return Err(Trouble::Running { id: place.id.clone() });

@@ -11,6 +11,7 @@ use crate::registry::Fetch;
 use crate::spec::Mount;
 use crate::trouble::{StartTrouble, Trouble};
 use crate::verb::Verb;
+use crate::volume::Volume;
 
 pub(crate) const GLOBAL: Flags =
     &["host=,H", "context=,c", "config=", "log-level=,l", "debug,D", "version,v", "help,h"];
@@ -59,6 +60,10 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::Rm => &["force,f", "volumes,v"],
         Verb::Wait => &[],
         Verb::Logs => &["follow,f", "timestamps,t", "tail=,n", "since="],
+        Verb::VolumeCreate => &["driver=,d", "label=", "opt=,o", "name="],
+        Verb::VolumeInspect => &["format=,f"],
+        Verb::VolumeLs => &["filter=,f", "format=", "quiet,q"],
+        Verb::VolumeRm => &["force,f"],
     }
 }
 
@@ -89,6 +94,12 @@ pub(crate) fn describe(trouble: &Trouble, verb: Option<Verb>) -> (u8, String) {
             daemon(format!("conflict: unable to remove repository reference \"{image}\" (must force) - container {container} is using its referenced image {image}"))
         }
         Trouble::ManyTags { id, .. } => daemon(format!("conflict: unable to delete {id} (must be forced) - image is referenced in multiple repositories")),
+        // Docker knows whole names alone, and gives the volume that is there.
+        Trouble::NoSuchVolume(name) | Trouble::ManyVolumes(name) | Trouble::VolumeTaken(name) => {
+            daemon(format!("get {name}: no such volume"))
+        }
+        Trouble::BadVolumeName(name) => daemon(format!("create {name}: \"{name}\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path")),
+        Trouble::VolumeInUse { name, users } => daemon(format!("remove {name}: volume is in use - [{}]", users.join(", "))),
         Trouble::Start { id, name, reason } => {
             let (status, text) = daemon(start(id, name, reason));
             (status, format!("{text}\nError: failed to start containers: {name}"))
@@ -324,6 +335,20 @@ fn mounted(mount: &Mount) -> Value {
     let rest = [("Mode", json!("")), ("RW", json!(!mount.read_only)), ("Propagation", json!(propagation))];
     mounted.extend(rest.map(|(key, value)| (key.to_owned(), value)));
     Value::Object(mounted)
+}
+
+pub(crate) fn volume(volume: &Volume) -> Value {
+    // To the second.
+    let created = volume.created.rfc3339().get(..19).map(|time| format!("{time}Z"));
+    json!({
+        "CreatedAt": created,
+        "Driver": volume.driver,
+        "Labels": if volume.labels.is_empty() { Value::Null } else { json!(volume.labels) },
+        "Mountpoint": format!("/var/lib/docker/volumes/{}/_data", volume.name),
+        "Name": volume.name,
+        "Options": if volume.options.is_empty() { Value::Null } else { json!(volume.options) },
+        "Scope": "local",
+    })
 }
 
 fn asked(mount: &Mount) -> Value {

@@ -11,6 +11,7 @@ use crate::registry::Fetch;
 use crate::spec::{Mount, Spec};
 use crate::trouble::{StartTrouble, Trouble};
 use crate::verb::Verb;
+use crate::volume::Volume;
 
 pub(crate) const GLOBAL: Flags = &[
     "runtime=",
@@ -69,6 +70,10 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::Rm => &["force,f", "volumes,v", "time=,t", "ignore,i"],
         Verb::Wait => &["interval=,i", "condition="],
         Verb::Logs => &["follow,f", "timestamps,t", "tail=", "since="],
+        Verb::VolumeCreate => &["driver=", "label=,l", "opt=,o"],
+        Verb::VolumeInspect => &["format=,f"],
+        Verb::VolumeLs => &["filter=,f", "format=", "quiet,q"],
+        Verb::VolumeRm => &["force,f", "time=,t"],
     }
 }
 
@@ -119,6 +124,29 @@ pub(crate) fn describe(trouble: &Trouble, verb: Option<Verb>) -> (u8, String) {
         }
         Trouble::ManyTags { id, tags } => {
             format!("unable to delete image \"{id}\" by ID with more than one tag ([{tags}]): please force removal")
+        }
+        Trouble::NoSuchVolume(name) if verb == Some(Verb::VolumeInspect) => {
+            format!("inspecting object: no such volume {name}")
+        }
+        Trouble::NoSuchVolume(name) => {
+            return (1, format!("Error: no volume with name \"{name}\" found: no such volume"));
+        }
+        Trouble::ManyVolumes(name) if verb == Some(Verb::VolumeInspect) => {
+            format!("inspecting volume {name}: more than one result for volume name \"{name}\": volume already exists")
+        }
+        Trouble::ManyVolumes(name) => {
+            format!("more than one result for volume name \"{name}\": volume already exists")
+        }
+        Trouble::VolumeTaken(name) => format!("volume with name {name} already exists: volume already exists"),
+        Trouble::BadVolumeName(_) => {
+            "running volume create option: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument".to_owned()
+        }
+        Trouble::VolumeInUse { name, users } => {
+            let users = users.join(", ");
+            let text = format!(
+                "Error: volume {name} is being used by the following container(s): {users}: volume is being used"
+            );
+            return (2, text);
         }
         Trouble::Start { id, reason, .. } => format!("unable to start container \"{id}\": {}", start(reason)),
         Trouble::Pull { reference, fetch: reason } => fetch(reference, reason),
@@ -387,6 +415,21 @@ fn mounted(mount: &Mount) -> Value {
         object.extend([("Name".to_owned(), json!(name)), ("Driver".to_owned(), json!("local"))]);
     }
     mounted
+}
+
+pub(crate) fn volume(volume: &Volume) -> Value {
+    json!({
+        "Name": volume.name,
+        "Driver": volume.driver,
+        "Mountpoint": format!("/var/lib/containers/storage/volumes/{}/_data", volume.name),
+        "CreatedAt": volume.created.rfc3339(),
+        "Labels": volume.labels,
+        "Scope": "local",
+        "Options": volume.options,
+        "MountCount": 0,
+        "NeedsCopyUp": true,
+        "NeedsChown": true,
+    })
 }
 
 fn bind(mount: &Mount) -> String {
