@@ -100,15 +100,8 @@ impl Inner {
     }
 
     async fn create_anew(&self, backend: &Arc<Backend>, prepared: Prepared) -> Result<Created, Error> {
-        let files = self.write_secret_files(&prepared.spec)?;
-        let volumes = match self.ready_volumes(backend, &prepared.spec).await {
-            Ok(volumes) => volumes,
-            Err(error) => {
-                self.remove_secret_files(prepared.spec.name.as_str());
-                return Err(error);
-            }
-        };
-        let created = self.create_with(backend, &prepared, &files, &volumes).await;
+        let volumes = self.ready_volumes(backend, &prepared.spec).await?;
+        let created = self.create_with(backend, &prepared, &volumes).await;
         if created.is_err() {
             self.undo(backend, prepared.spec.name.as_str()).await;
             self.unmake(backend, &volumes).await;
@@ -121,10 +114,10 @@ impl Inner {
         &self,
         backend: &Arc<Backend>,
         prepared: &Prepared,
-        files: &[SecretFile],
         volumes: &Volumes,
     ) -> Result<ContainerInfo, Error> {
-        let scope = self.create_scope(backend, prepared, files)?;
+        let files = self.write_secret_files(&prepared.spec)?;
+        let scope = self.create_scope(backend, prepared, &files)?;
         let broker = self.broker(backend, scope, &prepared.redactor)?;
         let guest = crate::sandbox::Guest::enter(&self.sandbox, Arc::clone(&broker)).await?;
         let claimed = guest.create(&prepared.spec).await;
