@@ -10,6 +10,7 @@
 mod accept;
 mod binding;
 mod command;
+mod compare;
 mod danger;
 mod element;
 mod error;
@@ -33,6 +34,7 @@ mod template;
 mod tests;
 
 pub use binding::{Binding, Bindings};
+pub use compare::{Change, Verdict};
 pub use command::{Command, Effect, Object, Timeout};
 pub use danger::Danger;
 pub use error::GrantsError;

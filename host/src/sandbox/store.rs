@@ -1,11 +1,13 @@
 //! The store of one call: its limits, and what the guest's imports reach.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 
-use super::engine::Sandbox;
+use super::engine::{Sandbox, TICK};
+use super::wasi::Inert;
 use crate::broker::Broker;
 use crate::grants::{Limit, Limits};
 
@@ -13,6 +15,10 @@ use crate::grants::{Limit, Limits};
 pub(crate) struct State {
     pub(super) broker: Arc<Broker>,
     pub(super) table: ResourceTable,
+    /// Made when it is first asked for.
+    pub(super) wasi: Option<Box<Inert>>,
+    /// The most that it may print through WASI, in bytes.
+    pub(super) words: usize,
     /// Bytes of memory that are left to the call, over all its instances.
     memory: usize,
     table_elements: usize,
@@ -48,6 +54,8 @@ impl State {
         Self {
             broker,
             table,
+            wasi: None,
+            words: size(limits, Limit::NarrationBytes),
             memory: size(limits, Limit::MemoryMib) << 20,
             table_elements: size(limits, Limit::TableElements),
             instances: size(limits, Limit::Instances),
@@ -55,6 +63,18 @@ impl State {
             starved: false,
             late: false,
         }
+    }
+
+    /// How much time of its own the guest has left.
+    pub(super) fn left(&self) -> Duration {
+        TICK.saturating_mul(u32::try_from(self.ticks).unwrap_or(u32::MAX))
+    }
+
+    /// The guest waited for so long, by its own choice.
+    pub(super) fn waited(&mut self, time: Duration) {
+        let ticks = u64::try_from(time.as_millis() / TICK.as_millis().max(1)).unwrap_or(u64::MAX);
+        self.ticks = self.ticks.saturating_sub(ticks);
+        self.late |= self.ticks == 0;
     }
 
     /// One tick of guest time has passed.
