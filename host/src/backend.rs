@@ -134,7 +134,10 @@ impl BackendSource {
     }
 
     /// The name that the grant gives the backend.
-    pub(crate) fn name(&self) -> Result<String, Error> {
+    ///
+    /// # Errors
+    /// When the grant is none.
+    pub fn name(&self) -> Result<String, Error> {
         Ok(self.parse_grants()?.backend().to_owned())
     }
 

@@ -251,6 +251,12 @@ impl Refusal {
         Self { rule, command: None, slot: None, value: None, why: why.into(), remedy: None }
     }
 
+    /// The operator was asked, and did not say yes.
+    #[must_use]
+    pub fn not_approved(backend: &str) -> Self {
+        Self::new(Rule::Approval, "the operator did not approve it; nothing was changed").value(backend)
+    }
+
     pub(crate) fn command(mut self, command: &str) -> Self {
         self.command = Some(bounded(command));
         self
