@@ -26,8 +26,9 @@ fn secret(value: &str, delivery: SecretDelivery) -> Secret {
 async fn read(mut stream: portreeve::LogStream) -> String {
     let mut all = Vec::new();
     while let Some(chunk) = stream.next().await {
-        let (LogChunk::Stdout(bytes) | LogChunk::Stderr(bytes)) = chunk;
-        all.extend_from_slice(&bytes);
+        if let LogChunk::Stdout(bytes) | LogChunk::Stderr(bytes) = chunk {
+            all.extend_from_slice(&bytes);
+        }
     }
     String::from_utf8_lossy(&all).into_owned()
 }
