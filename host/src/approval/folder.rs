@@ -69,7 +69,11 @@ impl Folder {
             .read(&blob(digest, kind), most)
             .map_err(|error| format!("its {what} ({digest}) can't be read: {error}"))?;
         let found = digest_text(&bytes);
-        if found == digest { Ok(bytes) } else { Err(format!("its {what} has the digest {found}, approved was {digest}")) }
+        if found == digest {
+            Ok(bytes)
+        } else {
+            Err(format!("its {what} has the digest {found}, approved was {digest}"))
+        }
     }
 
     /// Keeps an approval; the record comes last, and then what nothing names any more goes.
@@ -130,8 +134,7 @@ impl Folder {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = File::from(rustix::fs::openat(&self.dir, &temporary, flags, Mode::RUSR | Mode::WUSR)?);
         let written = file.write_all(bytes).and_then(|()| file.sync_all());
-        let placed =
-            written.and_then(|()| Ok(rustix::fs::renameat(&self.dir, &temporary, &self.dir, name)?));
+        let placed = written.and_then(|()| Ok(rustix::fs::renameat(&self.dir, &temporary, &self.dir, name)?));
         if placed.is_err() {
             // The failure to write is the one to tell.
             let _gone = rustix::fs::unlinkat(&self.dir, &temporary, AtFlags::empty());

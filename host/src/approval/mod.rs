@@ -46,7 +46,8 @@ impl<'a> Approvals<'a> {
     /// # Errors
     /// `Backend` where there is none; `Refused` where component, grant or record are not what was approved.
     pub fn read(&self, name: &str) -> Result<BackendSource, Error> {
-        let missing = || Error::Backend { name: name.to_owned(), why: "nothing is approved under this name".to_owned() };
+        let missing =
+            || Error::Backend { name: name.to_owned(), why: "nothing is approved under this name".to_owned() };
         let folder = self.existing()?.ok_or_else(missing)?;
         let record = self.record(&folder, name)?.ok_or_else(missing)?;
         let component = folder.component(&record).map_err(|why| changed(name, &why))?;

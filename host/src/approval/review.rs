@@ -103,7 +103,8 @@ impl Review {
     pub fn check(&self, consent: &Consent) -> Result<(), Refusal> {
         let (name, refused) = (&self.backend.name, |why: String| Refusal::new(Rule::Approval, why));
         if consent.digest != self.digest {
-            let why = format!("the component has the digest {}, and {} was to be approved", self.digest, consent.digest);
+            let why =
+                format!("the component has the digest {}, and {} was to be approved", self.digest, consent.digest);
             return Err(refused(why).value(name));
         }
         if let Some((command, token)) = self.unmarked().next().filter(|_| !consent.dangers) {

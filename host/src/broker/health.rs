@@ -22,7 +22,10 @@ impl Broker {
         match self.services.quarantine.trapped(self.patient(), most) {
             Ok(None) => {}
             Ok(Some(length)) => {
-                self.record_fault(&format!("trapped {most} times in a row: quarantined for {} min", length.as_secs() / 60));
+                self.record_fault(&format!(
+                    "trapped {most} times in a row: quarantined for {} min",
+                    length.as_secs() / 60
+                ));
             }
             // The call fails in any case.
             Err(error) => self.record_fault(&format!("its traps can't be counted: {error}")),
@@ -30,10 +33,6 @@ impl Broker {
     }
 
     fn patient(&self) -> Patient<'_> {
-        Patient {
-            backend: self.backend.name(),
-            digest: self.backend.digest(),
-            endpoint: self.backend.endpoint(),
-        }
+        Patient { backend: self.backend.name(), digest: self.backend.digest(), endpoint: self.backend.endpoint() }
     }
 }

@@ -232,7 +232,8 @@ fn diff(common: &Common, old: &Path, new: &Path, grants: Option<&Path>) -> Outco
     let (was, is) = (BackendInfo::read(old.clone())?, BackendInfo::read(new.clone())?);
     let changes = old.compare(new)?;
     if common.json {
-        let side = |info: &BackendInfo| serde_json::json!({ "name": info.name, "digest": info.digest, "grants": info.grants });
+        let side =
+            |info: &BackendInfo| serde_json::json!({ "name": info.name, "digest": info.digest, "grants": info.grants });
         show::json(&serde_json::json!({ "old": side(&was), "new": side(&is), "changes": changes }))?;
     } else {
         let mut out = Out::open();

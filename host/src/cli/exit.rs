@@ -149,7 +149,8 @@ fn details(error: &Error) -> Vec<(String, Value)> {
             vec![("fault".to_owned(), known)]
         }
         Error::Quarantined { backend, digest, traps, left, .. } => {
-            let known = json!({ "backend": backend, "digest": digest.to_string(), "traps": traps, "seconds": left.as_secs() });
+            let known =
+                json!({ "backend": backend, "digest": digest.to_string(), "traps": traps, "seconds": left.as_secs() });
             vec![("quarantine".to_owned(), known)]
         }
         Error::NoEngine(problems) => vec![("problems".to_owned(), json!(problems))],

@@ -259,9 +259,8 @@ fn compare_program(name: &str, old: Option<&ProgramGrant>, new: Option<&ProgramG
 }
 
 fn program_differences(found: &mut Findings, old: &ProgramGrant, new: &ProgramGrant) {
-    let places = |grant: &ProgramGrant| {
-        grant.search().iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
-    };
+    let places =
+        |grant: &ProgramGrant| grant.search().iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
     found.set("the place", &places(old), &places(new));
     if places(old) != places(new) && found.0.is_empty() {
         found.more("its places are looked at in another order");
@@ -343,11 +342,7 @@ argv = ["x", "look", "{container.id}"]
             ("program x", "environment = [\"HOME\"]", "environment = []"),
             ("devices", "\"/dev/nvidia0\"", ""),
             ("limits", "commands = 10", "commands = 9"),
-            (
-                "probes",
-                "[probes.release]\nkind = \"file\"\npath = \"/etc/os-release\"\ncalls = [\"detect\"]\n",
-                "",
-            ),
+            ("probes", "[probes.release]\nkind = \"file\"\npath = \"/etc/os-release\"\ncalls = [\"detect\"]\n", ""),
         ] {
             assert_eq!(verdict(subject, from, to), Verdict::Narrowed, "{subject}: {to}");
         }
@@ -382,7 +377,8 @@ argv = ["x", "look", "{container.id}"]
 
     #[test]
     fn a_pin_narrows_and_its_loss_widens() {
-        let pinned = |digit: &str| FILE.replace("[\"HOME\"]", &format!("[\"HOME\"]\nsha256 = \"{}\"", digit.repeat(64)));
+        let pinned =
+            |digit: &str| FILE.replace("[\"HOME\"]", &format!("[\"HOME\"]\nsha256 = \"{}\"", digit.repeat(64)));
         let grants = |text: &str| Grants::parse(text, "x").unwrap();
         let verdict = |old: &str, new: &str| {
             grants(old).compare(&grants(new)).into_iter().find(|change| change.subject == "program x").unwrap().verdict

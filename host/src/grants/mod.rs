@@ -34,8 +34,8 @@ mod template;
 mod tests;
 
 pub use binding::{Binding, Bindings};
-pub use compare::{Change, Verdict};
 pub use command::{Command, Effect, Object, Timeout};
+pub use compare::{Change, Verdict};
 pub use danger::Danger;
 pub use error::GrantsError;
 pub use evidence::{ContainerEvidence, EvidenceGrant, ImageEvidence, ListEvidence, ManifestEvidence, ObjectEvidence};

@@ -33,7 +33,9 @@ impl fmt::Display for DropReason {
         match self {
             Self::NotGranted => f.write_str("asked for, and not granted"),
             Self::NotRequested => f.write_str("granted, and not asked for"),
-            Self::Differs(at) => write!(f, "asked for with another command line than the granted one, from token {at} on"),
+            Self::Differs(at) => {
+                write!(f, "asked for with another command line than the granted one, from token {at} on")
+            }
         }
     }
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Inner, Portreeve};
+use crate::approval::Approvals;
 use crate::backend::{Backend, BackendSource, HostEnvironment};
 use crate::broker::Services;
 use crate::devices::DeviceChecker;
 use crate::error::Error;
-use crate::approval::Approvals;
 use crate::event::{Event, Events, Level};
 use crate::evidence::blobs::BlobStore;
 use crate::evidence::image::Verifier;
@@ -169,9 +169,7 @@ fn load(
         let component = component.map_err(|error| Error::Backend { name: name.clone(), why: error.to_string() })?;
         let digest = component.digest().to_string();
         let backend = Backend::new(source, environment.clone(), install.clone(), component);
-        backends.push(Arc::new(
-            backend.map_err(|error| recorded(&services.journal, &name, Some(&digest), error))?,
-        ));
+        backends.push(Arc::new(backend.map_err(|error| recorded(&services.journal, &name, Some(&digest), error))?));
     }
     match prefer {
         Some(prefer) if backends.is_empty() => Err(Error::Backend {

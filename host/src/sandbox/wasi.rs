@@ -14,6 +14,9 @@ use super::store::State;
 /// The most random bytes that one call of `wasi:random` gives.
 const RANDOM: u64 = 64 << 10;
 
+/// Bytes that each of both outputs holds beyond what may be said.
+const ROOM: usize = 8 << 10;
+
 /// What stands behind the imports of one call.
 pub(super) struct Inert {
     context: WasiCtx,
@@ -21,9 +24,11 @@ pub(super) struct Inert {
 }
 
 impl Inert {
-    /// Standard output and error hold at most so many bytes each; a write beyond that is a trap.
+    /// Standard output and error hold more than the `words` that may be said, whatever the ends of lines are, so that
+    /// too many are noticed when they are told; what is beyond that is not taken.
     pub(super) fn new(words: usize) -> Self {
-        let printed = [MemoryOutputPipe::new(words), MemoryOutputPipe::new(words)];
+        let room = words.saturating_mul(2).saturating_add(ROOM);
+        let printed = [MemoryOutputPipe::new(room), MemoryOutputPipe::new(room)];
         let [stdout, stderr] = printed.clone();
         let mut context = WasiCtx::builder();
         context.stdout(stdout).stderr(stderr).max_random_size(RANDOM);

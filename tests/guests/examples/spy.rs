@@ -134,7 +134,7 @@ fn holds(disguised: &[u8]) -> bool {
     let byte = |at: usize| unsafe { core::ptr::without_provenance::<u8>(at).read_volatile() };
     let last = size().saturating_sub(disguised.len());
     let first = disguised.first().map(|byte| byte ^ MASK);
-    (1..last).filter(|at| Some(byte(*at)) == first).any(|at| {
-        disguised.iter().enumerate().all(|(offset, wanted)| byte(at + offset) ^ MASK == *wanted)
-    })
+    (1..last)
+        .filter(|at| Some(byte(*at)) == first)
+        .any(|at| disguised.iter().enumerate().all(|(offset, wanted)| byte(at + offset) ^ MASK == *wanted))
 }

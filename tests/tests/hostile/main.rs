@@ -19,7 +19,9 @@ include!(concat!(env!("OUT_DIR"), "/guests.rs"));
 
 #[allow(unused_imports, reason = "each module's tests, for the assertion below")]
 mod tests {
-    pub(crate) use super::{claims::*, creations::*, hogs::*, imports::*, quarantine::*, sizes::*, spy::*, values::*, wasi::*};
+    pub(crate) use super::{
+        claims::*, creations::*, hogs::*, imports::*, quarantine::*, sizes::*, spy::*, values::*, wasi::*,
+    };
 }
 
 /// A guest without a test of its name does not compile.

@@ -10,7 +10,7 @@ use crate::stand::Stand;
 
 #[tokio::test]
 pub(crate) async fn trap_in_a_row() {
-    let stand = Stand::with_container(crate::TRAP_IN_A_ROW, "web").await;
+    let stand = Stand::with_container(crate::TRAP_IN_A_ROW, "web").await.running("other").await;
     // A call that goes well in between begins the count anew.
     for _ in 0..9 {
         assert!(matches!(stand.hostile.list().await, Err(Error::Fault(fault)) if fault.kind == FaultKind::Trap));
@@ -31,18 +31,9 @@ pub(crate) async fn trap_in_a_row() {
     }
     let faults: Vec<_> = stand.records().into_iter().filter(|record| record.kind == Kind::Fault).collect();
     assert!(faults.iter().any(|fault| fault.why.as_deref().unwrap_or_default().contains("quarantined for 2 min")));
+    again.stop("other", Duration::from_secs(1)).await.unwrap();
+    assert!(!stand.is_running("other").await);
     again.kill("web", &"KILL".parse().unwrap()).await.unwrap();
     again.remove("web", true).await.unwrap();
     stand.is_whole().await;
-}
-
-/// Ends and removals go on while it is in quarantine, and with one that works it is over.
-#[tokio::test]
-async fn what_ends_is_allowed() {
-    let stand = Stand::with_container(crate::TRAP_IN_A_ROW, "web").await;
-    for _ in 0..10 {
-        assert!(stand.hostile.list().await.is_err());
-    }
-    stand.hostile.stop("web", Duration::from_secs(1)).await.unwrap();
-    assert!(!stand.is_running("web").await);
 }

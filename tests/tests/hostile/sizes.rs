@@ -13,15 +13,15 @@ use crate::stand::{End, Stand};
 
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A container that says much, on one line or on many.
-async fn talker(component: &str, limits: &str, words: &[&str]) -> Stand {
+/// A container that said so much, on one line or on many.
+async fn talker(component: &str, limits: &str, words: &[&str], bytes: usize) -> Stand {
     let stand = Stand::with_limits(component, limits).await.pulled().await;
     let mut spec = stand.spec("web");
     spec.words = words.iter().map(|word| (*word).to_owned()).chain(["sleep".into(), "600".into()]).collect();
     stand.honest.run(&spec).await.unwrap();
     let said = || stand.podman(&["logs", "web"]).len();
     let begun = std::time::Instant::now();
-    while said() < 2_000_000 && begun.elapsed() < Duration::from_secs(60) {
+    while said() < bytes && begun.elapsed() < Duration::from_secs(60) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     stand.mark()
@@ -29,7 +29,7 @@ async fn talker(component: &str, limits: &str, words: &[&str]) -> Stand {
 
 #[tokio::test]
 pub(crate) async fn output_glutton() {
-    let stand = talker(crate::OUTPUT_GLUTTON, "output-mib = 1", &["flood", "3000000"]).await;
+    let stand = talker(crate::OUTPUT_GLUTTON, "output-mib = 1", &["flood", "3000000"], 3_000_000).await;
     stand.hostile.stop("web", GRACE).await.unwrap();
     assert_eq!(stand.words(), [format!("got {} bytes, truncated true", 1 << 20)]);
 }
@@ -37,10 +37,10 @@ pub(crate) async fn output_glutton() {
 #[tokio::test]
 pub(crate) async fn long_line() {
     let line = "x".repeat(100_000);
-    let words = std::iter::repeat_n(["print", line.as_str()], 20).flatten().collect::<Vec<_>>();
-    let stand = talker(crate::LONG_LINE, "line-bytes = 1000", &words).await;
+    let words = std::iter::repeat_n(["print", line.as_str()], 9).flatten().collect::<Vec<_>>();
+    let stand = talker(crate::LONG_LINE, "line-bytes = 1000", &words, 900_000).await;
     stand.hostile.stop("web", GRACE).await.unwrap();
-    assert_eq!(stand.words(), ["longest 1000, all 2000000"]);
+    assert_eq!(stand.words(), ["longest 1000, all 900000"]);
 }
 
 #[tokio::test]

@@ -61,10 +61,10 @@ fn found(stand: &Stand) -> Vec<String> {
     of_spy.filter(found).map(|line| line.split(',').next().unwrap().to_owned()).collect()
 }
 
-fn telling(stand: &Stand, value: &str) -> ContainerSpec {
+fn telling(stand: &Stand, variable: &str, value: &str) -> ContainerSpec {
     let mut spec = stand.spec(&name(value));
     spec.words =
-        ["env", "API_TOKEN", "encodings", "API_TOKEN", "environ", "say", "aye", "sleep", "600"].map(Into::into).into();
+        ["env", variable, "encodings", variable, "environ", "say", "aye", "sleep", "600"].map(Into::into).into();
     spec
 }
 
@@ -73,12 +73,14 @@ fn telling(stand: &Stand, value: &str) -> ContainerSpec {
 async fn a_plain_value_is_found() {
     let stand = Stand::new(crate::SPY).await;
     let value = "Vk3pQz8wTn5rXy2m";
-    let mut spec = telling(&stand, value);
-    spec.env = vec![format!("API_TOKEN={value}").parse().unwrap()];
+    let mut spec = telling(&stand, "COLOUR", value);
+    spec.env = vec![format!("COLOUR={value}").parse().unwrap()];
     let logged = voyage(&stand, &stand.hostile, &spec).await;
     assert!(logged.contains(value));
     let found = found(&stand);
-    for wanted in ["create: found itself", "inspect: found itself", "logs: found itself", "logs: found hex", "logs: found base64"] {
+    for wanted in
+        ["create: found itself", "inspect: found itself", "logs: found itself", "logs: found hex", "logs: found base64"]
+    {
         assert!(found.iter().any(|line| line == wanted), "{wanted}: {found:?}");
     }
 }
@@ -87,7 +89,7 @@ async fn a_plain_value_is_found() {
 pub(crate) async fn spy() {
     let stand = Stand::new(crate::SPY).await;
     let value = "Hq7sLd4vBc9nJw6k";
-    let mut spec = telling(&stand, value);
+    let mut spec = telling(&stand, "API_TOKEN", value);
     spec.secrets = vec![secret(value, SecretDelivery::Environment)];
     let logged = voyage(&stand, &stand.hostile, &spec).await;
     assert!(stand.podman(&["logs", &name(value)]).contains(value), "the container never had it");
@@ -101,7 +103,7 @@ pub(crate) async fn spy() {
 async fn a_secret_file_is_not_found() {
     let stand = Stand::new(crate::SPY).await;
     let value = "Rf2tGb8yNh5uMj3i";
-    let mut spec = telling(&stand, value);
+    let mut spec = telling(&stand, "API_TOKEN", value);
     spec.words = ["file", "/run/secrets/API_TOKEN", "say", "aye", "sleep", "600"].map(Into::into).into();
     spec.secrets = vec![secret(value, SecretDelivery::File("/run/secrets/API_TOKEN".parse().unwrap()))];
     let logged = voyage(&stand, &stand.hostile, &spec).await;
@@ -115,7 +117,7 @@ async fn a_secret_file_is_not_found() {
 async fn a_secret_in_an_error_is_not_found() {
     let stand = Stand::new(crate::SPY).await;
     let value = "Wz6xEc4rVt8yBn2u";
-    let mut spec = telling(&stand, value);
+    let mut spec = telling(&stand, "API_TOKEN", value);
     spec.secrets = vec![secret(value, SecretDelivery::Environment)];
     stand.misbehave("create:leak-env\ncreate:fail\n");
     let error = stand.hostile.run(&spec).await.unwrap_err();
