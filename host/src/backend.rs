@@ -15,6 +15,33 @@ use crate::grants::{Binding, Grants, GrantsError, Slot};
 use crate::sandbox::{Component, ComponentError};
 use crate::scope::Scope;
 
+/// By whose word a backend is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It is part of this program.
+    Embedded,
+    /// An operator approved it, and it is pinned.
+    Approved,
+    /// The caller of the library gave it, with a grant.
+    Given,
+    /// It is a component with nothing but its own request.
+    Asking,
+}
+
+impl Standing {
+    /// As it is printed.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Approved => "approved",
+            Self::Given => "given",
+            Self::Asking => "asking",
+        }
+    }
+}
+
 /// Where a component and its grant come from.
 #[derive(Debug, Clone)]
 pub struct BackendSource {
@@ -25,6 +52,7 @@ pub struct BackendSource {
     pub(crate) known: Option<Digest>,
     pub(crate) grants: String,
     pub(crate) grants_origin: String,
+    pub(crate) standing: Standing,
 }
 
 impl BackendSource {
@@ -37,7 +65,25 @@ impl BackendSource {
             known: None,
             grants: grants.to_owned(),
             grants_origin: format!("grants of {origin}"),
+            standing: Standing::Given,
         }
+    }
+
+    /// A component with its own request in the place of a grant: what an operator is asked to approve.
+    ///
+    /// # Errors
+    /// When it is no component, or has not exactly one request.
+    pub fn asking(origin: &str, component: Vec<u8>) -> Result<Self, Error> {
+        let wrong = |why: String| Error::Backend { name: origin.to_owned(), why };
+        let read = Component::read(component.into()).map_err(|error| wrong(error.to_string()))?;
+        let grants = read.request().map_err(|error| wrong(error.to_string()))?;
+        Ok(Self {
+            origin: origin.to_owned(),
+            component: read.bytes().as_ref().clone(),
+            grants,
+            grants_origin: format!("request of {origin}"),
+            standing: Standing::Asking,
+        })
     }
 
     /// Reads both from files.
@@ -55,6 +101,7 @@ impl BackendSource {
             known: None,
             grants: text,
             grants_origin: grants.display().to_string(),
+            standing: Standing::Given,
         })
     }
 
@@ -67,6 +114,7 @@ impl BackendSource {
             known: Some(Digest::from_sha256(*sha256)),
             grants: (*grants).to_owned(),
             grants_origin: format!("plugins/{name}/grants.toml"),
+            standing: Standing::Embedded,
         };
         crate::embedded::EMBEDDED.iter().map(source).collect()
     }
@@ -92,7 +140,10 @@ impl BackendSource {
     }
 
     /// The name that the grant gives the backend.
-    pub(crate) fn name(&self) -> Result<String, Error> {
+    ///
+    /// # Errors
+    /// When the grant is none.
+    pub fn name(&self) -> Result<String, Error> {
         Ok(self.parse_grants()?.backend().to_owned())
     }
 
@@ -136,8 +187,11 @@ impl HostEnvironment {
 /// A backend that is ready to be called.
 pub(crate) struct Backend {
     name: String,
+    standing: Standing,
+    origin: String,
     digest: Digest,
     digest_text: String,
+    grants_digest: String,
     grants: Grants,
     component: Component,
     device_patterns: Vec<DevicePattern>,
@@ -157,32 +211,51 @@ impl Backend {
         facts: Vec<(Slot, Binding)>,
         component: Component,
     ) -> Result<Self, Error> {
+        let backend = Self { environment, facts, ..Self::shelved(source, granted, component)? };
+        let imports = backend.component.check_imports(backend.grants.wasi());
+        imports.map(|()| backend).map_err(|refusal| Error::Refused(*refusal))
+    }
+
+    /// One that is only looked at: whatever it imports, it is not run.
+    pub(crate) fn shelved(source: &BackendSource, granted: &Grants, component: Component) -> Result<Self, Error> {
         let wrong = |why: String| Error::Backend { name: granted.backend().to_owned(), why };
         let request = component.request().map_err(|error| wrong(error.to_string()))?;
         let request = source.parse_request(&request, granted).map_err(|error| wrong(error.to_string()))?;
-        component.check_imports(granted.wasi()).map_err(|refusal| Error::Refused(*refusal))?;
         let grants = granted.narrow(&request).map_err(|error| wrong(error.to_string()))?;
         let patterns = grants.devices().iter().map(|pattern| pattern.parse()).collect::<Result<_, _>>();
         let device_patterns = patterns.map_err(|error: crate::devices::DeviceError| wrong(error.to_string()))?;
         let digest = *component.digest();
         Ok(Self {
             name: grants.backend().to_owned(),
+            standing: source.standing,
+            origin: source.origin,
+            grants_digest: digest_of(source.grants.as_bytes()).to_string(),
             digest_text: digest.to_string(),
             digest,
             programs: Mutex::default(),
             grants,
             component,
             device_patterns,
-            environment,
+            environment: HostEnvironment::default(),
             endpoint: OnceLock::new(),
             runtime: OnceLock::new(),
-            facts,
+            facts: Vec::new(),
         })
     }
 
     /// Its name in its grants.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// By whose word it is there.
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// The file that it came from, or `embedded`.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// The digest of its component.
@@ -193,6 +266,11 @@ impl Backend {
     /// The same as text.
     pub(crate) fn digest_text(&self) -> &str {
         &self.digest_text
+    }
+
+    /// The digest of its grants file.
+    pub(crate) fn grants_digest(&self) -> &str {
+        &self.grants_digest
     }
 
     /// What holds: request ∩ grant.

@@ -9,13 +9,13 @@ use std::time::Duration;
 use crate::error::{Error, Refusal, Rule};
 use crate::executor::{CheckedProgram, EnvValue, host_defaults};
 use crate::grants::{
-    Binding, Bindings, Command, Effect, Grants, Object, Origin, ProgramGrant, RenderError, Slot, Timeout,
+    Binding, Bindings, Command, Effect, Grants, Limit, Object, Origin, ProgramGrant, RenderError, Slot, Timeout,
 };
 use crate::redaction::Redactor;
 use crate::scope::{Argument, Ask, Scope};
 
-/// What is kept of each output stream of a command that runs to its end.
-const OUTPUT_CAP: usize = 4 << 20;
+/// What the host itself keeps of each output stream of a command of its own.
+const EVIDENCE_CAP: usize = 4 << 20;
 
 /// Seconds that a command gets beyond the grace of its call.
 const BEYOND_GRACE: u64 = 30;
@@ -106,7 +106,7 @@ impl Grounds<'_> {
         self.opened(command, spent)?;
         let named = self.resolve(command, &ask.arguments)?;
         let caller = if command.effect() == Effect::Create { self.exact(command, named)? } else { named };
-        self.permit(command, caller)
+        self.permit(command, caller, self.most_output())
     }
 
     /// Decides a command of the host's own: it only looks, and names what the host says.
@@ -116,7 +116,12 @@ impl Grounds<'_> {
             let why = "a command for evidence must have the effect `read`";
             return Err(Refusal::new(Rule::EffectNotOpen, why).command(command.name()).into());
         }
-        self.permit(command, facts)
+        self.permit(command, facts, EVIDENCE_CAP)
+    }
+
+    /// The most that a guest gets of a command's output, in bytes.
+    fn most_output(&self) -> usize {
+        usize::try_from(self.grants.limits().value(Limit::OutputMib) << 20).unwrap_or(usize::MAX)
     }
 
     fn granted(&self, name: &str) -> Result<&Command, Refusal> {
@@ -207,7 +212,7 @@ impl Grounds<'_> {
     }
 
     /// Renders, looks for secrets, and puts the environment together.
-    fn permit(&self, command: &Command, mut facts: Bindings) -> Result<Permit, Error> {
+    fn permit(&self, command: &Command, mut facts: Bindings, output_cap: usize) -> Result<Permit, Error> {
         for (slot, bindings) in self.scope.host().iter() {
             if facts.get(slot).is_empty() && command.template().slots().any(|known| known == slot) {
                 bindings.iter().for_each(|binding| facts.insert(slot, binding.clone()));
@@ -224,7 +229,7 @@ impl Grounds<'_> {
             program,
             argv,
             timeout: self.timeout(command),
-            output_cap: OUTPUT_CAP,
+            output_cap,
         })
     }
 

@@ -72,6 +72,20 @@ pub enum Error {
     /// The backend broke: it trapped, ran out of its limits, or said what the host saw to be untrue.
     #[error("backend fault: {0}")]
     Fault(#[from] Fault),
+    /// The backend trapped so often in a row that it is left alone for a while. What ends or removes is still allowed.
+    #[error("{}", quarantine_text(.backend, .digest, .endpoint.as_deref(), *.traps, *.left))]
+    Quarantined {
+        /// Its name.
+        backend: String,
+        /// The digest of its component.
+        digest: Digest,
+        /// Where its engine's daemon is, where it has one.
+        endpoint: Option<String>,
+        /// How often it trapped in a row.
+        traps: u64,
+        /// How long it is still left alone.
+        left: std::time::Duration,
+    },
     /// A backend can't be loaded.
     #[error("backend {name}: {why}")]
     Backend {
@@ -119,11 +133,29 @@ impl Error {
             Self::Timeout(_) => "timeout",
             Self::Cancelled => "cancelled",
             Self::Fault(_) => "backend-fault",
+            Self::Quarantined { .. } => "quarantined",
             Self::Backend { .. } => "backend",
             Self::State(_) => "state",
             Self::Io { .. } => "io",
         }
     }
+}
+
+fn quarantine_text(
+    backend: &str,
+    digest: &Digest,
+    endpoint: Option<&str>,
+    traps: u64,
+    left: std::time::Duration,
+) -> String {
+    let place = endpoint.map(|endpoint| format!(" on {endpoint}")).unwrap_or_default();
+    let seconds = left.as_secs();
+    format!(
+        "quarantine: the backend {backend} ({digest}) trapped {traps} times in a row{place} and is not called for \
+         another {} min {} s; stop, kill and remove still work",
+        seconds / 60,
+        seconds % 60
+    )
 }
 
 fn bullets(lines: &[String]) -> String {
@@ -167,6 +199,8 @@ pub enum Rule {
     Program,
     /// The component asks for what its grant does not give: WASI.
     Import,
+    /// An operator did not approve this, or not all of it.
+    Approval,
 }
 
 impl Rule {
@@ -190,6 +224,7 @@ impl Rule {
             Self::Budget => "budget",
             Self::Program => "program",
             Self::Import => "import",
+            Self::Approval => "approval",
         }
     }
 }
@@ -214,6 +249,12 @@ pub struct Refusal {
 impl Refusal {
     pub(crate) fn new(rule: Rule, why: impl Into<String>) -> Self {
         Self { rule, command: None, slot: None, value: None, why: why.into(), remedy: None }
+    }
+
+    /// The operator was asked, and did not say yes.
+    #[must_use]
+    pub fn not_approved(backend: &str) -> Self {
+        Self::new(Rule::Approval, "the operator did not approve it; nothing was changed").value(backend)
     }
 
     pub(crate) fn command(mut self, command: &str) -> Self {

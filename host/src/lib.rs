@@ -27,6 +27,7 @@
 //! for itself; `journal` is the record; `sandbox` runs guest code. `ARCHITECTURE.md` has the invariants.
 
 mod ambient;
+pub mod approval;
 mod backend;
 mod broker;
 mod decision;
@@ -47,6 +48,7 @@ mod output;
 pub mod owner;
 pub mod policy;
 mod probes;
+mod quarantine;
 pub mod redaction;
 pub mod reference;
 mod runtime;
@@ -57,7 +59,7 @@ pub mod spec;
 pub mod state;
 mod walk;
 
-pub use backend::BackendSource;
+pub use backend::{BackendSource, Standing};
 pub use digest::Digest;
 pub use error::{Conflict, Difference, Error, Fault, FaultKind, Refusal, Rule};
 pub use event::{Event, Level};
@@ -67,8 +69,8 @@ pub use output::LogChunk;
 pub use policy::Policy;
 pub use reference::Reference;
 pub use runtime::{
-    BackendInfo, CommandInfo, Detection, EngineIdentity, ImageInfo, Intention, LogStream, Portreeve, PortreeveBuilder,
-    PreflightReport, PulledImage, Removed,
+    BackendInfo, CommandInfo, DangerInfo, Detection, EngineIdentity, ImageInfo, Intention, LogStream, Portreeve,
+    PortreeveBuilder, PreflightReport, PulledImage, Removed,
 };
 pub use sandbox::{Finding, Severity};
 pub use scope::{Call, LogOptions};

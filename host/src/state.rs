@@ -103,6 +103,8 @@ fn absolute(value: Option<&OsStr>) -> Option<PathBuf> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Area {
+    /// Approved backends.
+    Backends,
     /// Content by digest.
     Blobs,
     /// Compiled components.
@@ -111,6 +113,8 @@ pub enum Area {
     Journal,
     /// Proofs of images' content.
     Proofs,
+    /// Which backends trapped how often.
+    Quarantine,
     /// Secret files on their way into a container.
     Secrets,
 }
@@ -120,10 +124,12 @@ impl Area {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Backends => "backends",
             Self::Blobs => "blobs",
             Self::Code => "code",
             Self::Journal => "journal",
             Self::Proofs => "proofs",
+            Self::Quarantine => "quarantine",
             Self::Secrets => "secrets",
         }
     }
@@ -241,6 +247,11 @@ fn open_or_create(path: &Path) -> io::Result<Dir> {
 fn check_dir(dir: &Dir, path: &Path) -> Result<(), StateError> {
     let stat = rustix::fs::fstat(dir).map_err(|error| io_error("look at", path)(error.into()))?;
     check(&stat, path, OTHERS_WRITE, 0o700)
+}
+
+/// A file that nobody else owns or can write.
+pub(crate) fn check_file(stat: &Stat, path: &Path) -> Result<(), StateError> {
+    check(stat, path, OTHERS_WRITE, 0o600)
 }
 
 fn check(stat: &Stat, path: &Path, forbidden: u32, should: u32) -> Result<(), StateError> {

@@ -7,9 +7,6 @@ use std::sync::{Mutex, PoisonError};
 use crate::error::{Refusal, Rule};
 use crate::grants::{Effect, Grants, Limit, Object};
 
-/// Device nodes looked at in one call.
-const LOOKS: u64 = 256;
-
 /// The counters of one call.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -18,6 +15,7 @@ pub(crate) struct Budget {
     looks: AtomicU64,
     most_commands: u64,
     most_words: u64,
+    most_looks: u64,
     effects: Mutex<BTreeMap<(&'static str, &'static str), u32>>,
 }
 
@@ -30,6 +28,7 @@ impl Budget {
             looks: AtomicU64::new(0),
             most_commands: limits.value(Limit::Commands),
             most_words: limits.value(Limit::NarrationBytes),
+            most_looks: limits.value(Limit::DeviceChecks),
             effects: Mutex::default(),
         }
     }
@@ -41,7 +40,7 @@ impl Budget {
 
     /// One more device node is looked at.
     pub(crate) fn spend_look(&self) -> Result<(), Refusal> {
-        spend(&self.looks, 1, LOOKS, "device checks")
+        spend(&self.looks, 1, self.most_looks, "device checks")
     }
 
     /// Words are said, all of them or none.

@@ -3,6 +3,7 @@
 //! [`Broker::perform`] reads as what it does: decide, record, execute, redact, record.
 
 mod budget;
+mod health;
 mod pending;
 mod services;
 

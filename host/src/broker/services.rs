@@ -4,12 +4,14 @@ use crate::devices::DeviceChecker;
 use crate::event::Events;
 use crate::executor::Executor;
 use crate::journal::Journal;
+use crate::quarantine::Quarantine;
 
 /// The parts that act, shared by all calls of one host.
 pub(crate) struct Services {
     pub(crate) journal: Journal,
     pub(crate) executor: Executor,
     pub(crate) devices: DeviceChecker,
+    pub(crate) quarantine: Quarantine,
     pub(crate) events: Events,
     /// Only commands that look are run.
     pub(crate) dry_run: bool,

@@ -1,146 +1,296 @@
-//! `backend`: what is loaded, and what it may run. Nothing is compiled and no engine is asked.
+//! `backend`: what is there and what it may run; approving, comparing, revoking. No engine is asked.
 
 use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
-use portreeve::{BackendInfo, BackendSource, Error};
+use clap::{Args, Subcommand};
+use portreeve::approval::Approvals;
+use portreeve::state::{StateDir, default_path};
+use portreeve::{BackendInfo, BackendSource, Digest, Error, Standing};
 
+use super::approve;
 use super::arguments::Common;
+use super::dossier::{page, size, told_changes};
 use super::exit::{Failure, Outcome, Status};
-use super::show::{self, Out, Table, bytes, plain};
+use super::show::{self, Out, Table, plain};
 
 /// `backend …`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List the backends
+    /// List the backends: embedded and approved
     List,
-    /// Show what a backend may run: an embedded one, or what a component file asks for
+    /// Show what a backend may run: one that is there, or what a component file asks for
     Inspect {
         /// A backend's name, or a component (FILE.wasm)
         #[arg(value_name = "NAME|FILE.wasm")]
         what: PathBuf,
+        /// For a component: show what would hold under this grants file
+        #[arg(long, value_name = "FILE")]
+        grants: Option<PathBuf>,
     },
+    /// Approve a component, pinned by its digest together with its grant
+    Approve(Approve),
+    /// Compare what two backends may run, command by command
+    Diff {
+        /// A backend's name, or a component for what it asks for
+        #[arg(value_name = "OLD")]
+        old: PathBuf,
+        /// The same, newer
+        #[arg(value_name = "NEW")]
+        new: PathBuf,
+        /// For a component as NEW: compare what would hold under this grants file
+        #[arg(long, value_name = "FILE")]
+        grants: Option<PathBuf>,
+    },
+    /// Take an approval back
+    Revoke {
+        /// The backend's name
+        name: String,
+    },
+}
+
+/// `backend approve`.
+#[derive(Debug, Args)]
+pub(crate) struct Approve {
+    /// The component
+    #[arg(value_name = "FILE.wasm")]
+    pub(crate) file: PathBuf,
+    /// What to grant it; otherwise what it asks for, as it stands
+    #[arg(long, value_name = "FILE")]
+    pub(crate) grants: Option<PathBuf>,
+    /// Do not ask. Dangerous tokens that the grants file does not mark are refused
+    #[arg(long, requires = "digest")]
+    pub(crate) yes: bool,
+    /// The component that is meant: sha256:…
+    #[arg(long)]
+    pub(crate) digest: Option<Digest>,
+    /// With --yes: it may do more than the one that is approved
+    #[arg(long, requires = "yes")]
+    pub(crate) widen: bool,
+    /// With --yes: it may take the name of an embedded backend
+    #[arg(long, requires = "yes")]
+    pub(crate) replace: bool,
 }
 
 impl Command {
     pub(crate) fn run(self, common: &Common) -> Outcome {
         match self {
             Self::List => list(common),
-            Self::Inspect { what } => inspect(common, &what),
+            Self::Inspect { what, grants } => inspect(common, &what, grants.as_deref()),
+            Self::Approve(command) => approve::run(common, &command),
+            Self::Diff { old, new, grants } => diff(common, &old, &new, grants.as_deref()),
+            Self::Revoke { name } => revoke(common, &name),
         }
     }
 }
 
-fn embedded() -> Result<Vec<BackendInfo>, Failure> {
-    Ok(BackendSource::embedded().into_iter().map(BackendInfo::read).collect::<Result<_, Error>>()?)
+/// The state directory.
+pub(super) fn state_path(common: &Common) -> Result<PathBuf, Failure> {
+    if let Some(path) = &common.state {
+        return Ok(path.clone());
+    }
+    let value = |name| std::env::var_os(name);
+    let root = rustix::process::geteuid().is_root();
+    let path = default_path(value("XDG_STATE_HOME").as_deref(), value("HOME").as_deref(), root);
+    Ok(path.map_err(Error::from)?)
+}
+
+/// The state directory, where there is one: looking makes none.
+fn state(common: &Common) -> Result<Option<StateDir>, Failure> {
+    let path = state_path(common)?;
+    Ok(if path.exists() { Some(StateDir::open(path).map_err(Error::from)?) } else { None })
+}
+
+/// A backend that is there, or why an approved one does not hold.
+enum Found {
+    Whole(Box<BackendInfo>),
+    Broken { name: String, why: String },
+}
+
+fn all(state: Option<&StateDir>) -> Result<Vec<Found>, Failure> {
+    let approvals = state.map(Approvals::of);
+    let approved = approvals.as_ref().map_or(Ok(Vec::new()), Approvals::names)?;
+    let mut found = Vec::new();
+    for source in BackendSource::embedded() {
+        let info = BackendInfo::read(source)?;
+        if !approved.contains(&info.name) {
+            found.push(Found::Whole(Box::new(info)));
+        }
+    }
+    for (name, approvals) in approved.into_iter().zip(approvals.iter().cycle()) {
+        found.push(match approvals.read(&name).and_then(BackendInfo::read) {
+            Ok(info) => Found::Whole(Box::new(info)),
+            Err(error) => Found::Broken { name, why: error.to_string() },
+        });
+    }
+    Ok(found)
 }
 
 fn list(common: &Common) -> Outcome {
-    let backends = embedded()?;
+    let backends = all(state(common)?.as_ref())?;
     if common.json {
-        show::json(&backends)?;
+        show::json(&backends.iter().map(document).collect::<Vec<_>>())?;
     } else if common.quiet {
-        backends.iter().try_for_each(|backend| show::line(&plain(&backend.name)))?;
+        backends.iter().try_for_each(|backend| show::line(&plain(name_of(backend))))?;
     } else {
-        let mut table = Table::new(&["NAME", "DIGEST", "SIZE", "COMMANDS", "ORIGIN"]);
-        for backend in &backends {
-            let commands = backend.commands.len().to_string();
-            table.row([backend.name.clone(), backend.digest.clone(), size(backend), commands, "embedded".to_owned()]);
-        }
-        table.print()?;
+        table(&backends).print()?;
     }
-    Ok(Status::OK)
+    let broken = backends.iter().any(|backend| matches!(backend, Found::Broken { .. }));
+    Ok(if broken { Status::FAILED } else { Status::OK })
 }
 
-fn inspect(common: &Common, what: &Path) -> Outcome {
-    let is_file = what.extension().is_some_and(|extension| extension == "wasm") || what.components().count() > 1;
-    let backend = if is_file { of_file(what)? } else { of_name(what)? };
+fn name_of(backend: &Found) -> &str {
+    match backend {
+        Found::Whole(info) => &info.name,
+        Found::Broken { name, .. } => name,
+    }
+}
+
+fn document(backend: &Found) -> serde_json::Value {
+    match backend {
+        Found::Whole(info) => serde_json::json!(info),
+        Found::Broken { name, why } => serde_json::json!({ "name": name, "standing": "refused", "problem": why }),
+    }
+}
+
+fn table(backends: &[Found]) -> Table {
+    let mut table = Table::new(&["NAME", "STATE", "DIGEST", "SIZE", "COMMANDS", "ORIGIN"]);
+    for backend in backends {
+        match backend {
+            Found::Whole(info) => table.row([
+                info.name.clone(),
+                info.standing.as_str().to_owned(),
+                info.digest.clone(),
+                size(info),
+                info.commands.len().to_string(),
+                if info.standing == Standing::Embedded { String::new() } else { info.origin.clone() },
+            ]),
+            Found::Broken { name, why } => {
+                let nothing = String::new;
+                table.row([name.clone(), "refused".to_owned(), nothing(), nothing(), nothing(), why.clone()]);
+            }
+        }
+    }
+    table
+}
+
+fn inspect(common: &Common, what: &Path, grants: Option<&Path>) -> Outcome {
+    let backend = BackendInfo::read(source(common, what, grants)?)?;
     if common.json {
         show::json(&backend)?;
     } else {
         let mut out = Out::open();
-        out.text(&words(&backend, is_file))?;
+        out.text(&page(&backend))?;
         out.finish()?;
     }
     Ok(Status::OK)
 }
 
-fn of_file(path: &Path) -> Result<BackendInfo, Failure> {
+fn is_file(what: &Path) -> bool {
+    what.extension().is_some_and(|extension| extension == "wasm") || what.components().count() > 1
+}
+
+fn source(common: &Common, what: &Path, grants: Option<&Path>) -> Result<BackendSource, Failure> {
+    if is_file(what) {
+        return of_file(what, grants);
+    }
+    if grants.is_some() {
+        return Err(Failure::Usage("--grants goes with a component (FILE.wasm), not with a name".to_owned()));
+    }
+    of_name(common, what)
+}
+
+/// A component under a grants file, or by itself.
+pub(super) fn of_file(path: &Path, grants: Option<&Path>) -> Result<BackendSource, Failure> {
+    if let Some(grants) = grants {
+        return Ok(BackendSource::files(path, grants)?);
+    }
     let shown = path.display().to_string();
     let component = std::fs::read(path).map_err(|source| Error::Io { what: shown.clone(), source })?;
-    Ok(BackendInfo::of_component(&shown, component)?)
+    Ok(BackendSource::asking(&shown, component)?)
 }
 
-fn of_name(name: &Path) -> Result<BackendInfo, Failure> {
-    let found = embedded()?.into_iter().find(|backend| name == Path::new(&backend.name));
-    let missing = || Error::Backend {
-        name: name.display().to_string(),
-        why: "there is no such backend; `portreeve backend list` shows them".to_owned(),
+/// An approved one, or else an embedded one.
+fn of_name(common: &Common, name: &Path) -> Result<BackendSource, Failure> {
+    let text = name.display().to_string();
+    if let Some(state) = state(common)? {
+        let approvals = Approvals::of(&state);
+        if approvals.names()?.contains(&text) {
+            return Ok(approvals.read(&text)?);
+        }
+    }
+    for source in BackendSource::embedded() {
+        if source.name()? == text {
+            return Ok(source);
+        }
+    }
+    let why = "there is no such backend; `portreeve backend list` shows them".to_owned();
+    Err(Error::Backend { name: text, why }.into())
+}
+
+fn diff(common: &Common, old: &Path, new: &Path, grants: Option<&Path>) -> Outcome {
+    let (old, new) = (source(common, old, None)?, source(common, new, grants)?);
+    let (was, is) = (BackendInfo::read(old.clone())?, BackendInfo::read(new.clone())?);
+    let changes = old.compare(new)?;
+    if common.json {
+        let side =
+            |info: &BackendInfo| serde_json::json!({ "name": info.name, "digest": info.digest, "grants": info.grants });
+        show::json(&serde_json::json!({ "old": side(&was), "new": side(&is), "changes": changes }))?;
+    } else {
+        let mut out = Out::open();
+        out.text(&told_changes(&changes))?;
+        out.finish()?;
+    }
+    Ok(Status::OK)
+}
+
+fn revoke(common: &Common, name: &str) -> Outcome {
+    let revoked = match state(common)? {
+        Some(state) => Approvals::of(&state).revoke(name)?,
+        None => false,
     };
-    Ok(found.ok_or_else(missing)?)
-}
-
-fn size(backend: &BackendInfo) -> String {
-    bytes(u64::try_from(backend.bytes).unwrap_or(u64::MAX))
-}
-
-/// A page for an auditor.
-fn words(backend: &BackendInfo, is_file: bool) -> String {
-    let mut text = format!("{}\n  digest   {}\n  size     {}\n", plain(&backend.name), backend.digest, size(backend));
-    text.push_str(&format!("  wasi     {}\n", wasi(&backend.imports)));
-    section(&mut text, "imports", &backend.imports);
-    section(&mut text, "exports", &backend.exports);
-    section(&mut text, "devices that it may look at", &backend.devices);
-    section(&mut text, "asked for and not granted", &backend.dropped);
-    let heading = if is_file { "asks for; nothing of it holds without a grant" } else { "may run" };
-    text.push_str(&format!("\n{heading}\n"));
-    for command in &backend.commands {
-        let (name, effect, object) = (plain(&command.name), plain(&command.effect), plain(&command.object));
-        text.push_str(&format!(
-            "\n  {name}: {effect} {object}. {}\n    {}\n",
-            plain(&command.purpose),
-            plain(&command.line)
-        ));
+    if !revoked {
+        let why = "nothing is approved under this name; an embedded backend can't be revoked".to_owned();
+        return Err(Error::Backend { name: name.to_owned(), why }.into());
     }
-    text
-}
-
-fn wasi(imports: &[String]) -> &'static str {
-    if imports.iter().any(|import| import.starts_with("wasi:")) { "imported" } else { "none" }
-}
-
-fn section(text: &mut String, heading: &str, lines: &[String]) {
-    if lines.is_empty() {
-        return;
+    if common.json {
+        show::json(&serde_json::json!({ "name": name, "result": "revoked" }))?;
+    } else {
+        show::line(&plain(name))?;
     }
-    text.push_str(&format!("\n{heading}\n"));
-    lines.iter().for_each(|line| text.push_str(&format!("  {}\n", plain(line))));
+    Ok(Status::OK)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_embedded_backend_reads_as_a_page() {
-        for backend in embedded().unwrap() {
-            let page = words(&backend, false);
-            assert!(
-                page.contains("wasi     none")
-                    && page.contains("may run")
-                    && page.contains("  create: create container."),
-                "{page}"
-            );
-            assert!(!page.contains("not granted"), "{page}");
-        }
+    fn common() -> (tempfile::TempDir, Common) {
+        let folder = tempfile::tempdir().unwrap();
+        let state = Some(folder.path().join("state"));
+        (folder, Common { state, ..Common::default() })
     }
 
     #[test]
     fn a_name_that_is_none_and_a_file_that_is_none_are_told_apart() {
-        let common = Common::default();
-        let message = |what: &str| format!("{:?}", inspect(&common, Path::new(what)).unwrap_err());
+        let (_folder, common) = common();
+        let message = |what: &str| format!("{:?}", inspect(&common, Path::new(what), None).unwrap_err());
         assert!(message("nonesuch").contains("there is no such backend"));
         assert!(message("./nonesuch").contains("Io"));
         assert!(message("nonesuch.wasm").contains("Io"));
+    }
+
+    #[test]
+    fn looking_makes_no_state() {
+        let (_folder, common) = common();
+        assert_eq!(list(&common).unwrap(), Status::OK);
+        assert!(revoke(&common, "nonesuch").is_err());
+        assert!(!common.state.unwrap().exists());
+    }
+
+    #[test]
+    fn a_grants_file_goes_with_a_component() {
+        let (_folder, common) = common();
+        let failure = inspect(&common, Path::new("podman"), Some(Path::new("x.toml"))).unwrap_err();
+        assert!(matches!(failure, Failure::Usage(_)));
     }
 }

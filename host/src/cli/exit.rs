@@ -155,6 +155,11 @@ fn details(error: &Error) -> Vec<(String, Value)> {
             let known = json!({ "backend": fault.backend, "digest": fault.digest.to_string(), "kind": fault.kind });
             vec![("fault".to_owned(), known)]
         }
+        Error::Quarantined { backend, digest, traps, left, .. } => {
+            let known =
+                json!({ "backend": backend, "digest": digest.to_string(), "traps": traps, "seconds": left.as_secs() });
+            vec![("quarantine".to_owned(), known)]
+        }
         Error::NoEngine(problems) => vec![("problems".to_owned(), json!(problems))],
         _ => Vec::new(),
     }

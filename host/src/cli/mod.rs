@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output, everything else to standard error. Commands that need no engine start no runtime.
 
+mod approve;
 mod arguments;
 mod backend;
 mod completions;
@@ -10,6 +11,7 @@ mod container;
 mod demo;
 mod desk;
 mod detect;
+mod dossier;
 mod exit;
 mod image;
 mod journal;

@@ -20,6 +20,8 @@ const STICKY: u32 = 0o1000;
 const ELF: &[u8] = b"\x7fELF";
 /// The kernel reads no more of a script's first line (`BINPRM_BUF_SIZE`, execve(2)).
 const FIRST_BYTES: u64 = 256;
+/// How much more of a script is looked at for what it starts.
+const SCRIPT_BYTES: u64 = 8192;
 
 /// What the operator granted: where a program may be.
 #[derive(Clone, Debug)]
@@ -86,12 +88,14 @@ pub(crate) enum ProgramError {
         path: PathBuf,
     },
     /// A script where the grant expects a program.
-    #[error("`{}` is a script for `{interpreter}`; grant the program behind it, or say `wrapper = true`", path.display())]
+    #[error("`{}` is a script for `{interpreter}`{}; grant the program behind it, or say `wrapper = true`", path.display(), behind(starts.as_deref()))]
     Script {
         /// The path without links.
         path: PathBuf,
         /// What its first line names.
         interpreter: String,
+        /// The program that it hands over to, where it says so plainly.
+        starts: Option<String>,
     },
     /// The interpreter of a granted wrapper failed the same checks.
     #[error("the interpreter of `{}` is refused: {source}", path.display())]
@@ -141,6 +145,10 @@ pub(crate) enum ProgramError {
     },
 }
 
+fn behind(starts: Option<&str>) -> String {
+    starts.map(|program| format!(" that starts `{program}`: use the backend of that program")).unwrap_or_default()
+}
+
 fn list(paths: &[PathBuf]) -> String {
     let shown: Vec<_> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
     shown.join(", ")
@@ -181,7 +189,7 @@ impl CheckedProgram {
             Format::Elf => None,
             Format::Script(line) if grant.wrapper => Some(check_interpreter(&line, &found.path)?),
             Format::Script(interpreter) => {
-                return Err(ProgramError::Script { path: found.path, interpreter });
+                return Err(ProgramError::Script { starts: starts(&first, file), path: found.path, interpreter });
             }
         };
         if let Some(pinned) = pin {
@@ -359,6 +367,20 @@ fn interpreter_of(line: &[u8]) -> String {
     String::from_utf8_lossy(first).into_owned()
 }
 
+/// What a wrapper such as `exec /usr/bin/other "$@"` hands over to: told, never followed.
+fn starts(first: &[u8], rest: File) -> Option<String> {
+    let mut text = first.to_vec();
+    // What can't be read can't be told; the script is refused all the same.
+    let _unread = rest.take(SCRIPT_BYTES).read_to_end(&mut text);
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let handed = |line: &str| Some(line.trim().strip_prefix("exec ")?.split_whitespace().next()?.to_owned());
+    let program = text.lines().rev().find_map(handed)?;
+    let program = program.trim_matches(['"', '\'']);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/_.+-".contains(c);
+    let plain = !program.is_empty() && !program.starts_with('-') && program.chars().all(is_plain);
+    plain.then(|| program.to_owned())
+}
+
 fn check_interpreter(interpreter: &str, script: &Path) -> Result<PathBuf, ProgramError> {
     let refused = |source| ProgramError::Interpreter { path: script.to_owned(), source: Box::new(source) };
     let found = locate(Path::new(interpreter), geteuid().as_raw()).map_err(refused)?;
@@ -366,7 +388,9 @@ fn check_interpreter(interpreter: &str, script: &Path) -> Result<PathBuf, Progra
     let first = first_bytes(&mut file, &found.path).map_err(refused)?;
     match format_of(&first, &found.path).map_err(refused)? {
         Format::Elf => Ok(found.path),
-        Format::Script(interpreter) => Err(refused(ProgramError::Script { path: found.path, interpreter })),
+        Format::Script(interpreter) => {
+            Err(refused(ProgramError::Script { path: found.path, interpreter, starts: None }))
+        }
     }
 }
 

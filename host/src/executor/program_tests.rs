@@ -200,6 +200,30 @@ fn a_script_runs_only_as_a_granted_wrapper() {
     assert_eq!(program.exec_path(), tool);
 }
 
+/// As Debian has it.
+const IMPERSONATOR: &str = "#!/usr/bin/sh\n[ -e /etc/containers/nodocker ] || \\\necho \"Emulate it. \
+    Create /etc/containers/nodocker to quiet msg.\" >&2\nexec /usr/bin/another \"$@\"\n";
+
+#[test]
+fn a_wrapper_is_reported_with_what_it_starts_and_not_followed() {
+    let (_dir, root) = folder();
+    let padding = "# nothing\n".repeat(100);
+    for (text, expected) in [
+        (IMPERSONATOR.to_owned(), Some("/usr/bin/another")),
+        ("#!/bin/sh\nexec another \"$@\"".to_owned(), Some("another")),
+        ("#!/bin/sh\n  exec '/opt/x' \"$@\"".to_owned(), Some("/opt/x")),
+        (format!("#!/bin/sh\n{padding}exec /opt/x \"$@\"\n"), Some("/opt/x")),
+        ("#!/bin/sh\nexec \"$ENGINE\" \"$@\"\n".to_owned(), None),
+        ("#!/bin/sh\nexec -a x /opt/x\n".to_owned(), None),
+        ("#!/bin/sh\necho executed\n".to_owned(), None),
+    ] {
+        let error = resolve(&script(&root.join("tool"), &text)).unwrap_err();
+        let told = format!("that starts `{}`", expected.unwrap_or_default());
+        assert!(matches!(&error, ProgramError::Script { starts, .. } if starts.as_deref() == expected), "{error}");
+        assert_eq!(error.to_string().contains(&told), expected.is_some(), "{error}");
+    }
+}
+
 #[test]
 fn the_interpreter_of_a_wrapper_is_checked_too() {
     let (_dir, root) = folder();

@@ -122,6 +122,22 @@ impl Timeout {
     }
 }
 
+/// As a file spells it.
+impl std::fmt::Display for Timeout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Grace => f.write_str("grace"),
+            Self::After(time) => match time.as_millis() {
+                ms if ms % 3_600_000 == 0 => write!(f, "{}h", ms / 3_600_000),
+                ms if ms % 60_000 == 0 => write!(f, "{}m", ms / 60_000),
+                ms if ms % 1000 == 0 => write!(f, "{}s", ms / 1000),
+                ms => write!(f, "{ms}ms"),
+            },
+        }
+    }
+}
+
 fn duration(text: &str) -> Option<Duration> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(unit_at)?;
@@ -146,10 +162,12 @@ pub struct Command {
     timeout: Timeout,
     template: Template,
     for_backends: bool,
+    marked: Vec<String>,
 }
 
 impl Command {
-    const KEYS: [&'static str; 7] = ["purpose", "effect", "object", "timeout", "argv", "match", "not-match"];
+    const KEYS: [&'static str; 8] =
+        ["purpose", "effect", "object", "timeout", "argv", "match", "not-match", "dangerous"];
 
     pub(super) fn read(section: Section<'_>, programs: &[ProgramGrant]) -> Result<Self, GrantsError> {
         section.only(&Self::KEYS)?;
@@ -164,8 +182,10 @@ impl Command {
             timeout: Timeout::read(section.need("timeout")?)?,
             for_backends,
             template,
+            marked: section.texts("dangerous")?,
         };
         command.check(&section)?;
+        command.check_marks(&section)?;
         command.run_examples(&section)?;
         Ok(command)
     }
@@ -182,6 +202,19 @@ impl Command {
             return Err(
                 section.error(format!("`{}` has a slot of evidence commands, and their effect is read", self.name))
             );
+        }
+        Ok(())
+    }
+
+    /// A mark that marks nothing is a slip of the pen.
+    fn check_marks(&self, section: &Section<'_>) -> Result<(), GrantsError> {
+        let dangers = self.dangers();
+        for mark in section.get("dangerous").map_or(Ok(Vec::new()), |entry| entry.list())? {
+            let text = mark.text()?;
+            if !dangers.iter().any(|danger| danger.written == text) {
+                let what = format!("`{text}` is no dangerous token of `{}`", self.name);
+                return Err(mark.error(what).near(text, dangers.iter().map(|danger| danger.written.as_str())));
+            }
         }
         Ok(())
     }
@@ -256,6 +289,12 @@ impl Command {
     pub fn dangers(&self) -> Vec<Danger> {
         danger::of_command(&self.template, self.effect)
     }
+
+    /// Whether the file says of this token that it is dangerous: `dangerous = ["--privileged"]`.
+    #[must_use]
+    pub fn marks(&self, danger: &Danger) -> bool {
+        self.marked.contains(&danger.written)
+    }
 }
 
 fn check_name(section: &Section<'_>) -> Result<(), GrantsError> {
@@ -302,6 +341,14 @@ mod tests {
         for bad in ["", "5", "s", "0s", "-1s", "1d", "169h", "99999999999999999999s", "1.5s"] {
             assert_eq!(duration(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn times_are_printed_as_they_are_read() {
+        for text in ["500ms", "30s", "90s", "5m", "2h", "168h"] {
+            assert_eq!(Timeout::After(duration(text).unwrap()).to_string(), text);
+        }
+        assert_eq!((Timeout::None.to_string(), Timeout::Grace.to_string()), ("none".to_owned(), "grace".to_owned()));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use super::template::{Element, Template};
 pub struct Danger {
     /// The token, slots in angle brackets.
     pub token: String,
+    /// The token as the file writes it; an option and its value in two words as one, with `=`.
+    pub written: String,
     /// What it does.
     pub why: &'static str,
 }
@@ -148,7 +150,8 @@ fn of_element(element: &Element, next: Option<&Element>) -> Option<Danger> {
     let (_, _, why) = LIST
         .iter()
         .find(|(how, text, _)| fits(*how, text, alone) || whole.as_ref().is_some_and(|it| fits(*how, text, it)))?;
-    Some(Danger { token: whole.unwrap_or_else(|| element.to_string()), why })
+    let written = whole.clone().unwrap_or_else(|| element.text.clone());
+    Some(Danger { token: whole.unwrap_or_else(|| element.to_string()), written, why })
 }
 
 /// `--pid host` is `--pid=host` in two words.

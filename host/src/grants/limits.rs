@@ -55,6 +55,8 @@ limits! {
     Commands "commands" 64 1 10_000 "Commands that it may run in one call.";
     OutputMib "output-mib" 16 1 1024 "Output of one command that it gets, in MiB.";
     LineBytes "line-bytes" 65_536 256 1_048_576 "The longest line of a stream, in bytes.";
+    DeviceChecks "device-checks" 256 0 65_536 "Device nodes that it may have looked at in one call.";
+    Traps "traps" 10 1 1000 "Traps in a row on one endpoint, after which it is quarantined.";
     NarrationBytes "narration-bytes" 65_536 0 16_777_216 "What it may say in one call, in bytes.";
 }
 

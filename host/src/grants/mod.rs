@@ -10,6 +10,7 @@
 mod accept;
 mod binding;
 mod command;
+mod compare;
 mod danger;
 mod element;
 mod error;
@@ -35,6 +36,7 @@ mod tests;
 
 pub use binding::{Binding, Bindings};
 pub use command::{Command, Effect, Object, Timeout};
+pub use compare::{Change, Verdict};
 pub use danger::Danger;
 pub use error::GrantsError;
 pub use evidence::{

@@ -1,5 +1,7 @@
 //! Request ∩ grant: what a backend asks for, within what the operator allows.
 
+use std::fmt;
+
 use super::Grants;
 use super::command::Command;
 use super::error::GrantsError;
@@ -24,6 +26,25 @@ pub struct Dropped {
     pub command: String,
     /// Why.
     pub reason: DropReason,
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotGranted => f.write_str("asked for, and not granted"),
+            Self::NotRequested => f.write_str("granted, and not asked for"),
+            Self::Differs(at) => {
+                write!(f, "asked for with another command line than the granted one, from token {at} on")
+            }
+        }
+    }
+}
+
+/// In words: `exec: asked for, and not granted`.
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.command, self.reason)
+    }
 }
 
 impl Grants {

@@ -92,6 +92,30 @@ pub struct ProbeSpec {
     calls: Vec<ProbeCall>,
 }
 
+/// For people: `release: file /etc/os-release`.
+impl std::fmt::Display for ProbeSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.name, self.kind)?;
+        f.write_str(if self.calls.contains(&ProbeCall::Detect) { ", for detect" } else { "" })?;
+        f.write_str(if self.calls.contains(&ProbeCall::Preflight) { ", for preflight" } else { "" })
+    }
+}
+
+impl std::fmt::Display for ProbeKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File { path, cap } => write!(f, "file {} ({cap} bytes)", path.display()),
+            Self::Directory { path, cap } => write!(f, "directory {} ({cap} bytes)", path.display()),
+            Self::Space { path } => write!(f, "space {}", path.display()),
+            Self::Port { port } => write!(f, "port {port}"),
+            Self::Path { path } => write!(f, "path {}", path.display()),
+            Self::Cgroup => f.write_str("cgroup"),
+            Self::User => f.write_str("user"),
+            Self::Runtimes => f.write_str("runtimes"),
+        }
+    }
+}
+
 impl ProbeSpec {
     pub(super) fn read(section: Section<'_>) -> Result<Self, GrantsError> {
         let calls = [("detect", ProbeCall::Detect), ("preflight", ProbeCall::Preflight)];

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Inner, Portreeve};
+use crate::approval::Approvals;
 use crate::backend::{Backend, BackendSource, HostEnvironment};
 use crate::broker::Services;
 use crate::devices::DeviceChecker;
 use crate::error::Error;
-use crate::event::{Event, Events};
+use crate::event::{Event, Events, Level};
 use crate::evidence::blobs::BlobStore;
 use crate::evidence::image::Verifier;
 use crate::evidence::proofs::ProofStore;
@@ -17,6 +18,7 @@ use crate::executor::Executor;
 use crate::grants::{Binding, Slot};
 use crate::journal::{Durability, Entry, Journal, JournalOptions, Kind};
 use crate::policy::Policy;
+use crate::quarantine::Quarantine;
 use crate::redaction::{Redactor, RuleSet};
 use crate::sandbox::{CodeCache, Sandbox};
 use crate::state::{Area, StateDir, default_path};
@@ -112,14 +114,16 @@ impl PortreeveBuilder {
         let devices =
             DeviceChecker::open(std::path::Path::new("/dev")).map_err(|error| Error::State(error.to_string()))?;
         let events = self.listener.unwrap_or_else(Events::none);
-        let services = Services { journal, executor: Executor::default(), devices, events, dry_run: self.dry_run };
+        let quarantine = Quarantine::new(state.area(Area::Quarantine)?);
+        let (executor, dry_run) = (Executor::default(), self.dry_run);
+        let services = Services { journal, executor, devices, quarantine, events, dry_run };
         let policy = self.policy.unwrap_or_else(Policy::home);
         let rules = self.rules.unwrap_or_else(RuleSet::builtin);
         let redactor = Redactor::builder().rules(rules);
         let client = (!self.offline).then(|| RegistryClient::new(Limits::default(), auth_file(&environment)));
         let inner = Inner {
             sandbox: Sandbox::new(Some(CodeCache::new(state.area(Area::Code)?, state.key().derive("code"))))?,
-            backends: load(self.backends, self.prefer.as_deref(), &environment, &state, &services.journal)?,
+            backends: load(self.backends, self.prefer.as_deref(), &environment, &state, &services)?,
             redactor: if policy.is_lenient_on_secrets() { redactor.lenient() } else { redactor }.build(),
             proofs: ProofStore::new(state.area(Area::Proofs)?, state.key().derive("proofs")),
             verifier: Verifier::new(BlobStore::new(state.area(Area::Blobs)?), client),
@@ -147,15 +151,15 @@ impl PortreeveBuilder {
     }
 }
 
-/// Loads what was given, or what is embedded; the preferred one alone where one is.
+/// Loads what was given, or what is embedded and what is approved; the preferred one alone where one is.
 fn load(
     given: Vec<BackendSource>,
     prefer: Option<&str>,
     environment: &HostEnvironment,
     state: &StateDir,
-    journal: &Journal,
+    services: &Services,
 ) -> Result<Vec<Arc<Backend>>, Error> {
-    let sources = if given.is_empty() { BackendSource::embedded() } else { given };
+    let sources = if given.is_empty() { shipped_and_approved(prefer, state, services)? } else { given };
     let install = vec![(Slot::InstallId, Binding::scalar(state.install().as_str()))];
     let mut backends = Vec::new();
     for source in sources {
@@ -168,7 +172,7 @@ fn load(
         let component = component.map_err(|error| Error::Backend { name: name.clone(), why: error.to_string() })?;
         let digest = component.digest().to_string();
         let backend = Backend::new(&source, &granted, environment.clone(), install.clone(), component);
-        backends.push(Arc::new(backend.map_err(|error| recorded(journal, &name, &digest, error))?));
+        backends.push(Arc::new(backend.map_err(|error| recorded(&services.journal, &name, Some(&digest), error))?));
     }
     match prefer {
         Some(prefer) if backends.is_empty() => Err(Error::Backend {
@@ -179,12 +183,40 @@ fn load(
     }
 }
 
+/// The embedded ones, and after them those that an operator approved; one that has an embedded one's name takes its
+/// place. One that is not what was approved is an error where it is asked for, and else left out with a warning: nothing
+/// comes in its place.
+fn shipped_and_approved(
+    prefer: Option<&str>,
+    state: &StateDir,
+    services: &Services,
+) -> Result<Vec<BackendSource>, Error> {
+    let approvals = Approvals::of(state);
+    let approved = approvals.names()?;
+    let mut sources = Vec::new();
+    for source in BackendSource::embedded() {
+        if !approved.contains(&source.name()?) {
+            sources.push(source);
+        }
+    }
+    for name in approved.iter().filter(|name| prefer.is_none_or(|prefer| prefer == name.as_str())) {
+        match approvals.read(name).map_err(|error| recorded(&services.journal, name, None, error)) {
+            Ok(source) => sources.push(source),
+            Err(error @ Error::Refused(_)) if prefer.is_none() => {
+                services.events.say(Level::Warning, || format!("the backend {name} is left out: {error}"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sources)
+}
+
 /// A backend that is refused as a whole is recorded, like any other refusal.
-fn recorded(journal: &Journal, backend: &str, digest: &str, error: Error) -> Error {
+fn recorded(journal: &Journal, backend: &str, digest: Option<&str>, error: Error) -> Error {
     let Error::Refused(refusal) = &error else { return error };
     let entry = Entry {
         backend: Some(backend),
-        plugin: Some(digest),
+        plugin: digest,
         rule: Some(refusal.rule.as_str()),
         value: refusal.value.as_deref(),
         why: Some(&refusal.why),

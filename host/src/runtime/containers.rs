@@ -127,12 +127,15 @@ impl Portreeve {
     /// # Errors
     /// `NoEngine` where none answers.
     pub async fn list(&self) -> Result<Vec<ContainerInfo>, Error> {
-        let (mut all, mut problems, mut answered) = (Vec::new(), Vec::new(), false);
+        let (mut all, mut problems, mut answered) = (Vec::<ContainerInfo>::new(), Vec::new(), false);
         for backend in &self.inner.backends {
             match self.inner.list_on(backend).await {
                 Ok(containers) => {
                     answered = true;
-                    all.extend(containers);
+                    // Two backends may drive one engine.
+                    let fresh = |found: &ContainerInfo| !all.iter().any(|known| known.id == found.id);
+                    let fresh = containers.into_iter().filter(fresh).collect::<Vec<_>>();
+                    all.extend(fresh);
                 }
                 Err(error @ (Error::State(_) | Error::Refused(_) | Error::Fault(_))) => return Err(error),
                 Err(error) => problems.push(format!("{}: {error}", backend.name())),

@@ -5,6 +5,7 @@ mod containers;
 mod create;
 mod detect;
 mod images;
+mod info;
 mod lifecycle;
 mod logs;
 mod mounts;
@@ -17,8 +18,9 @@ mod volumes;
 
 pub use builder::PortreeveBuilder;
 pub use containers::Removed;
-pub use detect::{BackendInfo, CommandInfo, Detection, EngineIdentity};
+pub use detect::{Detection, EngineIdentity};
 pub use images::{ImageInfo, PulledImage};
+pub use info::{BackendInfo, CommandInfo, DangerInfo};
 pub use logs::LogStream;
 pub use preflight::{Intention, PreflightReport};
 

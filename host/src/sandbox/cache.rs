@@ -81,3 +81,95 @@ fn load_sealed(engine: &Engine, code: &[u8]) -> Option<Component> {
     // program, for the same component, wasmtime version and configuration. Whoever can forge that is the same user.
     unsafe { Component::deserialize(engine, code) }.ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::{Path, PathBuf};
+
+    use super::super::Sandbox;
+    use super::*;
+    use crate::backend::BackendSource;
+    use crate::state::{Area, StateDir};
+
+    const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    struct Place {
+        folder: tempfile::TempDir,
+        cache: CodeCache,
+    }
+
+    fn place() -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path().join("state")).unwrap();
+        let cache = CodeCache::new(state.area(Area::Code).unwrap(), state.key().derive("code"));
+        Place { folder, cache }
+    }
+
+    impl Place {
+        fn file(&self) -> PathBuf {
+            let mut files = fs::read_dir(self.folder.path().join("state/code")).unwrap();
+            files.next().unwrap().unwrap().path()
+        }
+    }
+
+    fn compiled(engine: &Engine, bytes: &[u8]) -> (Digest, Component) {
+        (Digest::sha256(bytes), Component::from_binary(engine, bytes).unwrap())
+    }
+
+    /// Every byte of an empty component's code, and of a backend's each that begins or ends the file, and samples of the
+    /// rest. What is not loaded is compiled again.
+    #[test]
+    fn a_changed_byte_is_noticed_before_the_code_is_loaded() {
+        let engine = Sandbox::new(None).unwrap().engine().clone();
+        let backend = BackendSource::embedded().remove(0).component.into_owned();
+        for (bytes, step) in [(EMPTY.to_vec(), 7), (backend, 9973)] {
+            let place = place();
+            let (digest, component) = compiled(&engine, &bytes);
+            place.cache.store(&digest, &component);
+            assert!(place.cache.load(&engine, &digest).is_some());
+            let file = place.file();
+            let whole = fs::read(&file).unwrap();
+            let places = (0..whole.len()).filter(|at| *at < 256 || whole.len() - at < 64 || at % step == 0);
+            for (at, bit) in places.zip((0..8_u32).cycle()) {
+                let mut changed = whole.clone();
+                changed[at] ^= 1 << bit;
+                fs::write(&file, changed).unwrap();
+                assert!(place.cache.load(&engine, &digest).is_none(), "byte {at}, bit {bit}");
+            }
+            for cut in [0, SEAL - 1, SEAL, whole.len() - 1] {
+                fs::write(&file, &whole[..cut]).unwrap();
+                assert!(place.cache.load(&engine, &digest).is_none(), "cut at {cut}");
+            }
+            fs::write(&file, &whole).unwrap();
+            assert!(place.cache.load(&engine, &digest).is_some());
+        }
+    }
+
+    #[test]
+    fn code_of_another_install_or_of_another_component_is_not_loaded() {
+        let engine = Sandbox::new(None).unwrap().engine().clone();
+        let (ours, theirs) = (place(), place());
+        let (digest, component) = compiled(&engine, EMPTY);
+        ours.cache.store(&digest, &component);
+        theirs.cache.store(&digest, &component);
+        fs::copy(theirs.file(), ours.file()).unwrap();
+        assert!(ours.cache.load(&engine, &digest).is_none());
+        let other = Digest::sha256(b"another");
+        let name = |digest: &Digest| ours.folder.path().join("state/code").join(name_of(&engine, digest));
+        ours.cache.store(&digest, &component);
+        fs::rename(name(&digest), name(&other)).unwrap();
+        assert!(ours.cache.load(&engine, &other).is_none());
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_is_not_used() {
+        let place = place();
+        let path: &Path = place.folder.path();
+        for mode in [0o770, 0o702, 0o777] {
+            fs::set_permissions(path.join("state/code"), fs::Permissions::from_mode(mode)).unwrap();
+            assert!(StateDir::open(path.join("state")).unwrap().area(Area::Code).is_err(), "{mode:o}");
+        }
+    }
+}

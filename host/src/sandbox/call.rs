@@ -14,6 +14,7 @@ use super::host::LogHandle;
 use super::store::{self, State};
 use crate::broker::{Broker, Running};
 use crate::error::{Error, Fault, FaultKind};
+use crate::event::Level;
 use crate::reference::Reference;
 use crate::scope::{Ask, LogOptions};
 use crate::spec::{ContainerSpec, Gpus, Label, Mount, Port};
@@ -89,13 +90,18 @@ type Outcome<T> = wasmtime::Result<Result<T, wit::Error>>;
 impl Guest {
     /// A fresh instance for one call.
     pub(crate) async fn enter(sandbox: &Sandbox, broker: Arc<Broker>) -> Result<Self, Error> {
-        let linked = sandbox.prepare(broker.backend().component()).await?;
+        broker.check_quarantine()?;
+        let backend = broker.backend();
+        let linked = sandbox.prepare(backend.component(), backend.grants().wasi()).await?;
         let ticking = sandbox.ticking();
         let mut store = store::open(sandbox, Arc::clone(&broker));
         let instance = linked.instantiate_async(&mut store).await;
         match instance {
             Ok(exports) => Ok(Self { exports, store, broker, _ticking: ticking }),
-            Err(error) => Err(fault(&broker, store.data(), &error)),
+            Err(error) => {
+                broker.trapped();
+                Err(fault(&broker, store.data(), &error))
+            }
         }
     }
 
@@ -263,6 +269,11 @@ impl Guest {
 
     /// A refusal of the host's own is what the caller hears, whatever the guest made of it.
     fn settle<T>(&self, outcome: Outcome<T>) -> Result<T, Error> {
+        self.tell_what_was_printed();
+        match &outcome {
+            Ok(_) => self.broker.ran_well(),
+            Err(_) => self.broker.trapped(),
+        }
         if let Some(refusal) = self.broker.take_refusals().into_iter().next() {
             return Err(refusal.into());
         }
@@ -272,6 +283,14 @@ impl Guest {
                 Err(convert::from_guest(error, |text| self.clean(text), |kind, why| said(&self.broker, kind, why)))
             }
             Ok(Ok(value)) => Ok(value),
+        }
+    }
+
+    /// Through WASI, where it has one.
+    fn tell_what_was_printed(&self) {
+        let printed = self.store.data().wasi.iter().flat_map(|wasi| wasi.printed());
+        for text in printed {
+            text.lines().for_each(|line| self.broker.narrate(Level::Detail, line));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Wasmtime's engine, its clock, and the linker that knows the imports and nothing else.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,9 @@ use super::bindings::{Backend, BackendPre};
 use super::cache::CodeCache;
 use super::component::Component;
 use super::store::State;
+use super::wasi;
 use crate::error::Error;
+use crate::grants::Wasi;
 
 /// The length of an epoch: how finely guest time is measured.
 pub(super) const TICK: Duration = Duration::from_millis(2);
@@ -23,6 +25,8 @@ const STACK: usize = 512 << 10;
 pub(crate) struct Sandbox {
     engine: Engine,
     linker: Linker<State>,
+    /// The same with an inert WASI; made when the first component comes that was granted one.
+    with_wasi: OnceLock<Linker<State>>,
     cache: Option<CodeCache>,
     clock: Arc<Clock>,
 }
@@ -35,21 +39,44 @@ impl Sandbox {
         Backend::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)
             .map_err(|error| sandbox_error(&error))?;
         let clock = Clock::start(&engine);
-        Ok(Self { engine, linker, cache, clock })
+        Ok(Self { engine, linker, with_wasi: OnceLock::new(), cache, clock })
     }
 
     /// A component, linked: from the cache where it is there, compiled otherwise. Done once.
-    pub(super) async fn prepare<'a>(&self, component: &'a Component) -> Result<&'a BackendPre<State>, Error> {
-        component.linked().get_or_try_init(|| async { self.link(component).await }).await
+    pub(crate) async fn ready(&self, component: &Component, wasi: Wasi) -> Result<(), Error> {
+        self.prepare(component, wasi).await.map(drop)
     }
 
-    async fn link(&self, component: &Component) -> Result<BackendPre<State>, Error> {
+    /// The same, to be instantiated.
+    pub(super) async fn prepare<'a>(
+        &self,
+        component: &'a Component,
+        wasi: Wasi,
+    ) -> Result<&'a BackendPre<State>, Error> {
+        component.linked().get_or_try_init(|| async { self.link(component, wasi).await }).await
+    }
+
+    async fn link(&self, component: &Component, wasi: Wasi) -> Result<BackendPre<State>, Error> {
+        let linker = self.linker(wasi)?;
         let code = self.code(component).await?;
-        let linked = self.linker.instantiate_pre(&code).and_then(BackendPre::new);
+        let linked = linker.instantiate_pre(&code).and_then(BackendPre::new);
         linked.map_err(|error| Error::Backend {
             name: component.digest().to_string(),
             why: format!("it does not fit the interface portreeve:backend@0.1: {error:#}"),
         })
+    }
+
+    /// What a component may import.
+    fn linker(&self, wasi: Wasi) -> Result<&Linker<State>, Error> {
+        if wasi == Wasi::None {
+            return Ok(&self.linker);
+        }
+        if let Some(linker) = self.with_wasi.get() {
+            return Ok(linker);
+        }
+        let mut linker = self.linker.clone();
+        wasi::add_to_linker(&mut linker).map_err(|error| sandbox_error(&error))?;
+        Ok(self.with_wasi.get_or_init(|| linker))
     }
 
     async fn code(&self, component: &Component) -> Result<wasmtime::component::Component, Error> {

@@ -10,6 +10,7 @@ mod convert;
 mod engine;
 mod host;
 mod store;
+mod wasi;
 
 pub(crate) use cache::CodeCache;
 pub(crate) use call::{DetectedEngine, Guest, Identity, ProbeFact};

@@ -7,6 +7,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 
 use super::engine::{Sandbox, TICK};
+use super::wasi::Inert;
 use crate::broker::Broker;
 use crate::grants::{Limit, Limits};
 
@@ -14,6 +15,10 @@ use crate::grants::{Limit, Limits};
 pub(crate) struct State {
     pub(super) broker: Arc<Broker>,
     pub(super) table: ResourceTable,
+    /// Made when it is first asked for.
+    pub(super) wasi: Option<Box<Inert>>,
+    /// The most that it may print through WASI, in bytes.
+    pub(super) words: usize,
     /// Bytes of memory that are left to the call, over all its instances.
     memory: usize,
     table_elements: usize,
@@ -50,6 +55,8 @@ impl State {
         Self {
             broker,
             table,
+            wasi: None,
+            words: size(limits, Limit::NarrationBytes),
             memory: size(limits, Limit::MemoryMib) << 20,
             table_elements: size(limits, Limit::TableElements),
             instances: size(limits, Limit::Instances),
@@ -57,6 +64,17 @@ impl State {
             starved: false,
             late: false,
         }
+    }
+
+    /// How much time of its own the guest has left.
+    pub(super) fn left(&self) -> Duration {
+        self.left
+    }
+
+    /// The guest waited for so long, by its own choice.
+    pub(super) fn waited(&mut self, time: Duration) {
+        self.left = self.left.saturating_sub(time);
+        self.late |= self.left.is_zero();
     }
 
     /// One tick of guest time has passed.

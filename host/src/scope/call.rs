@@ -126,6 +126,11 @@ impl Call {
         }
     }
 
+    /// Whether it only ends or takes away: what a backend may be called for even while it is quarantined.
+    pub(crate) fn cleans_up(self) -> bool {
+        matches!(self, Self::Stop | Self::Kill | Self::Remove | Self::ImageRemove)
+    }
+
     /// The table: what a backend may cause in this call. What does not stand here is refused.
     pub(crate) fn allowances(self) -> &'static [Allowance] {
         use Effect::{Change, Create, Read, Remove};

@@ -27,7 +27,7 @@ fn peak() -> u64 {
 }
 
 /// Stops a container by way of a guest that ends so. Nothing was executed, and the host did not grow.
-async fn stopped_by(component: &str, limits: &str, end: End<'_>) -> Stand {
+pub(crate) async fn stopped_by(component: &str, limits: &str, end: End<'_>) -> Stand {
     let stand = Stand::with_limits(component, limits).await.pulled().await.running("web").await;
     let before = peak();
     let stopped = stand.hostile.stop("web", Duration::from_secs(1)).await;

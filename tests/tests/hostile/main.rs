@@ -8,15 +8,21 @@ mod claims;
 mod creations;
 mod hogs;
 mod imports;
+mod quarantine;
+mod sizes;
+mod spy;
 mod stand;
 mod values;
 mod volumes;
+mod wasi;
 
 include!(concat!(env!("OUT_DIR"), "/guests.rs"));
 
 #[allow(unused_imports, reason = "each module's tests, for the assertion below")]
 mod tests {
-    pub(crate) use super::{claims::*, creations::*, hogs::*, imports::*, values::*, volumes::*};
+    pub(crate) use super::{
+        claims::*, creations::*, hogs::*, imports::*, quarantine::*, sizes::*, spy::*, values::*, volumes::*, wasi::*,
+    };
 }
 
 /// A guest without a test of its name does not compile.

@@ -49,6 +49,17 @@ pub(crate) enum End<'a> {
 impl Stand {
     /// The guest of this component, with limits of its own.
     pub(crate) async fn with_limits(component: &str, limits: &str) -> Self {
+        Self::with_grants(component, |grants| with_limits(grants, limits)).await
+    }
+
+    /// The guest of this component, which is granted an inert WASI.
+    pub(crate) async fn with_wasi(component: &str, limits: &str) -> Self {
+        let wasi = |grants: &str| grants.replace("backend = \"podman\"", "backend = \"podman\"\nwasi = \"inert\"");
+        Self::with_grants(component, |grants| with_limits(&wasi(grants), limits)).await
+    }
+
+    /// The guest of this component, under a grant of its own.
+    pub(crate) async fn with_grants(component: &str, change: impl Fn(&str) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let registry = Registry::start().await.unwrap();
         let image = BuiltinImage::build(&ImageOptions::default()).unwrap();
@@ -57,7 +68,7 @@ impl Stand {
         let honest = host(folder.path(), crate::HONEST, "").build().await.unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let ear = Arc::clone(&heard);
-        let builder = host(folder.path(), component, limits);
+        let builder = host_with(folder.path(), component, change);
         let builder = builder.on_event(move |event| ear.lock().unwrap().push(event.clone()));
         let hostile = builder.build().await.unwrap();
         Self { folder, registry, image, honest, hostile, heard, before: 0 }
@@ -169,6 +180,42 @@ impl Stand {
         assert!(report.is_intact(), "{report:?}");
     }
 
+    /// What the guest said.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let heard = self.heard.lock().unwrap();
+        let said = heard.iter().filter_map(|event| match event {
+            Event::Narration { from, message, .. } if from == "podman" => Some(message.clone()),
+            _ => None,
+        });
+        said.collect()
+    }
+
+    /// Another host with the guest, as another process would have it.
+    pub(crate) async fn hostile_again(&self, component: &str) -> Portreeve {
+        host(self.folder.path(), component, "").build().await.unwrap()
+    }
+
+    /// An honest host; when it has decided on a command of this verb, and before the engine is told, this is done past it.
+    pub(crate) async fn between(
+        &self,
+        verb: &'static str,
+        act: impl Fn(&dyn Fn(&[&str])) + Send + Sync + 'static,
+    ) -> Portreeve {
+        let folder = self.folder.path().to_owned();
+        let once = std::sync::Once::new();
+        let builder = host(self.folder.path(), crate::HONEST, "").on_event(move |event| {
+            if matches!(event, Event::Command { argv, .. } if argv[1] == verb) {
+                once.call_once(|| act(&|words| drop(asked(&folder, words))));
+            }
+        });
+        builder.build().await.unwrap()
+    }
+
+    /// What the engine is to do wrong from now on.
+    pub(crate) fn misbehave(&self, faults: &str) {
+        fs::write(self.folder.path().join("engine/faults"), faults).unwrap();
+    }
+
     /// What the journal has of the guest.
     pub(crate) fn records(&self) -> Vec<Record> {
         let state = StateDir::open(self.hostile.state_dir()).unwrap();
@@ -201,9 +248,7 @@ impl Stand {
 
     /// What the engine itself says to somebody who asks it past all hosts.
     pub(crate) fn podman(&self, words: &[&str]) -> String {
-        let mut command = Command::new(self.folder.path().join("bin/podman"));
-        command.args(words).env(VARIABLE, self.folder.path().join("engine")).stderr(Stdio::null());
-        command.output().map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+        asked(self.folder.path(), words)
     }
 
     /// What the engine was given, from its own account.
@@ -233,9 +278,19 @@ impl Drop for Stand {
     }
 }
 
+fn asked(folder: &Path, words: &[&str]) -> String {
+    let mut command = Command::new(folder.join("bin/podman"));
+    command.args(words).env(VARIABLE, folder.join("engine")).stderr(Stdio::null());
+    command.output().map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+}
+
 /// A host over the engine of a stand, with one backend and limits of its own.
 pub(crate) fn host(folder: &Path, component: &str, limits: &str) -> PortreeveBuilder {
-    let grants = grants(&folder.join("bin"), limits);
+    host_with(folder, component, |grants| with_limits(grants, limits))
+}
+
+fn host_with(folder: &Path, component: &str, change: impl Fn(&str) -> String) -> PortreeveBuilder {
+    let grants = change(&grants(&folder.join("bin")));
     let source = BackendSource::new(component, fs::read(component).unwrap(), &grants);
     Portreeve::builder().state_dir(state()).backend(source).variable(VARIABLE, engine(folder))
 }
@@ -245,13 +300,16 @@ fn engine(folder: &Path) -> String {
 }
 
 /// The Podman backend's own grant, for the rehearsal engine.
-fn grants(programs: &Path, limits: &str) -> String {
+fn grants(programs: &Path) -> String {
     let search = r#"search = ["/usr/bin/podman", "/usr/local/bin/podman"]"#;
     let environment = r#"environment = ["HOME", "XDG_RUNTIME_DIR"]"#;
     assert!(GRANTS.contains(search) && GRANTS.contains(environment));
     let text = GRANTS.replace(search, &format!("search = [{:?}]", programs.join("podman")));
-    let text = text.replace(environment, &format!("environment = [\"HOME\", \"XDG_RUNTIME_DIR\", \"{VARIABLE}\"]"));
-    if limits.is_empty() { text } else { format!("{text}\n[limits]\n{limits}\n") }
+    text.replace(environment, &format!("environment = [\"HOME\", \"XDG_RUNTIME_DIR\", \"{VARIABLE}\"]"))
+}
+
+fn with_limits(grants: &str, limits: &str) -> String {
+    if limits.is_empty() { grants.to_owned() } else { format!("{grants}\n[limits]\n{limits}\n") }
 }
 
 /// An engine with a name and a state of its own.

@@ -108,3 +108,21 @@ pub(crate) async fn other_image() {
     let pulled = stand.hostile.pull(&stand.reference()).await;
     stand.refuses(pulled, End::Refused(OutOfScope, "pull", Some("image.reference"))).await;
 }
+
+/// A name that means another container by the time that the engine is told: what was found is ended, by its ID.
+#[tokio::test]
+async fn a_swapped_name() {
+    let stand = Stand::with_container(crate::HONEST, "web").await;
+    let ours = stand.honest.inspect("web").await.unwrap().id;
+    let reference = stand.reference().to_string();
+    let again = stand.between("stop", move |podman: &dyn Fn(&[&str])| {
+        podman(&["rm", "--force", "web"]);
+        podman(&["create", "--name=web", &reference, "sleep", "600"]);
+        podman(&["start", "web"]);
+    });
+    let stopped = again.await.stop("web", GRACE).await;
+    // Ours is gone by then, which is what a stop is for; the other one was not touched.
+    assert!(stopped.is_ok_and(|container| container.id == ours && !container.state.is_alive()));
+    assert_eq!(stand.podman(&["ps", "--quiet", "--no-trunc"]).lines().count(), 1);
+    assert!(stand.honest.inspect("web").await.is_err(), "it is none of ours");
+}

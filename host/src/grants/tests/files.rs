@@ -155,6 +155,7 @@ fn bad_files() -> Vec<(&'static str, String)> {
         ),
         ("a limit out of bounds", "backend = \"x\"\n[limits]\nmemory-mib = 99999".into()),
         ("an unknown limit", "backend = \"x\"\n[limits]\nmemory-mb = 1".into()),
+        ("a mark of nothing", with_argv("[\"x\", \"--privileged\"]\ndangerous = [\"--priviledged\"]")),
         ("a negative limit", "backend = \"x\"\n[limits]\ncommands = -1".into()),
         ("evidence without its command", "backend = \"x\"\n[evidence.containers]\ncommand = \"lok\"".into()),
         (
