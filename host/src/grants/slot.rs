@@ -157,7 +157,8 @@ catalogue! {
     Label "label" Caller Repeated ["key" LabelKey, "value" Text] "A label of the caller's.";
     Port "port" Caller Repeated ["address" Address, "host" HostPort, "container" Port, "protocol" Protocol] "A published port; an empty `host` leaves the choice to the engine.";
     MountBind "mount.bind" Caller Repeated ["source" HostPath, "target" InsidePath, "readonly" Boolean] "A file or folder of the host, as the policy resolved it.";
-    MountVolume "mount.volume" Caller Repeated ["source" Name, "target" InsidePath, "readonly" Boolean] "A named volume.";
+    MountVolume "mount.volume" Caller Repeated ["source" Name, "target" InsidePath] "A named volume that the container may write to.";
+    MountVolumeRo "mount.volume.ro" Caller Repeated ["source" Name, "target" InsidePath] "A named volume that the container may only read.";
     Tmpfs "tmpfs" Caller Repeated ["target" InsidePath, "size" Bytes] "A file system in memory, with its size in bytes.";
     SecretFile "secret.file" Caller Repeated ["name" Unrendered, "source" SecretPath, "target" InsidePath] "A secret that the container reads as a file; its source is the host's own.";
     EnvPlain "env.plain" Caller Repeated ["name" EnvName, "value" EnvValue] "A variable whose value is no secret.";

@@ -67,8 +67,14 @@ fn port_fields(port: &wit::Port) -> Given {
 }
 
 fn mount_fields(mount: wit::Mount) -> Given {
-    let (wit::MountSource::Path(source) | wit::MountSource::Volume(source)) = mount.source;
-    Given::Fields(vec![("source", source), ("target", mount.target), ("readonly", mount.read_only.to_string())])
+    let readonly = mount.read_only.to_string();
+    match mount.source {
+        wit::MountSource::Path(source) => {
+            Given::Fields(vec![("source", source), ("target", mount.target), ("readonly", readonly)])
+        }
+        // Whether it may be written to, the slot says.
+        wit::MountSource::Volume(source) => Given::Fields(vec![("source", source), ("target", mount.target)]),
+    }
 }
 
 /// As much of an error as a guest may know.

@@ -200,12 +200,18 @@ fn port_fields(port: &Port) -> Binding {
 }
 
 fn mount_fields(mount: &Mount) -> (Slot, Binding) {
-    let readonly = if mount.read_only { "true" } else { "false" };
-    let (slot, source) = match &mount.source {
-        MountSource::Path(path) => (Slot::MountBind, path.to_string_lossy().into_owned()),
-        MountSource::Volume(name) => (Slot::MountVolume, name.to_string()),
-    };
-    (slot, Binding::fields([("source", source.as_str()), ("target", mount.target.as_str()), ("readonly", readonly)]))
+    let target = mount.target.as_str();
+    match &mount.source {
+        MountSource::Path(path) => {
+            let (source, readonly) = (path.to_string_lossy(), mount.read_only.to_string());
+            let fields = [("source", source.as_ref()), ("target", target), ("readonly", readonly.as_str())];
+            (Slot::MountBind, Binding::fields(fields))
+        }
+        MountSource::Volume(name) => {
+            let slot = if mount.read_only { Slot::MountVolumeRo } else { Slot::MountVolume };
+            (slot, Binding::fields([("source", name.as_str()), ("target", target)]))
+        }
+    }
 }
 
 /// The names of the GPUs that a mask asks for.

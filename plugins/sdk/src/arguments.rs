@@ -117,6 +117,7 @@ impl Arguments {
     fn mount(self, mount: &Mount) -> Self {
         let slot = match mount.source {
             MountSource::Path(_) => "mount.bind",
+            MountSource::Volume(_) if mount.read_only => "mount.volume.ro",
             MountSource::Volume(_) => "mount.volume",
         };
         self.with(slot, Value::Mount(mount.clone()))

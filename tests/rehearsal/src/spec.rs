@@ -77,7 +77,7 @@ impl Spec {
             name: arguments.value("name").map(check_name).transpose()?,
             labels: arguments.values("label").map(|label| pair(label, "")).collect(),
             ports: each(arguments, "publish", |port| parse_port(port, dialect))?,
-            mounts: mounts(arguments)?,
+            mounts: mounts(arguments, dialect)?,
             env: arguments.values("env").map(variable).collect(),
             user: text("user"),
             workdir: text("workdir"),
@@ -218,13 +218,13 @@ impl Spec {
     }
 }
 
-fn mounts(arguments: &Arguments) -> Result<Vec<Mount>, Trouble> {
-    let mut mounts = each(arguments, "mount", parse_mount)?;
+fn mounts(arguments: &Arguments, dialect: Dialect) -> Result<Vec<Mount>, Trouble> {
+    let mut mounts = each(arguments, "mount", |text| parse_mount(text, dialect))?;
     mounts.extend(each(arguments, "tmpfs", parse_tmpfs)?);
     Ok(mounts)
 }
 
-fn parse_mount(text: &str) -> Result<Mount, Trouble> {
+fn parse_mount(text: &str, dialect: Dialect) -> Result<Mount, Trouble> {
     let mut mount = Mount { kind: "volume".to_owned(), ..Mount::default() };
     for field in csv(text) {
         let (key, value) = field.split_once('=').unwrap_or((field.as_str(), "true"));
@@ -232,6 +232,10 @@ fn parse_mount(text: &str) -> Result<Mount, Trouble> {
             "type" => mount.kind = value.to_owned(),
             "source" | "src" => mount.source = value.to_owned(),
             "target" | "dst" | "destination" => mount.target = value.to_owned(),
+            "readonly" if mount.kind == "volume" && dialect == Dialect::Podman => {
+                return invalid("readonly: invalid mount option");
+            }
+            "rw" if mount.kind == "volume" && dialect == Dialect::Podman => mount.read_only = false,
             "readonly" | "ro" => mount.read_only = value == "true",
             "tmpfs-size" => mount.size = parse_size(value).ok_or_else(|| usage("mount", text, "invalid size"))?,
             "bind-propagation" | "tmpfs-mode" => {}
@@ -309,14 +313,25 @@ mod tests {
 
     #[test]
     fn mounts_are_csv() {
-        let mount = parse_mount("type=bind,\"source=/a,b\",target=/c,readonly=true").unwrap();
+        let mount = parse_mount("type=bind,\"source=/a,b\",target=/c,readonly=true", Dialect::Podman).unwrap();
         assert_eq!(
             mount,
             Mount { kind: "bind".into(), source: "/a,b".into(), target: "/c".into(), read_only: true, size: 0 }
         );
-        assert!(!parse_mount("type=bind,source=/a,target=/b,readonly=false").unwrap().read_only);
-        assert!(matches!(parse_mount("type=bind,source=/a,target=/b,privileged"), Err(Trouble::Usage(_))));
-        assert!(matches!(parse_mount("type=bind,target=/b"), Err(Trouble::Invalid(_))));
+        assert!(!parse_mount("type=bind,source=/a,target=/b,readonly=false", Dialect::Podman).unwrap().read_only);
+        assert!(matches!(
+            parse_mount("type=bind,source=/a,target=/b,privileged", Dialect::Podman),
+            Err(Trouble::Usage(_))
+        ));
+        assert!(matches!(parse_mount("type=bind,target=/b", Dialect::Podman), Err(Trouble::Invalid(_))));
+        // Of volumes Podman 4.3 knows these words alone.
+        for (words, read_only) in [("ro", true), ("rw", false)] {
+            let mount = parse_mount(&format!("type=volume,source=a,target=/b,{words}"), Dialect::Podman).unwrap();
+            assert_eq!(mount.read_only, read_only);
+        }
+        let worded = "type=volume,source=a,target=/b,readonly=true";
+        assert!(matches!(parse_mount(worded, Dialect::Podman), Err(Trouble::Invalid(_))));
+        assert!(parse_mount(worded, Dialect::Docker).unwrap().read_only);
         assert_eq!(parse_tmpfs("/run:size=64k").unwrap().size, 65536);
     }
 

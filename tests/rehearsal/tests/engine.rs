@@ -309,7 +309,7 @@ fn every_flag_of_create_shows_in_inspect() {
             "--cap-drop=CHOWN",
             "--ulimit=nofile=100:200",
             "--tmpfs=/t:size=65536",
-            "--mount=type=volume,source=data,target=/data,readonly=true",
+            "--mount=type=volume,source=data,target=/data,ro=true",
             "--entrypoint=/deckhand",
         ];
         let id = created(harbour, &flags, &["say", "x"]);

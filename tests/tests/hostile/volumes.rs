@@ -51,6 +51,11 @@ pub(crate) async fn exchanged_volume() {
 }
 
 #[tokio::test]
+pub(crate) async fn writable_volume() {
+    refused(crate::WRITABLE_VOLUME, &["data:/data:ro"], at_create(OutOfScope)).await;
+}
+
+#[tokio::test]
 pub(crate) async fn left_out_volume() {
     refused(crate::LEFT_OUT_VOLUME, &["data:/data"], at_create(NotExact)).await;
 }
