@@ -190,7 +190,7 @@ fn check_pieces(entry: Entry<'_>, element: &Element) -> Result<(), GrantsError> 
 fn check_twice(entry: Entry<'_>, element: &Element) -> Result<(), GrantsError> {
     let mut seen = Vec::new();
     for (slot, field) in element.holes() {
-        if seen.contains(&(slot, field.name())) && !slot.may_stand_twice() {
+        if seen.contains(&(slot, field.name())) {
             return Err(entry.error(format!("`{slot}` stands twice in the token")));
         }
         seen.push((slot, field.name()));

@@ -173,7 +173,7 @@ fn read_fields(element: &Element, slot: Slot, form: &str, token: &str) -> Option
     let text_of = |name: &str| cuts.iter().find(|(cut, _)| *cut == name).map(|(_, text)| *text);
     let fields: Option<Vec<_>> =
         rendered.map(|field| Some((field.name(), checked(slot, field.name(), text_of(field.name())?)?))).collect();
-    fields.map(Binding::fields).filter(|value| goes_together(slot, value))
+    fields.map(Binding::fields)
 }
 
 /// `head{a}…{z}tail` with a mark between the values.
@@ -245,12 +245,6 @@ fn is_no_address(text: &str) -> bool {
     let bare = text.trim_start_matches('[').trim_end_matches(']');
     bare.parse::<std::net::IpAddr>()
         .map_or(true, |address| address.to_string() != bare || address.is_ipv6() != text.starts_with('['))
-}
-
-/// A limit of nofile or nproc with one value for both is the host's slot.
-fn goes_together(slot: Slot, value: &Binding) -> bool {
-    let is = |name: &str| value.field("name") == Some(name);
-    slot != Slot::Ulimit || !(is("nofile") || is("nproc")) || value.field("soft") != value.field("hard")
 }
 
 #[cfg(test)]

@@ -211,6 +211,10 @@ fn bad_argvs() -> Vec<(&'static str, &'static str)> {
             r#"["x", { token = "--p=[::1]:1:2/tcp", when = "force" }, { each = "port", token = "--p={address}:{host}:{container}/{protocol}" }]"#,
         ),
         (
+            "a limit like a caller's",
+            r#"["x", { each = "ulimit", token = "--u={name}={soft}:{hard}" }, { token = "--u=nofile={limit.nofile}:1", when = "limit.nofile" }]"#,
+        ),
+        (
             "joined lists alike",
             r#"["x", { each = "gpu", token = "--g={id}", join = "," }, { each = "cap.add", token = "--g={name}" }]"#,
         ),
@@ -220,7 +224,7 @@ fn bad_argvs() -> Vec<(&'static str, &'static str)> {
 #[test]
 fn what_looks_alike_and_is_not_loads() {
     for argv in [
-        r#"["x", { each = "ulimit", token = "--u={name}={soft}:{hard}" }, { token = "--u=nofile={limit.nofile}:{limit.nofile}", when = "limit.nofile" }]"#,
+        r#"["x", { each = "ulimit", token = "--u={name}={soft}:{hard}" }, { token = "--u=nofile={limit.nofile}", when = "limit.nofile" }]"#,
         r#"["x", { each = "env.plain", token = "-e={name}={value}" }, { each = "env.secret", token = "-e={name}" }]"#,
         r#"["x", { token = "--n=host", when = "network.host" }, { token = "--n={network.named}", when = "network.named" }]"#,
         r#"["x", "cp", "{exchange.file}", "{container.id}:{inside.path}"]"#,
@@ -456,7 +460,7 @@ fn separators_and_comma_separated_values() {
     assert_eq!(mount("/"), Err(Rule::Grammar));
     assert_eq!(mount("/run/portreeve-secrets/1/key"), Err(Rule::Grammar));
     assert_eq!(rule(Slot::Tmpfs, &[("target", "/t:exec"), ("size", "1")]), Err(Rule::Separator));
-    assert_eq!(rule(Slot::Ulimit, &[("name", "nofile"), ("soft", "5"), ("hard", "5")]), Err(Rule::Agreement));
+    assert!(rule(Slot::Ulimit, &[("name", "nofile"), ("soft", "5"), ("hard", "5")]).is_ok());
     assert_eq!(rule(Slot::EnvSecret, &[("name", "LD_PRELOAD")]), Err(Rule::Grammar));
     assert_eq!(rule(Slot::Label, &[("key", "io.portreeve.owner"), ("value", "x")]), Err(Rule::Grammar));
     assert_eq!(rule(Slot::Label, &[("value", "x"), ("key", "a")]), Err(Rule::Fields));
