@@ -29,6 +29,7 @@
 mod ambient;
 mod backend;
 mod broker;
+mod conceive;
 mod decision;
 #[cfg(feature = "demo")]
 pub mod demo;

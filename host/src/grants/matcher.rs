@@ -40,6 +40,8 @@ impl Patterns {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recognition {
     bindings: Bindings,
+    /// The element that each token is of.
+    elements: Vec<usize>,
 }
 
 impl Recognition {
@@ -47,6 +49,14 @@ impl Recognition {
     #[must_use]
     pub const fn bindings(&self) -> &Bindings {
         &self.bindings
+    }
+
+    /// The token that holds the value of this number of a slot; where it has none, the token before which one would stand.
+    pub(super) fn token_of(&self, template: &Template, slot: Slot, number: usize) -> usize {
+        let Some(element) = template.elements.iter().position(|element| element.slots().contains(&slot)) else { return 0 };
+        let first = self.elements.iter().position(|of| *of >= element).unwrap_or(self.elements.len());
+        let mut tokens = self.elements.iter().enumerate().filter(|(_, of)| **of == element).map(|(token, _)| token);
+        tokens.nth(number).unwrap_or(first)
     }
 
     /// Takes the values.
@@ -77,9 +87,9 @@ impl Template {
             return Err(Difference { index: TOKENS_MAX, expected: vec!["the end of the command line".to_owned()] });
         }
         let mut search =
-            Search { elements: &self.elements, argv, seen: HashSet::new(), trail: Vec::new(), furthest: 0 };
+            Search { elements: &self.elements, argv, seen: HashSet::new(), trail: Vec::new(), path: Vec::new(), furthest: 0 };
         if search.run() {
-            return Ok(Recognition { bindings: search.trail.into_iter().collect() });
+            return Ok(Recognition { bindings: search.trail.into_iter().collect(), elements: search.path });
         }
         let index = search.furthest;
         let at_index = search.seen.iter().filter(|(_, token)| *token == index).map(|(element, _)| *element);
@@ -99,6 +109,8 @@ struct Search<'a> {
     argv: &'a [String],
     seen: HashSet<(usize, usize)>,
     trail: Vec<(Slot, Binding)>,
+    /// The element of each token so far.
+    path: Vec<usize>,
     furthest: usize,
 }
 
@@ -110,6 +122,7 @@ impl Search<'_> {
         let mut places: Vec<Place> = vec![(0, 0, 0)];
         while let Some((element, token, trail)) = places.pop() {
             self.trail.truncate(trail);
+            self.path.truncate(token);
             if !self.seen.insert((element, token)) {
                 continue;
             }
@@ -131,6 +144,7 @@ impl Search<'_> {
         }
         let Some(values) = self.argv.get(token).and_then(|text| read_token(element, text)) else { return };
         self.trail.extend(values);
+        self.path.push(at);
         let stays = matches!(element.presence, Presence::Each(_)) && element.join.is_none();
         places.push((if stays { at } else { at + 1 }, token + 1, self.trail.len()));
     }

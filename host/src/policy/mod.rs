@@ -7,10 +7,11 @@ mod protected;
 
 pub use protected::{Ancestor, ResolvedMount};
 pub(crate) use protected::{BELOW_HOME, SYSTEM};
+use protected::{protected_by_name, relation};
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Refusal, Rule};
 use crate::reference::Reference;
@@ -111,6 +112,19 @@ impl Policy {
             gpus: true,
             networks: names(&["none", "bridge"]),
             unmaskable: Stance::Refuse,
+        }
+    }
+
+    /// All that any policy file could allow: for asking what none could.
+    pub(crate) fn anything() -> Self {
+        Self {
+            origin: "any policy".to_owned(),
+            tags: Stance::Allow,
+            demand: Demand::Claimed,
+            addresses: Names::Any,
+            networks: Names::Any,
+            unmaskable: Stance::Allow,
+            ..Self::home()
         }
     }
 
@@ -227,11 +241,25 @@ impl Policy {
     /// # Errors
     /// A refusal that names what protects it, or the line which would allow it.
     pub fn check_mount(&self, mount: &ResolvedMount, protected: &[Ancestor]) -> Result<(), Refusal> {
-        if !self.roots.allow_below(&mount.path.to_string_lossy()) {
-            let why = "this folder lies below none of the allowed roots";
-            return Err(refused("mounts", "roots", &mount.path.to_string_lossy(), why));
-        }
+        self.check_root(&mount.path)?;
         mount.check(protected)
+    }
+
+    fn check_root(&self, path: &Path) -> Result<(), Refusal> {
+        if self.roots.allow_below(&path.to_string_lossy()) {
+            return Ok(());
+        }
+        let why = "this folder lies below none of the allowed roots";
+        Err(refused("mounts", "roots", &path.to_string_lossy(), why))
+    }
+
+    /// What of [`check_mount`](Self::check_mount) can be told from the resolved path alone, without looking.
+    pub(crate) fn check_mount_name(&self, path: &Path, home: Option<&Path>) -> Result<(), Refusal> {
+        self.check_root(path)?;
+        let logins = home.into_iter().flat_map(|home| BELOW_HOME.iter().map(|name| home.join(name)));
+        let mut protected = self.protected.iter().cloned().chain(logins);
+        let why = protected_by_name(path).or_else(|| protected.find_map(|one| relation(path, &one)));
+        why.map_or(Ok(()), |why| Err(Refusal::new(Rule::Policy, format!("this can't be mounted: {why}"))))
     }
 
     /// Whether a volume may be mounted.

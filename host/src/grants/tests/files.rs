@@ -236,7 +236,8 @@ fn what_looks_alike_and_is_not_loads() {
 
 /// A create that would be reachable but for one thing.
 fn nearly(change: impl Fn(&mut Vec<String>)) -> Vec<String> {
-    let id = "a".repeat(64);
+    let (id, install) = ("a".repeat(64), "0123456789abcdef");
+    let owner = format!("--label=io.portreeve.owner={install}:{}:{id}", "b".repeat(32));
     let mut argv = words(&[
         "podman",
         "create",
@@ -244,10 +245,12 @@ fn nearly(change: impl Fn(&mut Vec<String>)) -> Vec<String> {
         "--security-opt=no-new-privileges",
         "--http-proxy=false",
         "--name=app",
-        "--label=io.portreeve.owner=i:n:m",
-        "--label=io.portreeve.install=i",
-        "--label=io.portreeve.spec=s",
+        &owner,
+        &format!("--label=io.portreeve.install={install}"),
+        &format!("--label=io.portreeve.spec={id}"),
         "--label=io.portreeve.secrets=",
+        "--ulimit=nofile=1024",
+        "--ulimit=nproc=512",
         &id,
         "sh",
         "-c",
@@ -301,8 +304,10 @@ fn hostile_command_lines_that_are_otherwise_right() {
         "--cap-add=ALL",
         "--rm=false",
     ] {
-        let argv = nearly(|argv| argv.insert(10, added.to_owned()));
-        assert!(!reachable(podman, &argv), "{added}");
+        for at in 1..=12 {
+            let argv = nearly(|argv| argv.insert(at, added.to_owned()));
+            assert!(!reachable(podman, &argv), "{added} at {at}");
+        }
     }
 }
 
@@ -351,7 +356,7 @@ fn images_and_endpoints_are_whole_and_granted() {
 #[test]
 fn the_first_difference_is_told() {
     let [podman, _] = shipped();
-    let Explanation::Unreachable { nearest, first_difference, expected, found } =
+    let Explanation::Unreachable { nearest, first_difference, expected, found, .. } =
         podman.explain(&words(&["podman", "version", "--format=yaml"]))
     else {
         panic!("reachable")
