@@ -15,6 +15,8 @@ pub(crate) struct Status(u8);
 impl Status {
     /// All is well.
     pub(crate) const OK: Self = Self(0);
+    /// A question was answered with no.
+    pub(crate) const NO: Self = Self(1);
     /// We, or the engine, failed.
     pub(crate) const FAILED: Self = Self(125);
     /// Policy or grant did not allow it.

@@ -11,6 +11,7 @@ mod demo;
 mod desk;
 mod detect;
 mod exit;
+mod explain;
 mod image;
 mod journal;
 mod name;

@@ -103,7 +103,9 @@ impl Candidate<'_> {
         let asked = self.found.get(Slot::Ulimit).iter().any(|limit| limit.field("name") == Some(name));
         match self.scalar(slot) {
             None if asked => Ok(()),
-            None => Err(Objection::new(slot, "", format!("the host sets a limit of {name} unless the caller asks for one"))),
+            None => {
+                Err(Objection::new(slot, "", format!("the host sets a limit of {name} unless the caller asks for one")))
+            }
             Some(value) if asked => Err(Objection::new(slot, value, format!("the caller's own limit of {name} holds"))),
             Some(_) => {
                 let within = |value: &str| value.parse::<u64>().is_ok_and(|value| value <= most);
@@ -122,7 +124,8 @@ impl Candidate<'_> {
     fn check_image(&self, policy: &Policy) -> Result<(), Objection> {
         let Some(text) = self.scalar(Slot::ImageReference) else { return Ok(()) };
         let refused = |why: String| Objection::new(Slot::ImageReference, text, why);
-        let image: Reference = text.parse().map_err(|error: crate::reference::ReferenceError| refused(error.to_string()))?;
+        let image: Reference =
+            text.parse().map_err(|error: crate::reference::ReferenceError| refused(error.to_string()))?;
         if for_engine(&image) != text {
             return Err(refused("the host names an image by its digest, or else by its tag".to_owned()));
         }

@@ -32,9 +32,10 @@ pub(super) fn check(found: &Bindings, bounds: &Bounds<'_>) -> Result<(), Objecti
 fn check_mounts(spec: &ContainerSpec, bounds: &Bounds<'_>) -> Result<(), Objection> {
     for mount in &spec.mounts {
         let MountSource::Path(path) = &mount.source else { continue };
-        bounds.policy.check_mount_name(path, bounds.home).map_err(|refusal| {
-            Objection::new(Slot::MountBind, path.to_string_lossy(), refusal.why)
-        })?;
+        bounds
+            .policy
+            .check_mount_name(path, bounds.home)
+            .map_err(|refusal| Objection::new(Slot::MountBind, path.to_string_lossy(), refusal.why))?;
     }
     Ok(())
 }
@@ -83,11 +84,15 @@ impl Reading<'_> {
     fn read_lists(&self, spec: &mut ContainerSpec) -> Result<(), Objection> {
         spec.words = self.texts(Slot::Word, "word");
         spec.entrypoint = self.scalar(Slot::Entrypoint).map(str::to_owned).into_iter().collect();
-        spec.env = self.each(Slot::EnvPlain, |fact| format!("{}={}", part(fact, "name"), part(fact, "value")).parse::<Variable>())?;
+        spec.env = self.each(Slot::EnvPlain, |fact| {
+            format!("{}={}", part(fact, "name"), part(fact, "value")).parse::<Variable>()
+        })?;
         spec.labels = self.each(Slot::Label, |fact| Label::new(part(fact, "key"), part(fact, "value")))?;
         spec.ports = self.each(Slot::Port, port)?;
         spec.mounts = self.each(Slot::MountBind, |fact| mount(fact, |source| Ok(MountSource::Path(source.into()))))?;
-        spec.mounts.extend(self.each(Slot::MountVolume, |fact| mount(fact, |source| source.parse().map(MountSource::Volume)))?);
+        spec.mounts.extend(
+            self.each(Slot::MountVolume, |fact| mount(fact, |source| source.parse().map(MountSource::Volume)))?,
+        );
         spec.tmpfs = self.each(Slot::Tmpfs, tmpfs)?;
         spec.ulimits = self.each(Slot::Ulimit, |fact| {
             format!("{}={}:{}", part(fact, "name"), part(fact, "soft"), part(fact, "hard")).parse::<Ulimit>()
@@ -145,7 +150,9 @@ impl Reading<'_> {
         }
         let told = secrets.iter().map(|secret| secret.name.as_str()).collect::<Vec<_>>().join(",");
         match label {
-            Some(label) if label != told => Err(Objection::new(Slot::SecretNames, label, "the label names the secrets that are given, each once")),
+            Some(label) if label != told => {
+                Err(Objection::new(Slot::SecretNames, label, "the label names the secrets that are given, each once"))
+            }
             _ => Ok((secrets, files)),
         }
     }

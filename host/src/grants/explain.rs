@@ -173,7 +173,11 @@ impl Question<'_> {
     fn check_granted(&self, command: &Command, found: &Recognition) -> Result<(), Attempt> {
         let scalar = |slot: Slot| found.bindings().get(slot).first().and_then(|value| value.field(""));
         let wrong = |slot: Slot, expected: &str| {
-            Err(Attempt { index: found.token_of(command.template(), slot, 0), expected: expected.to_owned(), why: None })
+            Err(Attempt {
+                index: found.token_of(command.template(), slot, 0),
+                expected: expected.to_owned(),
+                why: None,
+            })
         };
         if scalar(Slot::Runtime).is_some_and(|runtime| !self.grants.grants_runtime(runtime)) {
             return wrong(Slot::Runtime, "a granted runtime");

@@ -53,7 +53,9 @@ impl Recognition {
 
     /// The token that holds the value of this number of a slot; where it has none, the token before which one would stand.
     pub(super) fn token_of(&self, template: &Template, slot: Slot, number: usize) -> usize {
-        let Some(element) = template.elements.iter().position(|element| element.slots().contains(&slot)) else { return 0 };
+        let Some(element) = template.elements.iter().position(|element| element.slots().contains(&slot)) else {
+            return 0;
+        };
         let first = self.elements.iter().position(|of| *of >= element).unwrap_or(self.elements.len());
         let mut tokens = self.elements.iter().enumerate().filter(|(_, of)| **of == element).map(|(token, _)| token);
         tokens.nth(number).unwrap_or(first)
@@ -86,8 +88,14 @@ impl Template {
         if argv.len() > TOKENS_MAX {
             return Err(Difference { index: TOKENS_MAX, expected: vec!["the end of the command line".to_owned()] });
         }
-        let mut search =
-            Search { elements: &self.elements, argv, seen: HashSet::new(), trail: Vec::new(), path: Vec::new(), furthest: 0 };
+        let mut search = Search {
+            elements: &self.elements,
+            argv,
+            seen: HashSet::new(),
+            trail: Vec::new(),
+            path: Vec::new(),
+            furthest: 0,
+        };
         if search.run() {
             return Ok(Recognition { bindings: search.trail.into_iter().collect(), elements: search.path });
         }

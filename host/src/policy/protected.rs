@@ -177,7 +177,9 @@ mod tests {
         ] {
             assert!(protected_by_name(Path::new(path)).is_some(), "{path}");
         }
-        for path in ["/srv/data", "/home/me/models", "/etcetera", "/home/me/.sshx", "/var/tmp/x", "/mnt/home/me", "/root/x"] {
+        for path in
+            ["/srv/data", "/home/me/models", "/etcetera", "/home/me/.sshx", "/var/tmp/x", "/mnt/home/me", "/root/x"]
+        {
             assert_eq!(protected_by_name(Path::new(path)), None, "{path}");
         }
     }

@@ -39,6 +39,17 @@ impl BackendInfo {
     }
 }
 
+impl BackendSource {
+    /// What holds for this backend: its request within its grant. Nothing is compiled.
+    ///
+    /// # Errors
+    /// When its component, its request or its grant is refused.
+    pub fn holding(self) -> Result<Grants, Error> {
+        let component = component(&self.origin, self.component.clone())?;
+        Backend::new(self, HostEnvironment::default(), Vec::new(), component).map(|backend| backend.grants().clone())
+    }
+}
+
 fn component(origin: &str, bytes: std::borrow::Cow<'static, [u8]>) -> Result<Component, Error> {
     Component::read(bytes).map_err(|error| Error::Backend { name: origin.to_owned(), why: error.to_string() })
 }
