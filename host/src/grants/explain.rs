@@ -1,5 +1,6 @@
 //! Could a command line ever come out of a grants file?
 
+use std::cmp::Ordering;
 use std::path::Path;
 
 use super::Grants;
@@ -141,26 +142,34 @@ impl Question<'_> {
                 Ok(bindings) => return Explanation::Reachable { command: command.name().to_owned(), bindings },
                 Err(attempt) => attempt,
             };
-            if nearest.as_ref().is_none_or(|(best, _)| self.closeness(&attempt) > self.closeness(best)) {
+            if nearest.as_ref().is_none_or(|(best, other)| self.is_nearer((&attempt, command), (best, other))) {
                 nearest = Some((attempt, command));
             }
         }
         self.unreachable(nearest)
     }
 
-    /// How far it fits, and how like the word is to the one that would.
-    fn closeness(&self, attempt: &Attempt) -> (usize, std::cmp::Reverse<usize>) {
+    /// Whether it fits farther, or, where both differ at the same word, has one that is more like it.
+    fn is_nearer(&self, (one, command): (&Attempt, &Command), (best, other): (&Attempt, &Command)) -> bool {
+        match one.index.cmp(&best.index) {
+            Ordering::Equal => self.unlikeness(one, command) < self.unlikeness(best, other),
+            order => order == Ordering::Greater,
+        }
+    }
+
+    /// How many letters of the word would have to change.
+    fn unlikeness(&self, attempt: &Attempt, command: &Command) -> usize {
         let found = self.argv.get(attempt.index).map(String::as_str).unwrap_or_default();
+        let expected = attempt.expected.in_words(command);
         // long words are no typing errors, and the cost grows with the square
-        let far = if found.len() > 64 { usize::MAX } else { distance(found, &attempt.expected) };
-        (attempt.index, std::cmp::Reverse(far))
+        if found.len() > 64 || expected.len() > 64 { usize::MAX } else { distance(found, &expected) }
     }
 
     fn attempt(&self, command: &Command) -> Result<Bindings, Attempt> {
         let template = command.template();
         let found = template.search(self.argv).map_err(|difference| Attempt {
             index: difference.index,
-            expected: difference.expected.join(" or "),
+            expected: Expected::Elements(difference.elements),
             why: None,
         })?;
         self.check_granted(command, &found)?;
@@ -175,7 +184,7 @@ impl Question<'_> {
         let wrong = |slot: Slot, expected: &str| {
             Err(Attempt {
                 index: found.token_of(command.template(), slot, 0),
-                expected: expected.to_owned(),
+                expected: Expected::Words(expected.to_owned()),
                 why: None,
             })
         };
@@ -194,12 +203,12 @@ impl Question<'_> {
             Ok(rendered) => {
                 let index = rendered.iter().zip(self.argv).take_while(|(a, b)| a == b).count();
                 let expected = rendered.get(index).cloned().unwrap_or_else(|| "the end of the command line".to_owned());
-                Err(Attempt { index, expected, why: None })
+                Err(Attempt { index, expected: Expected::Words(expected), why: None })
             }
             Err(error) => {
                 let index = place(command, found, error.slot, &error.value);
                 let why = format!("{}; {}", error.rule.as_str(), error.remedy);
-                Err(Attempt { index, expected: expected(command, error.slot), why: Some(why) })
+                Err(Attempt { index, expected: Expected::Words(expected(command, error.slot)), why: Some(why) })
             }
         }
     }
@@ -209,22 +218,30 @@ impl Question<'_> {
         let slot = slot.or_else(|| slot_with(found.bindings(), &value));
         let index = slot.map_or(1, |slot| place(command, found, slot, &value));
         let expected = slot.map_or_else(|| "a command that some call opens".to_owned(), |slot| expected(command, slot));
-        Attempt { index, expected, why: Some(why) }
+        Attempt { index, expected: Expected::Words(expected), why: Some(why) }
     }
 
     fn unreachable(&self, nearest: Option<(Attempt, &Command)>) -> Explanation {
         // not even the program fits: no command is nearer than another
-        let nearest = nearest.filter(|(attempt, _)| attempt.index > 0);
-        let (attempt, command) = match nearest {
-            Some((attempt, command)) => (attempt, Some(command)),
-            None => (Attempt { index: 0, expected: "a granted program".to_owned(), why: None }, None),
+        let Some((attempt, command)) = nearest.filter(|(attempt, _)| attempt.index > 0) else {
+            return self.no_program();
         };
         Explanation::Unreachable {
-            nearest: command.map(|command| command.name().to_owned()),
+            nearest: Some(command.name().to_owned()),
             first_difference: attempt.index,
-            expected: attempt.expected,
+            expected: attempt.expected.in_words(command),
             found: self.argv.get(attempt.index).cloned(),
             why: attempt.why,
+        }
+    }
+
+    fn no_program(&self) -> Explanation {
+        Explanation::Unreachable {
+            nearest: None,
+            first_difference: 0,
+            expected: "a granted program".to_owned(),
+            found: self.argv.first().cloned(),
+            why: None,
         }
     }
 }
@@ -232,8 +249,25 @@ impl Question<'_> {
 /// How far a command fits.
 struct Attempt {
     index: usize,
-    expected: String,
+    expected: Expected,
     why: Option<String>,
+}
+
+/// What would stand where a command line differs.
+enum Expected {
+    /// One of these elements of the command.
+    Elements(Vec<usize>),
+    /// This.
+    Words(String),
+}
+
+impl Expected {
+    fn in_words(&self, command: &Command) -> String {
+        match self {
+            Self::Elements(elements) => command.template().expectation(elements),
+            Self::Words(words) => words.clone(),
+        }
+    }
 }
 
 /// The token that holds a value of a slot.

@@ -73,8 +73,8 @@ impl Recognition {
 pub(super) struct Difference {
     /// The first token that does not fit, counted from 0.
     pub(super) index: usize,
-    /// The elements that would fit there.
-    pub(super) expected: Vec<String>,
+    /// The elements that would fit there; the one behind the last stands for the end.
+    pub(super) elements: Vec<usize>,
 }
 
 impl Template {
@@ -86,7 +86,7 @@ impl Template {
 
     pub(super) fn search(&self, argv: &[String]) -> Result<Recognition, Difference> {
         if argv.len() > TOKENS_MAX {
-            return Err(Difference { index: TOKENS_MAX, expected: vec!["the end of the command line".to_owned()] });
+            return Err(Difference { index: TOKENS_MAX, elements: vec![self.elements.len()] });
         }
         let mut search = Search {
             elements: &self.elements,
@@ -103,12 +103,16 @@ impl Template {
         let at_index = search.seen.iter().filter(|(_, token)| *token == index).map(|(element, _)| *element);
         let mut elements: Vec<usize> = at_index.collect();
         elements.sort_unstable();
-        Err(Difference { index, expected: elements.into_iter().map(|at| expectation(&self.elements, at)).collect() })
+        Err(Difference { index, elements })
     }
-}
 
-fn expectation(elements: &[Element], at: usize) -> String {
-    elements.get(at).map_or_else(|| "the end of the command line".to_owned(), ToString::to_string)
+    /// The elements of these numbers, as people read them.
+    pub(super) fn expectation(&self, elements: &[usize]) -> String {
+        let word = |at: &usize| {
+            self.elements.get(*at).map_or_else(|| "the end of the command line".to_owned(), ToString::to_string)
+        };
+        elements.iter().map(word).collect::<Vec<_>>().join(" or ")
+    }
 }
 
 /// A depth-first search over (element, token). No place is visited twice, so it ends after elements × tokens steps.

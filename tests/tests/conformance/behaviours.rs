@@ -150,7 +150,10 @@ behaviours! {
         a_dry_run_of_the_program_prints_argvs
         an_interrupted_program_leaves_nothing
     }
-    all: journal { the_journal_verifies_and_has_every_command }
+    all: journal {
+        the_journal_verifies_and_has_every_command
+        every_command_that_ran_is_reachable
+    }
 }
 
 /// `--ground NAME FOLDER PROGRAM [WORD…]`: everything on one engine, a line of JSON for each behaviour.
