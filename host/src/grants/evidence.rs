@@ -18,6 +18,10 @@ macro_rules! evidence {
         }
 
         impl $name {
+            /// The keys of places, and whether each must be there.
+            #[cfg(test)]
+            pub(super) const PLACES: &'static [(&'static str, bool)] = &[$(($key, evidence!(@needed $need)),)*];
+
             fn read(section: Section<'_>, commands: &[Command]) -> Result<Self, GrantsError> {
                 section.only(&["command", "missing", $($key,)*])?;
                 Ok(Self {
@@ -28,6 +32,8 @@ macro_rules! evidence {
             }
         }
     };
+    (@needed required) => { true };
+    (@needed optional) => { false };
     (@type required) => { String };
     (@type optional) => { Option<String> };
     (@read required $section:ident $key:literal) => { pointer($section.need($key)?)? };
@@ -121,7 +127,8 @@ pub struct EvidenceGrant {
 }
 
 impl EvidenceGrant {
-    const KEYS: [&'static str; 7] = ["image", "container", "containers", "volume", "pod", "network", "manifest"];
+    pub(super) const KEYS: [&'static str; 7] =
+        ["image", "container", "containers", "volume", "pod", "network", "manifest"];
 
     pub(super) fn read(section: Section<'_>, commands: &[Command]) -> Result<Self, GrantsError> {
         section.only(&Self::KEYS)?;

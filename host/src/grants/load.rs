@@ -10,7 +10,7 @@ use super::program::{EndpointGrant, ProgramGrant, RuntimeGrant};
 use super::reader::{Entry, Section, Source};
 use super::{Example, Grants, Wasi};
 
-const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 11] = [
     "backend", "wasi", "programs", "endpoint", "runtimes", "commands", "evidence", "devices", "probes", "limits",
     "examples",
 ];
@@ -98,7 +98,7 @@ fn runtimes(root: &Section<'_>) -> Result<Vec<RuntimeGrant>, GrantsError> {
 
 fn devices(section: Section<'_>) -> Result<Vec<String>, GrantsError> {
     section.only(&["patterns"])?;
-    section.need("patterns")?.list()?.into_iter().map(device).collect()
+    section.need("patterns")?.distinct()?.into_iter().map(device).collect()
 }
 
 /// Fixed parts below `/dev`, with `*` and `[a-z]` in names.

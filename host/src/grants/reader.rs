@@ -152,6 +152,19 @@ impl<'a> Entry<'a> {
         Ok(array.iter().map(|value| Self { value, key_at: value.span().start, ..*self }).collect())
     }
 
+    /// A list in which no text stands twice.
+    pub(super) fn distinct(&self) -> Result<Vec<Self>, GrantsError> {
+        let list = self.list()?;
+        let text = |entry: &Self| entry.value.get_ref().as_str();
+        let again = list.iter().enumerate().find(|(at, entry)| {
+            text(entry).is_some_and(|one| list.iter().take(*at).any(|other| text(other) == Some(one)))
+        });
+        let twice = again.map(|(_, entry)| {
+            entry.error(format!("{:?} stands twice in `{}`", text(entry).unwrap_or_default(), self.key))
+        });
+        twice.map_or(Ok(list), Err)
+    }
+
     pub(super) fn texts(&self) -> Result<Vec<String>, GrantsError> {
         self.list()?.iter().map(|entry| entry.text().map(str::to_owned)).collect()
     }

@@ -12,6 +12,7 @@ use super::*;
 
 mod files;
 mod page;
+mod schema;
 
 const PODMAN: &str = include_str!("../../../plugins/podman/grants.toml");
 const DOCKER: &str = include_str!("../../../plugins/docker/grants.toml");

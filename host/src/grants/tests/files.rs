@@ -106,6 +106,29 @@ fn bad_files() -> Vec<(&'static str, String)> {
         ("a wildcard variable", "backend = \"x\"\n[programs.x]\nsearch = [\"/x\"]\nenvironment = [\"K*\"]".into()),
         ("a short pin", "backend = \"x\"\n[programs.x]\nsearch = [\"/x\"]\nsha256 = \"abc\"".into()),
         ("a socket by TCP", "backend = \"x\"\n[endpoint]\nsockets = [\"tcp://h\"]".into()),
+        ("an unknown variable, nearly", "backend = \"x\"\n[endpoint]\nsockets = [\"{XDG_RUNTIME}/s\"]".into()),
+        ("a path twice", "backend = \"x\"\n[programs.x]\nsearch = [\"/x\", \"/y\", \"/x\"]".into()),
+        ("a variable twice", "backend = \"x\"\n[programs.x]\nsearch = [\"/x\"]\nenvironment = [\"HOME\", \"HOME\"]".into()),
+        ("a socket twice", "backend = \"x\"\n[endpoint]\nsockets = [\"/s\", \"/s\"]".into()),
+        ("a device twice", "backend = \"x\"\n[devices]\npatterns = [\"/dev/a\", \"/dev/a\"]".into()),
+        ("a call twice", "backend = \"x\"\n[probes.p]\nkind = \"user\"\ncalls = [\"detect\", \"detect\"]".into()),
+        ("a runtime twice", "backend = \"x\"\n[[runtimes]]\nname = \"r\"\nsearch = [\"/r\"]\ncgroups = [\"v1\"]\n[[runtimes]]\nname = \"r\"\nsearch = [\"/r\"]\ncgroups = [\"v1\"]".into()),
+        ("a section twice", "backend = \"x\"\n[limits]\ncommands = 1\n[limits]\nhandles = 10".into()),
+        ("an unknown key of a program", "backend = \"x\"\n[programs.x]\nserch = [\"/x\"]".into()),
+        ("an unknown key of a runtime", "backend = \"x\"\n[[runtimes]]\nname = \"r\"\nsearch = [\"/r\"]\ncgroup = [\"v1\"]".into()),
+        ("an unknown cgroup", "backend = \"x\"\n[[runtimes]]\nname = \"r\"\nsearch = [\"/r\"]\ncgroups = [\"hybird\"]".into()),
+        ("an unknown key of an endpoint", "backend = \"x\"\n[endpoint]\nsocket = [\"/s\"]".into()),
+        ("an unknown key of devices", "backend = \"x\"\n[devices]\npattern = [\"/dev/a\"]".into()),
+        ("an unknown kind of evidence", "backend = \"x\"\n[evidence.contaner]\ncommand = \"c\"".into()),
+        ("an unknown place of evidence", format!("{}[evidence.image]\ncommand = \"c\"\nid = \"/I\"\ndigest = \"/D\"", with_argv(r#"["x"]"#))),
+        ("an unknown key of a manifest", "backend = \"x\"\n[evidence.manifest]\nregistries = true".into()),
+        ("an unknown call of a probe", "backend = \"x\"\n[probes.p]\nkind = \"user\"\ncalls = [\"prefligth\"]".into()),
+        ("an unknown key of an example", "backend = \"x\"\n[[examples]]\nunreachabel = [\"x\"]".into()),
+        ("an example of both kinds", "backend = \"x\"\n[[examples]]\nunreachable = [\"x\"]\nreachable = [\"y\"]".into()),
+        ("an unknown key of a command", with_command("efect = \"read\"\nobject = \"image\"\nargv = [\"x\"]")),
+        ("an unknown object", with_command("effect = \"read\"\nobject = \"contaner\"\nargv = [\"x\"]")),
+        ("an unknown word of a time", with_command("effect = \"read\"\nobject = \"image\"\nargv = [\"x\"]").replace("1s", "grce")),
+        ("a not-match that matches", with_command("effect = \"read\"\nobject = \"image\"\nargv = [\"x\"]\nnot-match = [[\"y\"], [\"x\"]]")),
         ("an unknown variable", "backend = \"x\"\n[endpoint]\nsockets = [\"{TMPDIR}/s\"]".into()),
         ("a device anywhere", "backend = \"x\"\n[devices]\npatterns = [\"/dev/*\"]".into()),
         ("a device outside", "backend = \"x\"\n[devices]\npatterns = [\"/dev/../etc/shadow\"]".into()),
@@ -156,6 +179,22 @@ fn bad_files() -> Vec<(&'static str, String)> {
     ];
     files.extend(bad_argvs().into_iter().map(|(name, argv)| (name, with_argv(argv))));
     files
+}
+
+/// A duplicate within one file of many commands is found as well, and so is a slot that no catalogue has.
+#[test]
+fn places_are_right_in_the_shipped_files() {
+    let misspelt = PODMAN.replacen("{seconds}", "{secands}", 1);
+    let line = PODMAN.lines().position(|line| line.contains("{seconds}")).unwrap() + 1;
+    let column = PODMAN.lines().nth(line - 1).unwrap().find("\"{seconds}\"").unwrap() + 1;
+    let error = Grants::parse(&misspelt, "podman.toml").unwrap_err();
+    assert_eq!(
+        (error.file(), error.line(), error.column(), error.nearest()),
+        ("podman.toml", line, column, Some("seconds"))
+    );
+    let doubled = PODMAN.replacen("[commands.wait]", "[commands.start]", 1);
+    let error = Grants::parse(&doubled, "podman.toml").unwrap_err();
+    assert_eq!(error.line(), PODMAN.lines().position(|line| line == "[commands.wait]").unwrap() + 1);
 }
 
 fn bad_argvs() -> Vec<(&'static str, &'static str)> {
