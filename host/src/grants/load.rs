@@ -47,6 +47,7 @@ fn read(root: &Section<'_>, file: &str) -> Result<Grants, GrantsError> {
         probes: all(root, "probes", ProbeSpec::read)?,
         limits: part(root, "limits", Limits::read)?.unwrap_or_default(),
         examples: examples(root)?.into_iter().map(|(_, example)| example).collect(),
+        lines: root.sections("commands")?.iter().map(|section| (section.name().to_owned(), section.line())).collect(),
         dropped: Vec::new(),
         programs,
         commands,

@@ -89,6 +89,11 @@ impl<'a> Section<'a> {
         self.source.error(self.at, what)
     }
 
+    /// The line that it begins in, from 1.
+    pub(super) fn line(&self) -> usize {
+        self.source.error(self.at, "").line()
+    }
+
     /// The sections in the table of this key; none where it is absent.
     pub(super) fn sections(&self, key: &str) -> Result<Vec<Section<'a>>, GrantsError> {
         let Some(entry) = self.get(key) else { return Ok(Vec::new()) };

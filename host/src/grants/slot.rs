@@ -192,6 +192,11 @@ impl Slot {
         Self::ALL.iter().copied().find(|slot| slot.name() == name)
     }
 
+    /// The slot whose name is nearest to a word that is none.
+    pub(crate) fn nearest(word: &str) -> Option<Self> {
+        super::nearest::nearest(word, Self::ALL.iter().map(|slot| slot.name())).and_then(Self::by_name)
+    }
+
     /// Its name.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use file::Places;
+
 use crate::error::{Refusal, Rule};
 use crate::reference::Reference;
 use crate::spec::{ContainerSpec, Gpus, MountSource, NetworkMode, Port, SecretDelivery};
@@ -94,6 +96,8 @@ pub struct Policy {
     pub(crate) networks: Names,
     /// Secrets that are too short or too common to be masked.
     pub(crate) unmaskable: Stance,
+    /// Where each key stands in the file.
+    pub(crate) places: Places,
 }
 
 impl Policy {
@@ -112,6 +116,7 @@ impl Policy {
             gpus: true,
             networks: names(&["none", "bridge"]),
             unmaskable: Stance::Refuse,
+            places: Places::default(),
         }
     }
 
@@ -142,6 +147,7 @@ impl Policy {
             gpus: false,
             networks: Names::none(),
             unmaskable: Stance::Refuse,
+            places: Places::default(),
         }
     }
 
@@ -169,14 +175,14 @@ impl Policy {
     /// A refusal that names the line which would allow it.
     pub fn check_image(&self, image: &Reference) -> Result<Option<String>, Refusal> {
         if !self.registries.allow_below(&image.name()) {
-            return Err(refused("images", "registries", &image.name(), "this registry is not allowed"));
+            return Err(self.refused("images", "registries", &image.name(), "this registry is not allowed"));
         }
         let loose = || format!("{image} is named by a tag, which can move; pin it by its digest");
         match self.tags {
             _ if image.is_pinned() => Ok(None),
             Stance::Allow => Ok(None),
             Stance::Warn => Ok(Some(loose())),
-            Stance::Refuse => Err(refused("images", "tags", &image.to_string(), &loose())),
+            Stance::Refuse => Err(self.refused("images", "tags", &image.to_string(), &loose())),
         }
     }
 
@@ -189,7 +195,7 @@ impl Policy {
         self.check_network(spec)?;
         self.check_secrets(spec)?;
         if spec.gpus != Gpus::None && !self.gpus {
-            return Err(refused("gpus", "allow", &format!("{:?}", spec.gpus), "GPUs are not allowed"));
+            return Err(self.refused("gpus", "allow", &format!("{:?}", spec.gpus), "GPUs are not allowed"));
         }
         Ok(())
     }
@@ -201,7 +207,7 @@ impl Policy {
             return Ok(());
         }
         let why = if unspecified(port.address) { "every address of this machine" } else { "this address" };
-        Err(refused("ports", "addresses", &text, &format!("ports may not be published on {why}")))
+        Err(self.refused("ports", "addresses", &text, &format!("ports may not be published on {why}")))
     }
 
     fn check_network(&self, spec: &ContainerSpec) -> Result<(), Refusal> {
@@ -210,7 +216,12 @@ impl Policy {
             return if engines_own {
                 Ok(())
             } else {
-                Err(refused("networks", "allow", "bridge", "the engine's own network is not allowed; ask for another"))
+                Err(self.refused(
+                    "networks",
+                    "allow",
+                    "bridge",
+                    "the engine's own network is not allowed; ask for another",
+                ))
             };
         };
         if self.networks.allow(&mode.to_string()) {
@@ -220,7 +231,7 @@ impl Policy {
             NetworkMode::Host => "the host's network is not allowed",
             _ => "this network is not allowed",
         };
-        Err(refused("networks", "allow", &mode.to_string(), why))
+        Err(self.refused("networks", "allow", &mode.to_string(), why))
     }
 
     /// A secret can't travel in the client's environment under a name that the client reads.
@@ -250,7 +261,7 @@ impl Policy {
             return Ok(());
         }
         let why = "this folder lies below none of the allowed roots";
-        Err(refused("mounts", "roots", &path.to_string_lossy(), why))
+        Err(self.refused("mounts", "roots", &path.to_string_lossy(), why))
     }
 
     /// What of [`check_mount`](Self::check_mount) can be told from the resolved path alone, without looking.
@@ -271,19 +282,24 @@ impl Policy {
             MountSource::Path(_) | MountSource::Volume(_) => Ok(()),
         }
     }
+
+    /// A refusal with the narrowest change of the file that would allow it, and where that would be.
+    fn refused(&self, section: &str, key: &str, value: &str, why: &str) -> Refusal {
+        let change = match (section, key) {
+            ("gpus", _) => "say allow = true under [gpus]".to_owned(),
+            (_, "tags") => "say tags = \"warn\" under [images]".to_owned(),
+            _ => format!("add \"{}\" to {key} under [{section}]", value.escape_debug()),
+        };
+        let file = self
+            .places
+            .of(section, key)
+            .map_or_else(|| "a policy file".to_owned(), |line| format!("{}{line}", self.origin));
+        Refusal::new(Rule::Policy, why).value(value).remedy(format!("{file} would {change}"))
+    }
 }
 
 fn unspecified(address: IpAddr) -> bool {
     address.is_unspecified()
-}
-
-fn refused(section: &str, key: &str, value: &str, why: &str) -> Refusal {
-    let remedy = match (section, key) {
-        ("gpus", _) => "a policy file would say allow = true under [gpus]".to_owned(),
-        (_, "tags") => "a policy file would say tags = \"warn\" under [images]".to_owned(),
-        _ => format!("a policy file would add \"{}\" to {key} under [{section}]", value.escape_debug()),
-    };
-    Refusal::new(Rule::Policy, why).value(value).remedy(remedy)
 }
 
 #[cfg(test)]
@@ -325,6 +341,22 @@ mod tests {
         for other in ["example.org/team2/app:1", "example.org/app:1", "example.com/team/app:1"] {
             assert!(policy.check_image(&other.parse().unwrap()).is_err(), "{other}");
         }
+    }
+
+    #[test]
+    fn a_refusal_names_the_line_of_the_file() {
+        let mut web = spec();
+        web.network = Some(NetworkMode::Host);
+        let remedy =
+            |file: &str| Policy::parse(file, "p.toml").unwrap().check_container(&web).unwrap_err().remedy.unwrap();
+        let said = remedy("extends = \"home\"\n\n[networks]\n# ours\nallow = [\"none\"]\n");
+        assert_eq!(said, "p.toml:5 would add \"host\" to allow under [networks]");
+        let section = remedy("extends = \"home\"\n[networks]\n");
+        assert_eq!(section, "p.toml:2 would add \"host\" to allow under [networks]");
+        assert_eq!(remedy("extends = \"home\"\n"), "p.toml would add \"host\" to allow under [networks]");
+        assert!(
+            Policy::home().check_container(&web).unwrap_err().remedy.unwrap().starts_with("a policy file would add")
+        );
     }
 
     #[test]
