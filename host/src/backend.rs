@@ -75,11 +75,12 @@ impl BackendSource {
     /// When it is no component, or has not exactly one request.
     pub fn asking(origin: &str, component: Vec<u8>) -> Result<Self, Error> {
         let wrong = |why: String| Error::Backend { name: origin.to_owned(), why };
-        let read = Component::read(component.into()).map_err(|error| wrong(error.to_string()))?;
+        let read = Component::read(component.into(), None).map_err(|error| wrong(error.to_string()))?;
         let grants = read.request().map_err(|error| wrong(error.to_string()))?;
         Ok(Self {
             origin: origin.to_owned(),
             component: read.bytes().as_ref().clone(),
+            known: None,
             grants,
             grants_origin: format!("request of {origin}"),
             standing: Standing::Asking,
@@ -228,7 +229,7 @@ impl Backend {
         Ok(Self {
             name: grants.backend().to_owned(),
             standing: source.standing,
-            origin: source.origin,
+            origin: source.origin.clone(),
             grants_digest: digest_of(source.grants.as_bytes()).to_string(),
             digest_text: digest.to_string(),
             digest,

@@ -101,7 +101,11 @@ impl Grounds<'_> {
         let command = self.granted(&ask.command)?;
         if !command.is_for_backends() {
             let why = "this command is for the host's own evidence alone";
-            return Err(Refusal::new(Rule::CommandNotGranted, why).command(command.name()).into());
+            let remedy = format!(
+                "an operator would grant a command of its own, beside {}; no backend ever runs this one",
+                self.grants.place(command.name())
+            );
+            return Err(Refusal::new(Rule::CommandNotGranted, why).command(command.name()).remedy(remedy).into());
         }
         self.opened(command, spent)?;
         let named = self.resolve(command, &ask.arguments)?;
@@ -114,7 +118,8 @@ impl Grounds<'_> {
         let command = self.granted(command)?;
         if command.effect() != Effect::Read {
             let why = "a command for evidence must have the effect `read`";
-            return Err(Refusal::new(Rule::EffectNotOpen, why).command(command.name()).into());
+            let remedy = format!("an operator would say effect = \"read\" at {}", self.grants.place(command.name()));
+            return Err(Refusal::new(Rule::EffectNotOpen, why).command(command.name()).remedy(remedy).into());
         }
         self.permit(command, facts, EVIDENCE_CAP)
     }
@@ -128,9 +133,9 @@ impl Grounds<'_> {
         self.grants.command(name).ok_or_else(|| {
             let why = "the grants have no such command";
             let remedy = format!(
-                "an operator would add [commands.{}] to the grants of {}",
-                name.escape_debug(),
-                self.grants.backend()
+                "an operator would add [commands.{}] to {}",
+                name.chars().take(64).collect::<String>().escape_debug(),
+                self.grants.place(name)
             );
             Refusal::new(Rule::CommandNotGranted, why).command(name).remedy(remedy)
         })
@@ -139,7 +144,11 @@ impl Grounds<'_> {
     /// The call opens the command's effect, and has not used it up.
     fn opened(&self, command: &Command, spent: impl Fn(Effect, Object) -> u32) -> Result<(), Refusal> {
         let (effect, object, call) = (command.effect(), command.object(), self.scope.call());
-        let told = |rule, why: String| Err(Refusal::new(rule, why).command(command.name()));
+        let place = self.grants.place(command.name());
+        let told = |rule, why: String| {
+            let remedy = format!("the effect stands at {place}; what a call opens is fixed, and no grant widens it");
+            Err(Refusal::new(rule, why).command(command.name()).remedy(remedy))
+        };
         match call.allowance(effect, object) {
             None => told(
                 Rule::EffectNotOpen,
@@ -173,13 +182,15 @@ impl Grounds<'_> {
 
     fn slot(&self, command: &Command, name: &str) -> Result<Slot, Refusal> {
         let refused = |why: &str| Refusal::new(Rule::SlotNotGranted, why).command(command.name()).slot(name);
-        let slot = Slot::by_name(name).ok_or_else(|| refused("there is no such slot"))?;
+        let slot = Slot::by_name(name).ok_or_else(|| {
+            let near = Slot::nearest(name).map(|slot| format!("; the nearest is {slot}")).unwrap_or_default();
+            refused("there is no such slot").remedy(format!("the backend would name a slot of the command{near}"))
+        })?;
         if slot.origin() != Origin::Caller && slot != Slot::ContainerId {
-            return Err(refused("the host alone fills this slot"));
+            return Err(refused("the host alone fills this slot").remedy("the backend would leave it out"));
         }
         if !command.template().slots().any(|known| known == slot) {
-            return Err(refused("the command's template has no such slot")
-                .remedy(format!("an operator would add a token with {{{name}}} to [commands.{}]", command.name())));
+            return Err(refused("the command's template has no such slot").remedy(self.with_token(command, slot)));
         }
         Ok(slot)
     }
@@ -190,6 +201,9 @@ impl Grounds<'_> {
                 .command(command.name())
                 .slot(slot.name())
                 .value(&format!("{:?}", argument.given))
+                .remedy(format!(
+                    "the caller would ask for it in this call; no grant allows a value of {slot} that none asked for"
+                ))
         })
     }
 
@@ -202,13 +216,23 @@ impl Grounds<'_> {
                 return Err(refused(
                     slot,
                     "the caller asked for this, and the command's template can't say it (unsupported)",
-                ));
+                )
+                .value(&first_value(facts))
+                .remedy(self.with_token(command, slot)));
             }
             if !same_multiset(facts, named.get(slot)) {
-                return Err(refused(slot, "what the caller asked for was left out, or given more than once"));
+                return Err(refused(slot, "what the caller asked for was left out, or given more than once")
+                    .value(&first_value(facts))
+                    .remedy("the backend would give each value that the caller asked for, once"));
             }
         }
         Ok(self.scope.caller().clone())
+    }
+
+    /// What an operator would add, that a command could say a slot.
+    fn with_token(&self, command: &Command, slot: Slot) -> String {
+        let (name, place) = (command.name(), self.grants.place(command.name()));
+        format!("an operator would add a token with {{{slot}}} to the argv of [commands.{name}] at {place}")
     }
 
     /// Renders, looks for secrets, and puts the environment together.
@@ -276,7 +300,15 @@ impl Grounds<'_> {
 
 fn unrendered(command: &Command, error: &RenderError) -> Refusal {
     let rule = if error.slot == Slot::ImageId { Rule::ImageNotVerified } else { Rule::Grammar };
-    Refusal::new(rule, error.to_string()).command(command.name()).slot(error.slot.name())
+    let field = if error.field.is_empty() { String::new() } else { format!(", in its part {}", error.field) };
+    let refusal = Refusal::new(rule, format!("{}{field}", error.rule.as_str())).remedy(&error.remedy);
+    let refusal = refusal.command(command.name()).slot(error.slot.name());
+    if error.value.is_empty() { refusal } else { refusal.value(&error.value) }
+}
+
+/// The first text of the first value, for messages.
+fn first_value(facts: &[Binding]) -> String {
+    facts.first().and_then(|fact| fact.iter().next()).map(|(_, text)| text.to_owned()).unwrap_or_default()
 }
 
 fn same_multiset(left: &[Binding], right: &[Binding]) -> bool {
@@ -287,6 +319,9 @@ fn same_multiset(left: &[Binding], right: &[Binding]) -> bool {
     };
     left.len() == right.len() && sorted(left) == sorted(right)
 }
+
+#[cfg(test)]
+mod tests;
 
 #[cfg(test)]
 mod for_test {

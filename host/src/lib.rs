@@ -30,6 +30,7 @@ mod ambient;
 pub mod approval;
 mod backend;
 mod broker;
+mod conceive;
 mod decision;
 #[cfg(feature = "demo")]
 pub mod demo;

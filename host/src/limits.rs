@@ -21,6 +21,11 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
+    /// Whether a limit as a caller writes it, -1 for none, lies within the hard one.
+    pub(crate) fn allows(self, asked: i64) -> bool {
+        self.hard.is_none_or(|hard| u64::try_from(asked).is_ok_and(|asked| asked <= hard))
+    }
+
     /// The hard limit, at most `ceiling`: what may be asked for, as both the soft and the hard limit of a container.
     pub(crate) fn within(self, ceiling: u64) -> u64 {
         self.hard.map_or(ceiling, |hard| hard.min(ceiling))
@@ -71,6 +76,14 @@ mod tests {
         let words: Vec<_> = line.split_whitespace().collect();
         let parse = |word: &str| word.parse::<u64>().ok();
         assert_eq!((limits.nofile.soft, limits.nofile.hard), (parse(words[3]), parse(words[4])));
+    }
+
+    #[test]
+    fn a_caller_asks_within_the_hard_limit() {
+        let limit = Limit { soft: Some(10), hard: Some(100) };
+        assert!(limit.allows(0) && limit.allows(100));
+        assert!(!limit.allows(101) && !limit.allows(-1) && !limit.allows(i64::MAX));
+        assert!(Limit { hard: None, ..limit }.allows(-1));
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub const READ: &str = "--read";
 pub const FOLLOW: &str = "--follow";
 /// Lists the containers.
 pub const LIST: &str = "--ps";
+/// Lists the containers so many times, and says `.` after each. Further word: how often.
+pub const CALLS: &str = "--calls";
 /// Says the argv of every intent in the journal that is newer. Further word: the number of the last known record.
 pub const INTENTS: &str = "--intents";
 
@@ -53,7 +55,7 @@ pub fn main_if_called() -> Option<ExitCode> {
     }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [role, engine, folder, image, more @ ..] = &words[..] else { return None };
-    if ![SAIL, RUN, ATTACH, READ, FOLLOW, LIST, INTENTS].contains(&role.as_str()) {
+    if ![SAIL, RUN, ATTACH, READ, FOLLOW, LIST, CALLS, INTENTS].contains(&role.as_str()) {
         return None;
     }
     let voyage = Voyage { berth: Berth::at(engine, Path::new(folder)), image: image.parse().unwrap(), more };
@@ -102,6 +104,7 @@ impl Voyage<'_> {
             READ => self.read().await,
             FOLLOW => self.follow().await,
             LIST => self.list().await,
+            CALLS => self.calls().await,
             _ => self.intents(self.number(0)),
         }
     }
@@ -232,6 +235,15 @@ impl Voyage<'_> {
         let most = MOST_CHILDREN.load(Ordering::Relaxed);
         let bytes = bytes.load(Ordering::Relaxed);
         Ok(vec![json!({"before": before, "peak": peak_memory(), "bytes": bytes, "at-once": most})])
+    }
+
+    async fn calls(&self) -> Result<Vec<Value>, Error> {
+        let portreeve = self.berth.builder().build().await?;
+        for _ in 0..self.number(0) {
+            portreeve.list().await?;
+            println!(".");
+        }
+        Ok(Vec::new())
     }
 
     async fn list(&self) -> Result<Vec<Value>, Error> {

@@ -55,6 +55,7 @@ impl<'a> Approvals<'a> {
         let source = BackendSource {
             origin: record.origin.clone(),
             component: component.into(),
+            known: None,
             grants,
             grants_origin: format!("the approved grant of {name}"),
             standing: Standing::Approved,
@@ -153,14 +154,15 @@ fn embedded(name: &str) -> Result<Option<BackendSource>, Error> {
 }
 
 fn read_component(source: &BackendSource) -> Result<Component, Error> {
-    Component::read(source.component.clone())
+    source
+        .read_component()
         .map_err(|error| Error::Backend { name: source.origin.clone(), why: error.to_string() })
 }
 
 /// Request ∩ grant of a source, without an engine or a compiler.
 fn loaded(source: BackendSource) -> Result<Backend, Error> {
     let component = read_component(&source)?;
-    Backend::new(source, HostEnvironment::default(), Vec::new(), component)
+    Backend::new(&source, &source.parse_grants()?, HostEnvironment::default(), Vec::new(), component)
 }
 
 /// For messages: the digest that bytes have.

@@ -7,12 +7,17 @@ use super::Services;
 use crate::error::Error;
 use crate::journal::{CallId, Effect, Entry, Kind, Seq};
 use crate::output::Output;
+use crate::owner::ObjectKind;
 
 pub(super) struct Pending {
     services: Arc<Services>,
     intent: Seq,
     call: CallId,
     effect: Option<Effect>,
+    object: Option<ObjectKind>,
+    backend: Option<String>,
+    command: Option<String>,
+    name: Option<String>,
     begun: Instant,
     concluded: bool,
 }
@@ -20,9 +25,13 @@ pub(super) struct Pending {
 impl Pending {
     /// Records the intent; without the record there is no permit to act.
     pub(super) fn begin(services: &Arc<Services>, entry: Entry<'_>, call: CallId) -> Result<Self, Error> {
-        let effect = entry.effect;
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        let (effect, object) = (entry.effect, entry.object);
+        let (backend, command, name) = (text(entry.backend), text(entry.command), text(entry.name));
         let intent = services.journal.intent(entry).map_err(|error| Error::State(format!("the journal: {error}")))?;
-        Ok(Self { services: Arc::clone(services), intent, call, effect, begun: Instant::now(), concluded: false })
+        let services = Arc::clone(services);
+        let begun = Instant::now();
+        Ok(Self { services, intent, call, effect, object, backend, command, name, begun, concluded: false })
     }
 
     /// Records how it ended; of a command that ran to its end, how long the start of its program took.
@@ -45,6 +54,10 @@ impl Pending {
         let entry = Entry {
             call: Some(self.call),
             effect: self.effect,
+            object: self.object,
+            backend: self.backend.as_deref(),
+            command: self.command.as_deref(),
+            name: self.name.as_deref(),
             status,
             duration_us: Some(duration),
             why,

@@ -15,7 +15,7 @@ pub(crate) struct Status(u8);
 impl Status {
     /// All is well.
     pub(crate) const OK: Self = Self(0);
-    /// The answer is no: a reference is none, an image is not proved.
+    /// The answer is no: a reference is none, an image is not proved, a command line is unreachable.
     pub(crate) const NO: Self = Self(1);
     /// We, or the engine, failed.
     pub(crate) const FAILED: Self = Self(125);

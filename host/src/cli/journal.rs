@@ -1,6 +1,9 @@
 //! `journal`: what was asked, what was decided, what ran.
 
 use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +11,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use portreeve::Error;
 use portreeve::journal::{
-    Decision, Filter, Head, Journal, JournalError, KeptHead, Kind, Record, Seq, Severity, VerifyReport,
+    Decision, Filter, Head, Journal, JournalError, KeptHead, Kind, Reader, Record, Seq, Severity, VerifyReport,
 };
 use portreeve::state::{StateDir, default_path};
 
@@ -25,16 +28,22 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(crate) enum Command {
     /// Show records, oldest first; with --backend those of one backend
     Show(Show),
+    /// Show records as they are added, from now on, or from --since on
+    Follow(Filters),
     /// Look for records that were edited, removed, reordered or cut, and print the head
     Verify(Verify),
+    /// Print the very lines of the journal, with their hashes and MACs, to be kept or read elsewhere
+    Export(Export),
 }
 
 impl Command {
     pub(crate) fn run(self, common: &Common) -> Outcome {
         let state = StateDir::open(state_path(common)?).map_err(Error::from)?;
         match self {
-            Self::Show(show) => show.run(common, &state),
+            Self::Show(show) => show.filters.show(common, &state, show.follow),
+            Self::Follow(filters) => filters.from_now().show(common, &state, true),
             Self::Verify(verify) => verify.run(common, &state),
+            Self::Export(export) => export.run(common, &state),
         }
     }
 }
@@ -74,9 +83,9 @@ impl From<Decided> for Decision {
     }
 }
 
-/// `journal show`.
-#[derive(Debug, Args)]
-pub(crate) struct Show {
+/// Which records are wanted. Those of one backend are asked for by --backend.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Filters {
     /// About this container (or another object of this name)
     #[arg(long, value_name = "NAME")]
     container: Option<String>,
@@ -89,30 +98,91 @@ pub(crate) struct Show {
     /// Before then
     #[arg(long, value_name = "TIME", value_parser = parse::moment)]
     until: Option<Timestamp>,
+}
+
+/// `journal show`.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    filters: Filters,
     /// Go on as records are added
     #[arg(long, short)]
     follow: bool,
 }
 
-impl Show {
-    fn run(self, common: &Common, state: &StateDir) -> Outcome {
+impl Filters {
+    fn from_now(self) -> Self {
+        Self { since: self.since.or_else(|| Some(Timestamp::now())), ..self }
+    }
+
+    /// The records of these times, and what else is wanted of them.
+    fn read(self, common: &Common, state: &StateDir) -> Result<(Reader, Wanted), Failure> {
         let times = Filter { since: self.since, until: self.until, ..Filter::default() };
         let (backend, name) = (common.backend.clone(), self.container);
-        let mut wanted =
+        let wanted =
             Wanted::new(Filter { backend, name, decision: self.decision.map(Into::into), ..Filter::default() });
-        let records = Journal::read(state, times).map_err(unreadable)?;
+        Ok((Journal::read(state, times).map_err(unreadable)?, wanted))
+    }
+
+    fn show(self, common: &Common, state: &StateDir, follow: bool) -> Outcome {
+        let (records, mut wanted) = self.read(common, state)?;
         let mut records = records.filter(move |record| record.as_ref().map_or(true, |record| wanted.admits(record)));
         let mut status = Status::OK;
         loop {
             if !print(common.json, &mut records)? {
                 status = Status::FAILED;
             }
-            if !self.follow {
-                return if status == Status::OK { Ok(status) } else { Err(Failure::Told(status)) };
+            if !follow {
+                return told(status);
             }
             std::thread::sleep(LOOK);
         }
     }
+}
+
+/// What went wrong was told of when it did.
+fn told(status: Status) -> Outcome {
+    if status == Status::OK { Ok(status) } else { Err(Failure::Told(status)) }
+}
+
+/// `journal export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    filters: Filters,
+    /// Into this new file, which others can't read, instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Export {
+    fn run(self, common: &Common, state: &StateDir) -> Outcome {
+        let (records, wanted) = self.filters.read(common, state)?;
+        let Some(path) = self.output else { return export(records, wanted, std::io::stdout().lock(), common.json) };
+        let named = |error: std::io::Error| Failure::Output(error).during(&path.display().to_string());
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(named)?;
+        export(records, wanted, &file, common.json)
+    }
+}
+
+/// Writes the lines as they stand in the journal; one that is not this install's is told of, and left out.
+fn export(mut records: Reader, mut wanted: Wanted, output: impl Write, json: bool) -> Outcome {
+    let (mut output, mut status) = (BufWriter::new(output), Status::OK);
+    while let Some(record) = records.next() {
+        match record {
+            Ok(record) if wanted.admits(&record) => {
+                output.write_all(records.line())?;
+                output.write_all(b"\n")?;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                super::exit::report(&unreadable(error), json);
+                status = Status::FAILED;
+            }
+        }
+    }
+    output.flush()?;
+    told(status)
 }
 
 /// Which records are shown. An outcome names its intent alone, and goes with it.
@@ -308,6 +378,37 @@ mod tests {
         assert!(!wanted.admits(&outcome));
         assert!(wanted.admits(&record(json!({ "kind": "intent", "name": "web" }))));
         assert!(wanted.admits(&outcome) && !wanted.admits(&outcome));
+    }
+
+    #[test]
+    fn what_is_exported_is_the_journal_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path().join("state")).unwrap();
+        let journal = Journal::open(&state, JournalOptions::default()).unwrap();
+        for (backend, name) in [("podman", "a"), ("docker", "a"), ("podman", "b")] {
+            let entry = Entry { backend: Some(backend), name: Some(name), ..Entry::new(Kind::Refusal) };
+            journal.append(&Entry { why: Some("\u{1b}[31m"), ..entry }).unwrap();
+        }
+        let exported = |filters: Filters, backend: Option<&str>| {
+            let common = Common { backend: backend.map(str::to_owned), ..Common::default() };
+            let ((records, wanted), mut output) = (filters.read(&common, &state).unwrap(), Vec::new());
+            assert_eq!(export(records, wanted, &mut output, false).unwrap(), Status::OK);
+            String::from_utf8(output).unwrap()
+        };
+        let whole = std::fs::read_to_string(folder.path().join("state/journal/00000001.jsonl")).unwrap();
+        assert_eq!(exported(Filters::default(), None), whole);
+        assert!(!whole.contains('\u{1b}') && whole.contains(r"\u001b"));
+        assert_eq!(exported(Filters::default(), Some("podman")).lines().count(), 2);
+        let named = || Filters { container: Some("a".to_owned()), ..Filters::default() };
+        assert_eq!(exported(named(), Some("podman")).lines().count(), 1);
+        assert_eq!(exported(Filters { decision: Some(Decided::Faulted), ..named() }, None), "");
+        assert_eq!(exported(named().from_now(), None), "");
+        let common = Common { state: Some(folder.path().join("state")), ..Common::default() };
+        let file = folder.path().join("kept");
+        let export = || Command::Export(Export { filters: Filters::default(), output: Some(file.clone()) });
+        assert_eq!(export().run(&common).unwrap(), Status::OK);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), whole);
+        assert!(export().run(&common).is_err(), "an export never writes over another");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod desk;
 mod detect;
 mod dossier;
 mod exit;
+mod explain;
 mod image;
 mod journal;
 mod name;

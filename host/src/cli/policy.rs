@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::arguments::Common;
 use super::desk;
 use super::exit::{Failure, Outcome, Status};
+use super::explain::Explain;
 use super::show::{self, Out};
 
 /// `policy …`.
@@ -14,21 +15,31 @@ use super::show::{self, Out};
 pub(crate) enum Command {
     /// Print the policy that holds, as a file would say it
     Show,
+    /// Say whether a command line could ever have come from a backend, and from which command
+    #[command(
+        override_usage = "portreeve policy explain [OPTIONS] -- ARGV...\n       portreeve policy explain [OPTIONS] --file FILE"
+    )]
+    Explain(Explain),
 }
 
 impl Command {
     pub(crate) fn run(self, common: &Common) -> Outcome {
-        let policy = desk::policy(common)?;
         match self {
-            Self::Show if common.json => show::json(&document(&policy)?)?,
-            Self::Show => {
-                let mut out = Out::open();
-                out.text(&policy.to_toml())?;
-                out.finish()?;
-            }
+            Self::Show => show(&desk::policy(common)?, common.json),
+            Self::Explain(explain) => explain.run(common),
         }
-        Ok(Status::OK)
     }
+}
+
+fn show(policy: &Policy, json: bool) -> Outcome {
+    if json {
+        show::json(&document(policy)?)?;
+    } else {
+        let mut out = Out::open();
+        out.text(&policy.to_toml())?;
+        out.finish()?;
+    }
+    Ok(Status::OK)
 }
 
 /// The file as JSON, and where it came from.

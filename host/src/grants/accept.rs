@@ -2,9 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::binding::Binding;
 use super::grammar::{GRACE_MAX, SECRETS_FOLDER};
-use super::slot::Slot;
 use crate::reference::Reference;
 use crate::spec::{EnvName, Gpu};
 
@@ -30,17 +28,6 @@ const ULIMITS: [&str; 16] = [
     "sigpending",
     "stack",
 ];
-
-/// Rules that bind the fields of one value to each other.
-pub(super) fn fields_agree(slot: Slot, binding: &Binding) -> bool {
-    let names_a_host_limit = slot == Slot::Ulimit && binding.field("name").is_some_and(is_host_limit);
-    !(names_a_host_limit && binding.field("soft") == binding.field("hard"))
-}
-
-/// The limits that the host renders itself, with one value for soft and hard.
-pub(super) fn is_host_limit(name: &str) -> bool {
-    matches!(name, "nofile" | "nproc")
-}
 
 fn made_of(text: &str, others: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c))

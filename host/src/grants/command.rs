@@ -25,7 +25,7 @@ pub enum Effect {
 }
 
 impl Effect {
-    const WORDS: [(&'static str, Self); 4] =
+    pub(super) const WORDS: [(&'static str, Self); 4] =
         [("read", Self::Read), ("create", Self::Create), ("change", Self::Change), ("remove", Self::Remove)];
 
     /// As the file spells it.
@@ -58,7 +58,7 @@ pub enum Object {
 }
 
 impl Object {
-    const WORDS: [(&'static str, Self); 6] = [
+    pub(super) const WORDS: [(&'static str, Self); 6] = [
         ("engine", Self::Engine),
         ("image", Self::Image),
         ("container", Self::Container),
@@ -107,7 +107,8 @@ impl Timeout {
             "none" => Ok(Self::None),
             "grace" => Ok(Self::Grace),
             text => duration(text).map(Self::After).ok_or_else(|| {
-                entry.error(format!("`timeout` can't be {text:?}: it is a time such as 500ms, 30s, 5m or 2h, up to 168h, or none, or grace"))
+                let error = entry.error(format!("`timeout` can't be {text:?}: it is a time such as 500ms, 30s, 5m or 2h, up to 168h, or none, or grace"));
+                error.near(text, ["none", "grace"])
             }),
         }
     }
@@ -166,7 +167,7 @@ pub struct Command {
 }
 
 impl Command {
-    const KEYS: [&'static str; 8] =
+    pub(super) const KEYS: [&'static str; 8] =
         ["purpose", "effect", "object", "timeout", "argv", "match", "not-match", "dangerous"];
 
     pub(super) fn read(section: Section<'_>, programs: &[ProgramGrant]) -> Result<Self, GrantsError> {

@@ -5,6 +5,8 @@ use super::reader::{Entry, Section};
 use super::slot::{Field, Shape, Slot};
 use super::template::{Element, Piece, Presence};
 
+pub(super) const KEYS: [&str; 6] = ["token", "when", "each", "join", "csv", "literal"];
+
 /// Reads one element of an `argv`.
 pub(super) fn element(entry: Entry<'_>) -> Result<Element, GrantsError> {
     let element = if entry.is_text() { plain(entry)? } else { table(entry)? };
@@ -19,7 +21,7 @@ fn plain(entry: Entry<'_>) -> Result<Element, GrantsError> {
 
 fn table(entry: Entry<'_>) -> Result<Element, GrantsError> {
     let section = entry.section()?;
-    section.only(&["token", "when", "each", "join", "csv", "literal"])?;
+    section.only(&KEYS)?;
     if let Some(literal) = section.get("literal") {
         section.only(&["literal"])?;
         return literal_element(literal);
@@ -190,7 +192,7 @@ fn check_pieces(entry: Entry<'_>, element: &Element) -> Result<(), GrantsError> 
 fn check_twice(entry: Entry<'_>, element: &Element) -> Result<(), GrantsError> {
     let mut seen = Vec::new();
     for (slot, field) in element.holes() {
-        if seen.contains(&(slot, field.name())) && !slot.may_stand_twice() {
+        if seen.contains(&(slot, field.name())) {
             return Err(entry.error(format!("`{slot}` stands twice in the token")));
         }
         seen.push((slot, field.name()));

@@ -20,6 +20,10 @@ macro_rules! evidence {
         }
 
         impl $name {
+            /// The keys of places, and whether each must be there.
+            #[cfg(test)]
+            pub(super) const PLACES: &'static [(&'static str, bool)] = &[$(($key, evidence!(@needed $need)),)*];
+
             fn read(section: Section<'_>, commands: &[Command]) -> Result<Self, GrantsError> {
                 section.only(&["command", "missing", $($key,)*])?;
                 Ok(Self {
@@ -30,6 +34,8 @@ macro_rules! evidence {
             }
         }
     };
+    (@needed required) => { true };
+    (@needed optional) => { false };
     (@type required) => { String };
     (@type optional) => { Option<String> };
     (@read required $section:ident $key:literal) => { pointer($section.need($key)?)? };
@@ -151,7 +157,7 @@ pub struct EvidenceGrant {
 }
 
 impl EvidenceGrant {
-    const KEYS: [&'static str; 9] =
+    pub(super) const KEYS: [&'static str; 9] =
         ["image", "container", "containers", "volume", "volumes", "pod", "network", "manifest", "export"];
 
     pub(super) fn read(section: Section<'_>, commands: &[Command]) -> Result<Self, GrantsError> {

@@ -1,10 +1,17 @@
 //! Could a command line ever come out of a grants file?
 
+use std::cmp::Ordering;
+use std::path::Path;
+
 use super::Grants;
-use super::binding::Bindings;
+use super::binding::{Binding, Bindings};
 use super::command::Command;
+use super::matcher::Recognition;
+use super::nearest::distance;
 use super::program::EndpointGrant;
 use super::slot::Slot;
+use crate::conceive::{Bounds, Candidate, Objection};
+use crate::policy::Policy;
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +34,8 @@ pub enum Explanation {
         expected: String,
         /// What does; nothing where the command line ends too early.
         found: Option<String>,
+        /// Why not, where the token has the right form and no request leads to it.
+        why: Option<String>,
     },
 }
 
@@ -41,9 +50,12 @@ impl Variables {
         Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     fn may_be(&self, name: &str, path: &str) -> bool {
-        let known = self.0.iter().find(|(known, _)| known == name);
-        known.map_or_else(|| is_usual(name, path), |(_, value)| value == path)
+        self.get(name).map_or_else(|| is_usual(name, path), |value| value == path)
     }
 }
 
@@ -58,10 +70,12 @@ fn is_usual(name: &str, path: &str) -> bool {
 }
 
 impl Grants {
-    /// Whether any command, with any values of its slots, renders to exactly this command line.
+    /// Whether any command, with any values that some request could lead to, renders to exactly this command line,
+    /// whatever the policy.
     ///
     /// A command line counts as reachable when the independent matcher recognises it, the renderer makes it again from
-    /// the values found, and a runtime or endpoint in it is a granted one.
+    /// the values found, a runtime or endpoint in it is a granted one, a call opens the command, and one well-formed
+    /// request leads to all of the caller's values. Its first word may be the program's name or a granted path of it.
     #[must_use]
     pub fn explain(&self, argv: &[String]) -> Explanation {
         self.explain_with(argv, &Variables::default())
@@ -70,44 +84,26 @@ impl Grants {
     /// The same, where the host's variables are known.
     #[must_use]
     pub fn explain_with(&self, argv: &[String], variables: &Variables) -> Explanation {
-        let mut nearest: Option<(Attempt, &Command)> = None;
-        for command in self.commands() {
-            let attempt = match self.attempt(command, argv, variables) {
-                Ok(bindings) => return Explanation::Reachable { command: command.name().to_owned(), bindings },
-                Err(attempt) => attempt,
-            };
-            if nearest.as_ref().is_none_or(|(best, _)| attempt.index > best.index) {
-                nearest = Some((attempt, command));
-            }
-        }
-        unreachable_explanation(nearest, argv)
+        self.explain_within(argv, variables, &Policy::anything())
     }
 
-    fn attempt(&self, command: &Command, argv: &[String], variables: &Variables) -> Result<Bindings, Attempt> {
-        let template = command.template();
-        let found = template
-            .search(argv)
-            .map_err(|difference| Attempt { index: difference.index, expected: difference.expected.join(" or ") })?;
-        let bindings = found.into_bindings();
-        self.check_host_facts(&bindings, argv, variables)?;
-        match template.render(&with_unrendered(&bindings)) {
-            Ok(rendered) if rendered == argv => Ok(bindings),
-            Ok(rendered) => {
-                Err(Attempt::at(rendered.iter().zip(argv).take_while(|(a, b)| a == b).count(), "another spelling"))
-            }
-            Err(error) => Err(Attempt::at(holding(argv, &error.value), &error.remedy)),
-        }
+    /// The same, within one policy.
+    #[must_use]
+    pub fn explain_within(&self, argv: &[String], variables: &Variables, policy: &Policy) -> Explanation {
+        let home = variables.get("HOME").map(Path::new);
+        let question = Question { grants: self, argv: &self.by_name(argv), variables, bounds: Bounds { policy, home } };
+        question.answer()
     }
 
-    fn check_host_facts(&self, bindings: &Bindings, argv: &[String], variables: &Variables) -> Result<(), Attempt> {
-        let scalar = |slot: Slot| bindings.get(slot).first().and_then(|value| value.field(""));
-        if let Some(runtime) = scalar(Slot::Runtime).filter(|runtime| !self.grants_runtime(runtime)) {
-            return Err(Attempt::at(holding(argv, runtime), "a granted runtime"));
+    /// The same words, the program by its name where it is spelled by a granted path.
+    fn by_name(&self, argv: &[String]) -> Vec<String> {
+        let mut words = argv.to_vec();
+        if let Some(first) = words.first_mut() {
+            let is_at = |path: &std::path::PathBuf| path.as_os_str() == first.as_str();
+            let program = self.programs().iter().find(|program| program.search().iter().any(is_at));
+            *first = program.map_or_else(|| first.clone(), |program| program.name().to_owned());
         }
-        if let Some(endpoint) = scalar(Slot::EngineEndpoint).filter(|it| !self.grants_endpoint(it, variables)) {
-            return Err(Attempt::at(holding(argv, endpoint), "a granted endpoint"));
-        }
-        Ok(())
+        words
     }
 
     fn grants_runtime(&self, text: &str) -> bool {
@@ -130,21 +126,166 @@ fn names_socket(socket: &str, path: &str, variables: &Variables) -> bool {
     }
 }
 
-/// How far a command fits.
-struct Attempt {
-    index: usize,
-    expected: String,
+/// A command line, and within what it is to be explained.
+struct Question<'a> {
+    grants: &'a Grants,
+    argv: &'a [String],
+    variables: &'a Variables,
+    bounds: Bounds<'a>,
 }
 
-impl Attempt {
-    fn at(index: usize, expected: &str) -> Self {
-        Self { index, expected: expected.to_owned() }
+impl Question<'_> {
+    fn answer(&self) -> Explanation {
+        let mut nearest: Option<(Attempt, &Command)> = None;
+        for command in self.grants.commands() {
+            let attempt = match self.attempt(command) {
+                Ok(bindings) => return Explanation::Reachable { command: command.name().to_owned(), bindings },
+                Err(attempt) => attempt,
+            };
+            if nearest.as_ref().is_none_or(|(best, other)| self.is_nearer((&attempt, command), (best, other))) {
+                nearest = Some((attempt, command));
+            }
+        }
+        self.unreachable(nearest)
+    }
+
+    /// Whether it fits farther, or, where both differ at the same word, has one that is more like it.
+    fn is_nearer(&self, (one, command): (&Attempt, &Command), (best, other): (&Attempt, &Command)) -> bool {
+        match one.index.cmp(&best.index) {
+            Ordering::Equal => self.unlikeness(one, command) < self.unlikeness(best, other),
+            order => order == Ordering::Greater,
+        }
+    }
+
+    /// How many letters of the word would have to change.
+    fn unlikeness(&self, attempt: &Attempt, command: &Command) -> usize {
+        let found = self.argv.get(attempt.index).map(String::as_str).unwrap_or_default();
+        let expected = attempt.expected.in_words(command);
+        // long words are no typing errors, and the cost grows with the square
+        if found.len() > 64 || expected.len() > 64 { usize::MAX } else { distance(found, &expected) }
+    }
+
+    fn attempt(&self, command: &Command) -> Result<Bindings, Attempt> {
+        let template = command.template();
+        let found = template.search(self.argv).map_err(|difference| Attempt {
+            index: difference.index,
+            expected: Expected::Elements(difference.elements),
+            why: None,
+        })?;
+        self.check_granted(command, &found)?;
+        self.check_rendering(command, &found)?;
+        let candidate = Candidate { grants: self.grants, command, found: found.bindings() };
+        candidate.check(&self.bounds).map_err(|objection| self.objected(command, &found, objection))?;
+        Ok(found.into_bindings())
+    }
+
+    fn check_granted(&self, command: &Command, found: &Recognition) -> Result<(), Attempt> {
+        let scalar = |slot: Slot| found.bindings().get(slot).first().and_then(|value| value.field(""));
+        let wrong = |slot: Slot, expected: &str| {
+            Err(Attempt {
+                index: found.token_of(command.template(), slot, 0),
+                expected: Expected::Words(expected.to_owned()),
+                why: None,
+            })
+        };
+        if scalar(Slot::Runtime).is_some_and(|runtime| !self.grants.grants_runtime(runtime)) {
+            return wrong(Slot::Runtime, "a granted runtime");
+        }
+        if scalar(Slot::EngineEndpoint).is_some_and(|endpoint| !self.grants.grants_endpoint(endpoint, self.variables)) {
+            return wrong(Slot::EngineEndpoint, "a granted endpoint");
+        }
+        Ok(())
+    }
+
+    fn check_rendering(&self, command: &Command, found: &Recognition) -> Result<(), Attempt> {
+        match command.template().render(&with_unrendered(found.bindings())) {
+            Ok(rendered) if rendered == self.argv => Ok(()),
+            Ok(rendered) => {
+                let index = rendered.iter().zip(self.argv).take_while(|(a, b)| a == b).count();
+                let expected = rendered.get(index).cloned().unwrap_or_else(|| "the end of the command line".to_owned());
+                Err(Attempt { index, expected: Expected::Words(expected), why: None })
+            }
+            Err(error) => {
+                let index = place(command, found, error.slot, &error.value);
+                let why = format!("{}; {}", error.rule.as_str(), error.remedy);
+                Err(Attempt { index, expected: Expected::Words(expected(command, error.slot)), why: Some(why) })
+            }
+        }
+    }
+
+    fn objected(&self, command: &Command, found: &Recognition, objection: Objection) -> Attempt {
+        let Objection { slot, value, why } = objection;
+        let slot = slot.or_else(|| slot_with(found.bindings(), &value));
+        let index = slot.map_or(1, |slot| place(command, found, slot, &value));
+        let expected = slot.map_or_else(|| "a command that some call opens".to_owned(), |slot| expected(command, slot));
+        Attempt { index, expected: Expected::Words(expected), why: Some(why) }
+    }
+
+    fn unreachable(&self, nearest: Option<(Attempt, &Command)>) -> Explanation {
+        // not even the program fits: no command is nearer than another
+        let Some((attempt, command)) = nearest.filter(|(attempt, _)| attempt.index > 0) else {
+            return self.no_program();
+        };
+        Explanation::Unreachable {
+            nearest: Some(command.name().to_owned()),
+            first_difference: attempt.index,
+            expected: attempt.expected.in_words(command),
+            found: self.argv.get(attempt.index).cloned(),
+            why: attempt.why,
+        }
+    }
+
+    fn no_program(&self) -> Explanation {
+        Explanation::Unreachable {
+            nearest: None,
+            first_difference: 0,
+            expected: "a granted program".to_owned(),
+            found: self.argv.first().cloned(),
+            why: None,
+        }
     }
 }
 
-/// The token that holds a value.
-fn holding(argv: &[String], value: &str) -> usize {
-    argv.iter().position(|token| !value.is_empty() && token.contains(value)).unwrap_or_default()
+/// How far a command fits.
+struct Attempt {
+    index: usize,
+    expected: Expected,
+    why: Option<String>,
+}
+
+/// What would stand where a command line differs.
+enum Expected {
+    /// One of these elements of the command.
+    Elements(Vec<usize>),
+    /// This.
+    Words(String),
+}
+
+impl Expected {
+    fn in_words(&self, command: &Command) -> String {
+        match self {
+            Self::Elements(elements) => command.template().expectation(elements),
+            Self::Words(words) => words.clone(),
+        }
+    }
+}
+
+/// The token that holds a value of a slot.
+fn place(command: &Command, found: &Recognition, slot: Slot, value: &str) -> usize {
+    let holds = |binding: &Binding| !value.is_empty() && binding.iter().any(|(_, text)| text == value);
+    let number = found.bindings().get(slot).iter().position(holds).unwrap_or_default();
+    found.token_of(command.template(), slot, number)
+}
+
+fn slot_with(bindings: &Bindings, value: &str) -> Option<Slot> {
+    let holds = |binding: &Binding| binding.iter().any(|(_, text)| text == value);
+    bindings.iter().find(|(_, values)| !value.is_empty() && values.iter().any(holds)).map(|(slot, _)| slot)
+}
+
+/// The element that a slot stands in, as people read it.
+fn expected(command: &Command, slot: Slot) -> String {
+    let element = command.template().elements.iter().find(|element| element.slots().contains(&slot));
+    element.map(ToString::to_string).unwrap_or_default()
 }
 
 /// The renderer wants whole values: fields that a command line can't show get a name of their own.
@@ -153,20 +294,6 @@ fn with_unrendered(bindings: &Bindings) -> Bindings {
     values.map(|(slot, value)| (slot, completed(slot, value))).collect()
 }
 
-fn completed(slot: Slot, value: &super::Binding) -> super::Binding {
-    super::Binding::fields(slot.fields().iter().map(|field| (field.name(), value.field(field.name()).unwrap_or("_"))))
-}
-
-fn unreachable_explanation(nearest: Option<(Attempt, &Command)>, argv: &[String]) -> Explanation {
-    let (attempt, command) = nearest
-        .map_or_else(|| (Attempt::at(0, "a granted command"), None), |(attempt, command)| (attempt, Some(command)));
-    // not even the program fits: no command is nearer than another
-    let command = command.filter(|_| attempt.index > 0);
-    let expected = if command.is_some() { attempt.expected } else { "a granted program".to_owned() };
-    Explanation::Unreachable {
-        nearest: command.map(|command| command.name().to_owned()),
-        first_difference: attempt.index,
-        expected,
-        found: argv.get(attempt.index).cloned(),
-    }
+fn completed(slot: Slot, value: &Binding) -> Binding {
+    Binding::fields(slot.fields().iter().map(|field| (field.name(), value.field(field.name()).unwrap_or("_"))))
 }

@@ -177,8 +177,13 @@ impl Grammar {
 
     /// Whether no text of this kind holds the character.
     pub(super) const fn never_holds(self, character: char) -> bool {
-        matches!(self, Self::EnvName | Self::SecretName | Self::Name | Self::NetworkName | Self::Id)
-            && !matches!(character, 'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '.' | '-')
+        match self {
+            Self::EnvName | Self::SecretName | Self::Name | Self::NetworkName | Self::Id => {
+                !matches!(character, 'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '.' | '-')
+            }
+            Self::Count | Self::Bytes | Self::Seconds | Self::Port | Self::HostPort => !character.is_ascii_digit(),
+            _ => false,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::program::{EndpointGrant, ProgramGrant, RuntimeGrant};
 use super::reader::{Entry, Section, Source};
 use super::{Example, Grants, Wasi};
 
-const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 11] = [
     "backend", "wasi", "programs", "endpoint", "runtimes", "commands", "evidence", "devices", "probes", "limits",
     "examples",
 ];
@@ -47,6 +47,7 @@ fn read(root: &Section<'_>, file: &str) -> Result<Grants, GrantsError> {
         probes: all(root, "probes", ProbeSpec::read)?,
         limits: part(root, "limits", Limits::read)?.unwrap_or_default(),
         examples: examples(root)?.into_iter().map(|(_, example)| example).collect(),
+        lines: root.sections("commands")?.iter().map(|section| (section.name().to_owned(), section.line())).collect(),
         dropped: Vec::new(),
         programs,
         commands,
@@ -98,7 +99,7 @@ fn runtimes(root: &Section<'_>) -> Result<Vec<RuntimeGrant>, GrantsError> {
 
 fn devices(section: Section<'_>) -> Result<Vec<String>, GrantsError> {
     section.only(&["patterns"])?;
-    section.need("patterns")?.list()?.into_iter().map(device).collect()
+    section.need("patterns")?.distinct()?.into_iter().map(device).collect()
 }
 
 /// Fixed parts below `/dev`, with `*` and `[a-z]` in names.

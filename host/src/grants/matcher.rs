@@ -40,6 +40,8 @@ impl Patterns {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recognition {
     bindings: Bindings,
+    /// The element that each token is of.
+    elements: Vec<usize>,
 }
 
 impl Recognition {
@@ -47,6 +49,16 @@ impl Recognition {
     #[must_use]
     pub const fn bindings(&self) -> &Bindings {
         &self.bindings
+    }
+
+    /// The token that holds the value of this number of a slot; where it has none, the token before which one would stand.
+    pub(super) fn token_of(&self, template: &Template, slot: Slot, number: usize) -> usize {
+        let Some(element) = template.elements.iter().position(|element| element.slots().contains(&slot)) else {
+            return 0;
+        };
+        let first = self.elements.iter().position(|of| *of >= element).unwrap_or(self.elements.len());
+        let mut tokens = self.elements.iter().enumerate().filter(|(_, of)| **of == element).map(|(token, _)| token);
+        tokens.nth(number).unwrap_or(first)
     }
 
     /// Takes the values.
@@ -61,8 +73,8 @@ impl Recognition {
 pub(super) struct Difference {
     /// The first token that does not fit, counted from 0.
     pub(super) index: usize,
-    /// The elements that would fit there.
-    pub(super) expected: Vec<String>,
+    /// The elements that would fit there; the one behind the last stands for the end.
+    pub(super) elements: Vec<usize>,
 }
 
 impl Template {
@@ -74,23 +86,33 @@ impl Template {
 
     pub(super) fn search(&self, argv: &[String]) -> Result<Recognition, Difference> {
         if argv.len() > TOKENS_MAX {
-            return Err(Difference { index: TOKENS_MAX, expected: vec!["the end of the command line".to_owned()] });
+            return Err(Difference { index: TOKENS_MAX, elements: vec![self.elements.len()] });
         }
-        let mut search =
-            Search { elements: &self.elements, argv, seen: HashSet::new(), trail: Vec::new(), furthest: 0 };
+        let mut search = Search {
+            elements: &self.elements,
+            argv,
+            seen: HashSet::new(),
+            trail: Vec::new(),
+            path: Vec::new(),
+            furthest: 0,
+        };
         if search.run() {
-            return Ok(Recognition { bindings: search.trail.into_iter().collect() });
+            return Ok(Recognition { bindings: search.trail.into_iter().collect(), elements: search.path });
         }
         let index = search.furthest;
         let at_index = search.seen.iter().filter(|(_, token)| *token == index).map(|(element, _)| *element);
         let mut elements: Vec<usize> = at_index.collect();
         elements.sort_unstable();
-        Err(Difference { index, expected: elements.into_iter().map(|at| expectation(&self.elements, at)).collect() })
+        Err(Difference { index, elements })
     }
-}
 
-fn expectation(elements: &[Element], at: usize) -> String {
-    elements.get(at).map_or_else(|| "the end of the command line".to_owned(), ToString::to_string)
+    /// The elements of these numbers, as people read them.
+    pub(super) fn expectation(&self, elements: &[usize]) -> String {
+        let word = |at: &usize| {
+            self.elements.get(*at).map_or_else(|| "the end of the command line".to_owned(), ToString::to_string)
+        };
+        elements.iter().map(word).collect::<Vec<_>>().join(" or ")
+    }
 }
 
 /// A depth-first search over (element, token). No place is visited twice, so it ends after elements × tokens steps.
@@ -99,6 +121,8 @@ struct Search<'a> {
     argv: &'a [String],
     seen: HashSet<(usize, usize)>,
     trail: Vec<(Slot, Binding)>,
+    /// The element of each token so far.
+    path: Vec<usize>,
     furthest: usize,
 }
 
@@ -110,6 +134,7 @@ impl Search<'_> {
         let mut places: Vec<Place> = vec![(0, 0, 0)];
         while let Some((element, token, trail)) = places.pop() {
             self.trail.truncate(trail);
+            self.path.truncate(token);
             if !self.seen.insert((element, token)) {
                 continue;
             }
@@ -131,6 +156,7 @@ impl Search<'_> {
         }
         let Some(values) = self.argv.get(token).and_then(|text| read_token(element, text)) else { return };
         self.trail.extend(values);
+        self.path.push(at);
         let stays = matches!(element.presence, Presence::Each(_)) && element.join.is_none();
         places.push((if stays { at } else { at + 1 }, token + 1, self.trail.len()));
     }
@@ -173,7 +199,7 @@ fn read_fields(element: &Element, slot: Slot, form: &str, token: &str) -> Option
     let text_of = |name: &str| cuts.iter().find(|(cut, _)| *cut == name).map(|(_, text)| *text);
     let fields: Option<Vec<_>> =
         rendered.map(|field| Some((field.name(), checked(slot, field.name(), text_of(field.name())?)?))).collect();
-    fields.map(Binding::fields).filter(|value| goes_together(slot, value))
+    fields.map(Binding::fields)
 }
 
 /// `head{a}…{z}tail` with a mark between the values.
@@ -245,12 +271,6 @@ fn is_no_address(text: &str) -> bool {
     let bare = text.trim_start_matches('[').trim_end_matches(']');
     bare.parse::<std::net::IpAddr>()
         .map_or(true, |address| address.to_string() != bare || address.is_ipv6() != text.starts_with('['))
-}
-
-/// A limit of nofile or nproc with one value for both is the host's slot.
-fn goes_together(slot: Slot, value: &Binding) -> bool {
-    let is = |name: &str| value.field("name") == Some(name);
-    slot != Slot::Ulimit || !(is("nofile") || is("nproc")) || value.field("soft") != value.field("hard")
 }
 
 #[cfg(test)]

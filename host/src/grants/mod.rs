@@ -55,6 +55,8 @@ pub use slot::{Field, Origin, Shape, Slot};
 pub use store::{FilePattern, StoreGrant};
 pub use template::Template;
 
+use std::collections::BTreeMap;
+
 /// Whether a backend may import WASI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Wasi {
@@ -80,6 +82,8 @@ pub struct Grants {
     probes: Vec<ProbeSpec>,
     limits: Limits,
     examples: Vec<Example>,
+    /// The line of each command.
+    lines: BTreeMap<String, usize>,
     dropped: Vec<Dropped>,
 }
 
@@ -149,6 +153,12 @@ impl Grants {
     #[must_use]
     pub fn command(&self, name: &str) -> Option<&Command> {
         self.commands.iter().find(|command| command.name() == name)
+    }
+
+    /// Where a command stands, `FILE:LINE`; of one that is not there the file alone.
+    #[must_use]
+    pub fn place(&self, command: &str) -> String {
+        self.lines.get(command).map_or_else(|| self.file.clone(), |line| format!("{}:{line}", self.file))
     }
 
     /// Where the host looks for itself.

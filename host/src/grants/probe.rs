@@ -7,7 +7,7 @@ use super::program::absolute_path;
 use super::reader::{Entry, Section};
 
 /// The most bytes of a file that a probe may hand on.
-const CAP_MAX: u64 = 65_536;
+pub(super) const CAP_MAX: u64 = 65_536;
 /// What is handed on where the file does not say.
 const CAP_DEFAULT: u64 = 4096;
 
@@ -18,6 +18,10 @@ pub enum ProbeCall {
     Detect,
     /// `preflight`.
     Preflight,
+}
+
+impl ProbeCall {
+    pub(super) const WORDS: [(&'static str, Self); 2] = [("detect", Self::Detect), ("preflight", Self::Preflight)];
 }
 
 /// What a probe looks at.
@@ -62,7 +66,7 @@ pub enum ProbeKind {
 }
 
 #[derive(Clone, Copy)]
-enum Word {
+pub(super) enum Word {
     File,
     Directory,
     Space,
@@ -73,7 +77,18 @@ enum Word {
     Runtimes,
 }
 
-const WORDS: [(&str, Word); 8] = [
+impl Word {
+    pub(super) const fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::File | Self::Directory => &["kind", "calls", "path", "cap"],
+            Self::Space | Self::Path => &["kind", "calls", "path"],
+            Self::Port => &["kind", "calls", "port"],
+            Self::Cgroup | Self::User | Self::Runtimes => &["kind", "calls"],
+        }
+    }
+}
+
+pub(super) const WORDS: [(&str, Word); 8] = [
     ("file", Word::File),
     ("directory", Word::Directory),
     ("space", Word::Space),
@@ -118,10 +133,10 @@ impl std::fmt::Display for ProbeKind {
 
 impl ProbeSpec {
     pub(super) fn read(section: Section<'_>) -> Result<Self, GrantsError> {
-        let calls = [("detect", ProbeCall::Detect), ("preflight", ProbeCall::Preflight)];
         let kind = kind(&section)?;
         let entry = section.need("calls")?;
-        let calls = entry.list()?.iter().map(|entry| entry.choice(&calls)).collect::<Result<Vec<_>, _>>()?;
+        let calls =
+            entry.distinct()?.iter().map(|entry| entry.choice(&ProbeCall::WORDS)).collect::<Result<Vec<_>, _>>()?;
         if calls.is_empty() {
             return Err(entry.error("`calls` is empty: it names detect, preflight or both"));
         }
@@ -149,13 +164,7 @@ impl ProbeSpec {
 
 fn kind(section: &Section<'_>) -> Result<ProbeKind, GrantsError> {
     let word = section.need("kind")?.choice(&WORDS)?;
-    let keys: &[&str] = match word {
-        Word::File | Word::Directory => &["kind", "calls", "path", "cap"],
-        Word::Space | Word::Path => &["kind", "calls", "path"],
-        Word::Port => &["kind", "calls", "port"],
-        Word::Cgroup | Word::User | Word::Runtimes => &["kind", "calls"],
-    };
-    section.only(keys)?;
+    section.only(word.keys())?;
     let path = || absolute_path(section.need("path")?);
     Ok(match word {
         Word::File => ProbeKind::File { path: path()?, cap: cap(section)? },

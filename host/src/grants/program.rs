@@ -17,8 +17,10 @@ pub struct ProgramGrant {
 }
 
 impl ProgramGrant {
+    pub(super) const KEYS: [&'static str; 4] = ["search", "environment", "wrapper", "sha256"];
+
     pub(super) fn read(section: Section<'_>) -> Result<Self, GrantsError> {
-        section.only(&["search", "environment", "wrapper", "sha256"])?;
+        section.only(&Self::KEYS)?;
         Ok(Self {
             name: section.name().to_owned(),
             search: absolute_paths(section.need("search")?)?,
@@ -66,7 +68,7 @@ fn is_the_hosts(name: &str) -> bool {
 
 fn environment(section: &Section<'_>) -> Result<Vec<String>, GrantsError> {
     let Some(entry) = section.get("environment") else { return Ok(Vec::new()) };
-    entry.list()?.into_iter().map(variable).collect()
+    entry.distinct()?.into_iter().map(variable).collect()
 }
 
 fn variable(entry: Entry<'_>) -> Result<String, GrantsError> {
@@ -93,7 +95,7 @@ fn sha256(entry: Entry<'_>) -> Result<String, GrantsError> {
 
 /// One or more absolute paths without `.` and `..`.
 fn absolute_paths(entry: Entry<'_>) -> Result<Vec<PathBuf>, GrantsError> {
-    let paths = entry.list()?.into_iter().map(absolute_path).collect::<Result<Vec<_>, _>>()?;
+    let paths = entry.distinct()?.into_iter().map(absolute_path).collect::<Result<Vec<_>, _>>()?;
     if paths.is_empty() { Err(entry.error(format!("`{}` names no path", entry.key))) } else { Ok(paths) }
 }
 
@@ -117,7 +119,7 @@ impl EndpointGrant {
 
     pub(super) fn read(section: Section<'_>) -> Result<Self, GrantsError> {
         section.only(&["sockets"])?;
-        let sockets = section.need("sockets")?.list()?.into_iter().map(socket).collect::<Result<_, _>>()?;
+        let sockets = section.need("sockets")?.distinct()?.into_iter().map(socket).collect::<Result<_, _>>()?;
         Ok(Self { sockets })
     }
 
@@ -135,9 +137,13 @@ fn socket(entry: Entry<'_>) -> Result<String, GrantsError> {
     if accept::endpoint(&format!("unix://{path}")) {
         return Ok(text.to_owned());
     }
-    Err(entry.error(format!(
+    let error = entry.error(format!(
         "{text:?} is not the absolute path of a socket; it may begin with {{XDG_RUNTIME_DIR}} or {{HOME}}"
-    )))
+    ));
+    match text.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
+        Some((name, _)) => Err(error.near(name, EndpointGrant::VARIABLES)),
+        None => Err(error),
+    }
 }
 
 /// How a machine groups processes (cgroups(7)).
@@ -151,6 +157,10 @@ pub enum Cgroups {
     Hybrid,
 }
 
+impl Cgroups {
+    pub(super) const WORDS: [(&'static str, Self); 3] = [("v1", Self::V1), ("v2", Self::V2), ("hybrid", Self::Hybrid)];
+}
+
 /// An OCI runtime that may be named to an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuntimeGrant {
@@ -160,9 +170,10 @@ pub struct RuntimeGrant {
 }
 
 impl RuntimeGrant {
+    pub(super) const KEYS: [&'static str; 3] = ["name", "search", "cgroups"];
+
     pub(super) fn read(section: Section<'_>) -> Result<Self, GrantsError> {
-        section.only(&["name", "search", "cgroups"])?;
-        let words = [("v1", Cgroups::V1), ("v2", Cgroups::V2), ("hybrid", Cgroups::Hybrid)];
+        section.only(&Self::KEYS)?;
         let name = section.need("name")?;
         if !accept::runtime(name.text()?) || name.text()?.starts_with('/') {
             return Err(name.error("the name of a runtime is of lower-case letters, digits, `_`, `.` and `-`"));
@@ -172,9 +183,9 @@ impl RuntimeGrant {
             search: absolute_paths(section.need("search")?)?,
             cgroups: section
                 .need("cgroups")?
-                .list()?
+                .distinct()?
                 .iter()
-                .map(|entry| entry.choice(&words))
+                .map(|entry| entry.choice(&Cgroups::WORDS))
                 .collect::<Result<_, _>>()?,
         })
     }

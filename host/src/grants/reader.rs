@@ -89,6 +89,11 @@ impl<'a> Section<'a> {
         self.source.error(self.at, what)
     }
 
+    /// The line that it begins in, from 1.
+    pub(super) fn line(&self) -> usize {
+        self.source.error(self.at, "").line()
+    }
+
     /// The sections in the table of this key; none where it is absent.
     pub(super) fn sections(&self, key: &str) -> Result<Vec<Section<'a>>, GrantsError> {
         let Some(entry) = self.get(key) else { return Ok(Vec::new()) };
@@ -150,6 +155,19 @@ impl<'a> Entry<'a> {
     pub(super) fn list(&self) -> Result<Vec<Self>, GrantsError> {
         let array = self.value.get_ref().as_array().ok_or_else(|| self.mistyped("a list"))?;
         Ok(array.iter().map(|value| Self { value, key_at: value.span().start, ..*self }).collect())
+    }
+
+    /// A list in which no text stands twice.
+    pub(super) fn distinct(&self) -> Result<Vec<Self>, GrantsError> {
+        let list = self.list()?;
+        let text = |entry: &Self| entry.value.get_ref().as_str();
+        let again = list.iter().enumerate().find(|(at, entry)| {
+            text(entry).is_some_and(|one| list.iter().take(*at).any(|other| text(other) == Some(one)))
+        });
+        let twice = again.map(|(_, entry)| {
+            entry.error(format!("{:?} stands twice in `{}`", text(entry).unwrap_or_default(), self.key))
+        });
+        twice.map_or(Ok(list), Err)
     }
 
     pub(super) fn texts(&self) -> Result<Vec<String>, GrantsError> {

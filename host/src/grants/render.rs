@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::accept;
 use super::binding::{Binding, Bindings};
 use super::grammar::Grammar;
 use super::slot::{Field, Shape, Slot};
@@ -35,8 +34,6 @@ pub enum Rule {
     Length,
     /// The value is not of the slot's kind.
     Grammar,
-    /// The fields of the value don't go together.
-    Agreement,
     /// The value holds the mark that ends it in the token.
     Separator,
     /// The value holds `,`, `"`, CR or LF where the engine reads comma-separated values.
@@ -59,7 +56,6 @@ impl Rule {
             Self::Dash => "no value but a word begins with `-`",
             Self::Length => "the value is too long",
             Self::Grammar => "the value is not of the slot's kind",
-            Self::Agreement => "the fields of the value do not go together",
             Self::Separator => "a value does not hold the mark that ends it in the token",
             Self::Csv => "a value in a token of comma-separated values holds no `,`, `\"` or line end",
             Self::Amount => "a command line has at most 4096 values and 1 MiB of them",
@@ -147,15 +143,7 @@ fn check_value(slot: Slot, value: &Binding) -> Result<(), RenderError> {
     if value.len() != fields.len() || !names.eq(fields.iter().map(Field::name)) {
         return Err(RenderError::new(slot, Rule::Fields, format!("it has: {}", field_names(fields))));
     }
-    fields.iter().zip(value.iter()).try_for_each(|(field, (_, text))| check_text(slot, field, text))?;
-    if !accept::fields_agree(slot, value) {
-        return Err(RenderError::new(
-            slot,
-            Rule::Agreement,
-            "a limit of nofile or nproc with one value is limit.nofile or limit.nproc",
-        ));
-    }
-    Ok(())
+    fields.iter().zip(value.iter()).try_for_each(|(field, (_, text))| check_text(slot, field, text))
 }
 
 fn field_names(fields: &[Field]) -> String {

@@ -6,7 +6,6 @@
 //! values at the same place are equal, and must then be of kinds that share a text. What can't be told apart so counts
 //! as equal. A command line is then read from left to right in one way alone.
 
-use super::accept;
 use super::grammar::Grammar;
 use super::slot::{Field, Slot};
 use super::template::{Element, Piece, Presence, Template};
@@ -76,7 +75,7 @@ fn may_be_equal(one: &Element, other: &Element) -> bool {
     if one.join.is_some() || other.join.is_some() {
         return starts_may_be_equal(one, other) && starts_may_be_equal(other, one);
     }
-    SideBySide { one: Side::new(one), other: Side::new(other), equalities: Vec::new() }.may_be_equal()
+    SideBySide { one: Side::new(one), other: Side::new(other) }.may_be_equal()
 }
 
 /// Of a joined token the fixed start alone counts, and that a value at the start of a token has no `-` there.
@@ -96,7 +95,7 @@ struct Side<'a> {
 #[derive(Clone, Copy)]
 enum Head<'a> {
     Text(&'a str),
-    Hole(Slot, &'static Field),
+    Hole(&'static Field),
     End,
 }
 
@@ -108,7 +107,7 @@ impl<'a> Side<'a> {
     fn head(&self) -> Head<'a> {
         match (self.text, self.rest.first()) {
             ("", Some(Piece::Text(text))) => Head::Text(text),
-            ("", Some(Piece::Hole(slot, field))) => Head::Hole(*slot, field),
+            ("", Some(Piece::Hole(_, field))) => Head::Hole(field),
             ("", None) => Head::End,
             (text, _) => Head::Text(text),
         }
@@ -137,29 +136,19 @@ impl<'a> Side<'a> {
     }
 }
 
-/// What a value would have to be, were both tokens equal.
-#[derive(PartialEq, Eq, Clone)]
-enum Value {
-    Text(String),
-    Of(Slot, &'static str),
-}
-
 struct SideBySide<'a> {
     one: Side<'a>,
     other: Side<'a>,
-    equalities: Vec<(Slot, &'static str, Value)>,
 }
 
 impl SideBySide<'_> {
     fn may_be_equal(mut self) -> bool {
         loop {
             let step = match (self.one.head(), self.other.head()) {
-                (Head::End, Head::End) => return !self.contradicts(),
+                (Head::End, Head::End) => return true,
                 (Head::Text(a), Head::Text(b)) => self.texts(a, b),
-                (Head::Hole(slot, field), Head::Hole(rival, rival_field)) => {
-                    self.holes((slot, field), (rival, rival_field))
-                }
-                (Head::Hole(slot, field), Head::Text(text)) => self.hole_and_text(slot, field, text),
+                (Head::Hole(field), Head::Hole(rival)) => self.holes(field.grammar(), rival.grammar()),
+                (Head::Hole(field), Head::Text(text)) => self.hole_and_text(field.grammar(), text),
                 (Head::Text(_), Head::Hole(..)) => {
                     std::mem::swap(&mut self.one, &mut self.other);
                     Step::On
@@ -182,8 +171,7 @@ impl SideBySide<'_> {
         Step::On
     }
 
-    fn holes(&mut self, (slot, field): (Slot, &'static Field), (rival, rival_field): (Slot, &'static Field)) -> Step {
-        let (kind, rival_kind) = (field.grammar(), rival_field.grammar());
+    fn holes(&mut self, kind: Grammar, rival_kind: Grammar) -> Step {
         match (self.one.mark(), self.other.mark()) {
             (Some(mark), None) => Step::Decided(!rival_kind.never_holds(mark)),
             (None, Some(mark)) => Step::Decided(!kind.never_holds(mark)),
@@ -194,8 +182,6 @@ impl SideBySide<'_> {
             }
             _ if kind.is_disjoint_from(rival_kind) => Step::Decided(false),
             _ => {
-                self.equalities.push((slot, field.name(), Value::Of(rival, rival_field.name())));
-                self.equalities.push((rival, rival_field.name(), Value::Of(slot, field.name())));
                 (self.one, self.other) = (self.one.behind_hole(), self.other.behind_hole());
                 Step::On
             }
@@ -203,8 +189,8 @@ impl SideBySide<'_> {
     }
 
     /// The hole is the first side's.
-    fn hole_and_text(&mut self, slot: Slot, field: &'static Field, text: &str) -> Step {
-        if field.grammar() == Grammar::Address && text.starts_with('[') {
+    fn hole_and_text(&mut self, kind: Grammar, text: &str) -> Step {
+        if kind == Grammar::Address && text.starts_with('[') {
             return Step::Decided(true);
         }
         let whole = self.other.behind_text(text.len());
@@ -213,27 +199,12 @@ impl SideBySide<'_> {
             None => matches!(whole.head(), Head::End).then_some(text.len()),
         };
         match length.and_then(|length| text.get(..length)) {
-            Some(value) if takes(field.grammar(), value) => {
-                self.equalities.push((slot, field.name(), Value::Text(value.to_owned())));
+            Some(value) if takes(kind, value) => {
                 (self.one, self.other) = (self.one.behind_hole(), self.other.behind_text(value.len()));
                 Step::On
             }
             Some(_) => Step::Decided(false),
-            None => Step::Decided(!text.starts_with('-') || field.grammar().may_begin_with_dash()),
-        }
-    }
-
-    /// Whether the values would break a rule between the fields of one value.
-    fn contradicts(&self) -> bool {
-        let of = |field: &str| {
-            self.equalities
-                .iter()
-                .find(|(slot, name, _)| *slot == Slot::Ulimit && *name == field)
-                .map(|(.., value)| value)
-        };
-        match (of("name"), of("soft"), of("hard")) {
-            (Some(Value::Text(name)), Some(soft), Some(hard)) => accept::is_host_limit(name) && soft == hard,
-            _ => false,
+            None => Step::Decided(!text.starts_with('-') || kind.may_begin_with_dash()),
         }
     }
 }

@@ -164,7 +164,7 @@ catalogue! {
     EnvPlain "env.plain" Caller Repeated ["name" EnvName, "value" EnvValue] "A variable whose value is no secret.";
     EnvSecret "env.secret" Caller Repeated ["name" SecretName] "A secret by its name; the value travels in the child's environment.";
     Gpu "gpu" Caller Repeated ["id" Gpu] "A GPU, or `all`.";
-    Ulimit "ulimit" Caller Repeated ["name" UlimitName, "soft" UlimitValue, "hard" UlimitValue] "A process limit. `nofile` and `nproc` with equal values are `limit.nofile` and `limit.nproc`.";
+    Ulimit "ulimit" Caller Repeated ["name" UlimitName, "soft" UlimitValue, "hard" UlimitValue] "A process limit.";
     CapDrop "cap.drop" Caller Repeated ["name" Capability] "A capability taken away.";
     CapAdd "cap.add" Caller Repeated ["name" Capability] "A capability added.";
     Word "word" Caller Repeated ["word" Word] "A word of the container's own command: free text.";
@@ -178,8 +178,8 @@ catalogue! {
     SecretNames "secret.names" Host Scalar ["" EnvNames] "The names of the container's secrets, joined by commas; may be empty.";
     EngineEndpoint "engine.endpoint" Host Scalar ["" Endpoint] "The granted socket of the engine's daemon that the host checked.";
     Runtime "runtime" Host Scalar ["" Runtime] "The granted OCI runtime that works on this machine.";
-    LimitNofile "limit.nofile" Host Scalar ["" Count] "Open files, soft and hard, within the host's own limit.";
-    LimitNproc "limit.nproc" Host Scalar ["" Count] "Processes, soft and hard, within the host's own limit.";
+    LimitNofile "limit.nofile" Host Scalar ["" Count] "Open files, soft and hard, within the host's own limit; left out where the caller asked for `nofile`.";
+    LimitNproc "limit.nproc" Host Scalar ["" Count] "Processes, soft and hard, within the host's own limit; left out where the caller asked for `nproc`.";
     RegistryLoopback "registry.loopback" Host Flag [] "The image's registry is on a loopback address.";
     ExchangeFile "exchange.file" Host Scalar ["" HostPath] "A file of the exchange folder, as the host resolved it.";
     Query "query" Evidence Repeated ["name" Name] "A name or ID that the host asks about.";
@@ -191,6 +191,11 @@ impl Slot {
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|slot| slot.name() == name)
+    }
+
+    /// The slot whose name is nearest to a word that is none.
+    pub(crate) fn nearest(word: &str) -> Option<Self> {
+        super::nearest::nearest(word, Self::ALL.iter().map(|slot| slot.name())).and_then(Self::by_name)
     }
 
     /// Its name.
@@ -227,11 +232,6 @@ impl Slot {
     #[must_use]
     pub fn field(self, name: &str) -> Option<&'static Field> {
         self.fields().iter().find(|field| field.name == name)
-    }
-
-    /// Whether it may stand twice in one token, as in `nofile={limit.nofile}:{limit.nofile}`.
-    pub(super) const fn may_stand_twice(self) -> bool {
-        matches!(self, Self::LimitNofile | Self::LimitNproc)
     }
 }
 

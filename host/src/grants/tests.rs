@@ -12,6 +12,7 @@ use super::*;
 
 mod files;
 mod page;
+mod schema;
 
 const PODMAN: &str = include_str!("../../../plugins/podman/grants.toml");
 const DOCKER: &str = include_str!("../../../plugins/docker/grants.toml");
@@ -75,14 +76,7 @@ fn valid_text(runner: &mut TestRunner, grammar: Grammar) -> String {
 }
 
 fn valid_binding(runner: &mut TestRunner, slot: Slot) -> Binding {
-    loop {
-        let fields: Vec<_> =
-            slot.fields().iter().map(|field| (field.name(), valid_text(runner, field.grammar()))).collect();
-        let binding = Binding::fields(fields);
-        if accept::fields_agree(slot, &binding) {
-            return binding;
-        }
-    }
+    Binding::fields(slot.fields().iter().map(|field| (field.name(), valid_text(runner, field.grammar()))))
 }
 
 fn valid_bindings(runner: &mut TestRunner, template: &Template) -> Bindings {
@@ -96,6 +90,35 @@ fn valid_bindings(runner: &mut TestRunner, template: &Template) -> Bindings {
         (0..count).for_each(|_| bindings.insert(slot, valid_binding(runner, slot)));
     }
     bindings
+}
+
+/// Whether every value is one of these facts, in their order.
+fn is_within(values: &Bindings, facts: &Bindings) -> bool {
+    values.iter().all(|(slot, values)| {
+        let mut facts = facts.get(slot).iter();
+        values.iter().all(|value| facts.any(|fact| fact == value))
+    })
+}
+
+/// The same bindings with one value swapped for another of its kind.
+fn swaps(runner: &mut TestRunner, bindings: &Bindings) -> Vec<(Slot, Bindings)> {
+    let slots: Vec<Slot> = bindings.iter().map(|(slot, _)| slot).filter(|slot| slot.shape() != Shape::Flag).collect();
+    let mut swapped = Vec::new();
+    for slot in slots {
+        let other = valid_binding(runner, slot);
+        let shown = |value: &Binding| visible(&[(slot, value.clone())].into_iter().collect());
+        if bindings.get(slot).iter().any(|value| shown(value) == shown(&other)) {
+            continue;
+        }
+        let values = bindings.iter().flat_map(|(slot, values)| values.iter().map(move |value| (slot, value.clone())));
+        let mut first = true;
+        let one = values.map(|(of, value)| {
+            let swap = of == slot && std::mem::take(&mut first);
+            (of, if swap { other.clone() } else { value })
+        });
+        swapped.push((slot, one.collect()));
+    }
+    swapped
 }
 
 /// What a command line can show of them.
@@ -139,6 +162,30 @@ proptest! {
             if let Ok(rendered) = template.render(&whole(&found)) {
                 prop_assert_eq!(rendered, mutated);
             }
+        }
+    }
+
+    /// Only what names the same things is the same: no mutation of a right line is one for the same scope.
+    #[test]
+    fn a_mutation_is_in_no_scope_of_the_call(seed in any::<u64>(), command in any::<usize>()) {
+        let command = any_command(command);
+        let template = command.template();
+        let runner = &mut runner(seed);
+        let bindings = valid_bindings(runner, template);
+        let argv = template.render(&bindings).unwrap();
+        let facts = visible(&bindings);
+        for mutated in mutations(runner, &argv).into_iter().filter(|mutated| *mutated != argv) {
+            let found = template.recognise(&mutated).map(Recognition::into_bindings);
+            // a line whose every value is a fact of the call, each as often and in the same order, is the line itself
+            prop_assert!(found.is_none_or(|found| !is_within(&found, &facts) || !is_within(&facts, &found)), "{:?}", mutated);
+        }
+        // each value in turn is another's, or nobody's
+        for (slot, other) in swaps(runner, &bindings) {
+            let Ok(swapped) = template.render(&other) else { continue };
+            prop_assert_ne!(&swapped, &argv, "{:?}", slot);
+            let found = template.recognise(&swapped).map(Recognition::into_bindings);
+            prop_assert_eq!(found.as_ref(), Some(&visible(&other)), "{:?}", swapped);
+            prop_assert!(!is_within(&visible(&other), &facts), "{:?}", swapped);
         }
     }
 

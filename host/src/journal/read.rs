@@ -58,6 +58,12 @@ impl Reader {
         Self { dir, seals: Seals::of(state.key()), filter, lines: None, segment: 0, line: 0, failed: false }
     }
 
+    /// The exact line of the record that came last, without its newline: with the hash of the one before it, and its MAC.
+    #[must_use]
+    pub fn line(&self) -> &[u8] {
+        self.lines.as_ref().map(Lines::text).unwrap_or_default()
+    }
+
     /// The next line, whatever it holds; `None` when there is nothing more for now.
     fn advance(&mut self) -> io::Result<Option<Piece>> {
         loop {

@@ -1,6 +1,6 @@
 //! From a policy file to a policy, and back for reading.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -80,6 +80,43 @@ struct Secrets {
     unmaskable: Option<Stance>,
 }
 
+/// The lines of a policy file in which its sections and keys stand; none of a policy that is no file.
+///
+/// They are for messages: two policies that say the same are equal, wherever they say it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Places(Option<BTreeMap<String, usize>>);
+
+impl PartialEq for Places {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Places {}
+
+impl Places {
+    /// Where they stand; a file that is no TOML is refused elsewhere.
+    fn read(text: &str) -> Self {
+        let line = |at: usize| text.get(..at).unwrap_or(text).matches('\n').count() + 1;
+        let mut lines = BTreeMap::new();
+        let table = toml::de::DeTable::parse(text);
+        for (section, value) in table.iter().flat_map(|table| table.get_ref().iter()) {
+            lines.insert(section.get_ref().to_string(), line(section.span().start));
+            for (key, _) in value.get_ref().as_table().into_iter().flatten() {
+                lines.insert(format!("{}.{}", section.get_ref(), key.get_ref()), line(key.span().start));
+            }
+        }
+        Self(Some(lines))
+    }
+
+    /// `:LINE` of a key, or of its section, or nothing where the file has neither; none where there is no file.
+    pub(super) fn of(&self, section: &str, key: &str) -> Option<String> {
+        let lines = self.0.as_ref()?;
+        let line = lines.get(&format!("{section}.{key}")).or_else(|| lines.get(section));
+        Some(line.map(|line| format!(":{line}")).unwrap_or_default())
+    }
+}
+
 impl Policy {
     /// Reads a policy file. What it does not say is denied, or as `home` has it where it extends that.
     ///
@@ -91,7 +128,7 @@ impl Policy {
             Some(Base::Home) => Self::home(),
             None => Self::deny_all(),
         };
-        let policy = base.overlaid(read, file);
+        let policy = Self { places: Places::read(text), ..base.overlaid(read, file) };
         policy.check_file()?;
         Ok(policy)
     }
@@ -109,6 +146,7 @@ impl Policy {
             networks: names(file.networks.allow, self.networks),
             volumes: names(file.volumes.allow, self.volumes),
             unmaskable: file.secrets.unmaskable.unwrap_or(self.unmaskable),
+            places: Places::default(),
         }
     }
 

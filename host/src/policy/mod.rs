@@ -7,10 +7,13 @@ mod protected;
 
 pub use protected::{Ancestor, ResolvedMount};
 pub(crate) use protected::{BELOW_HOME, SYSTEM};
+use protected::{protected_by_name, relation};
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use file::Places;
 
 use crate::error::{Refusal, Rule};
 use crate::evidence::chain::Level;
@@ -120,6 +123,8 @@ pub struct Policy {
     pub(crate) volumes: Names,
     /// Secrets that are too short or too common to be masked.
     pub(crate) unmaskable: Stance,
+    /// Where each key stands in the file.
+    pub(crate) places: Places,
 }
 
 impl Policy {
@@ -139,6 +144,20 @@ impl Policy {
             networks: names(&["none", "bridge"]),
             volumes: Names::Any,
             unmaskable: Stance::Refuse,
+            places: Places::default(),
+        }
+    }
+
+    /// All that any policy file could allow: for asking what none could.
+    pub(crate) fn anything() -> Self {
+        Self {
+            origin: "any policy".to_owned(),
+            tags: Stance::Allow,
+            demand: Demand::Claimed,
+            addresses: Names::Any,
+            networks: Names::Any,
+            unmaskable: Stance::Allow,
+            ..Self::home()
         }
     }
 
@@ -157,6 +176,7 @@ impl Policy {
             networks: Names::none(),
             volumes: Names::none(),
             unmaskable: Stance::Refuse,
+            places: Places::default(),
         }
     }
 
@@ -184,14 +204,14 @@ impl Policy {
     /// A refusal that names the line which would allow it.
     pub fn check_image(&self, image: &Reference) -> Result<Option<String>, Refusal> {
         if !self.registries.allow_below(&image.name()) {
-            return Err(refused("images", "registries", &image.name(), "this registry is not allowed"));
+            return Err(self.refused("images", "registries", &image.name(), "this registry is not allowed"));
         }
         let loose = || format!("{image} is named by a tag, which can move; pin it by its digest");
         match self.tags {
             _ if image.is_pinned() => Ok(None),
             Stance::Allow => Ok(None),
             Stance::Warn => Ok(Some(loose())),
-            Stance::Refuse => Err(refused("images", "tags", &image.to_string(), &loose())),
+            Stance::Refuse => Err(self.refused("images", "tags", &image.to_string(), &loose())),
         }
     }
 
@@ -205,7 +225,7 @@ impl Policy {
         self.check_secrets(spec)?;
         spec.volumes().try_for_each(|volume| self.check_volume(volume.as_str()))?;
         if spec.gpus != Gpus::None && !self.gpus {
-            return Err(refused("gpus", "allow", &format!("{:?}", spec.gpus), "GPUs are not allowed"));
+            return Err(self.refused("gpus", "allow", &format!("{:?}", spec.gpus), "GPUs are not allowed"));
         }
         Ok(())
     }
@@ -217,7 +237,7 @@ impl Policy {
             return Ok(());
         }
         let why = if unspecified(port.address) { "every address of this machine" } else { "this address" };
-        Err(refused("ports", "addresses", &text, &format!("ports may not be published on {why}")))
+        Err(self.refused("ports", "addresses", &text, &format!("ports may not be published on {why}")))
     }
 
     fn check_network(&self, spec: &ContainerSpec) -> Result<(), Refusal> {
@@ -226,7 +246,12 @@ impl Policy {
             return if engines_own {
                 Ok(())
             } else {
-                Err(refused("networks", "allow", "bridge", "the engine's own network is not allowed; ask for another"))
+                Err(self.refused(
+                    "networks",
+                    "allow",
+                    "bridge",
+                    "the engine's own network is not allowed; ask for another",
+                ))
             };
         };
         if self.networks.allow(&mode.to_string()) {
@@ -236,7 +261,7 @@ impl Policy {
             NetworkMode::Host => "the host's network is not allowed",
             _ => "this network is not allowed",
         };
-        Err(refused("networks", "allow", &mode.to_string(), why))
+        Err(self.refused("networks", "allow", &mode.to_string(), why))
     }
 
     /// A secret can't travel in the client's environment under a name that the client reads.
@@ -257,11 +282,25 @@ impl Policy {
     /// # Errors
     /// A refusal that names what protects it, or the line which would allow it.
     pub fn check_mount(&self, mount: &ResolvedMount, protected: &[Ancestor]) -> Result<(), Refusal> {
-        if !self.roots.allow_below(&mount.path.to_string_lossy()) {
-            let why = "this folder lies below none of the allowed roots";
-            return Err(refused("mounts", "roots", &mount.path.to_string_lossy(), why));
-        }
+        self.check_root(&mount.path)?;
         mount.check(protected)
+    }
+
+    fn check_root(&self, path: &Path) -> Result<(), Refusal> {
+        if self.roots.allow_below(&path.to_string_lossy()) {
+            return Ok(());
+        }
+        let why = "this folder lies below none of the allowed roots";
+        Err(self.refused("mounts", "roots", &path.to_string_lossy(), why))
+    }
+
+    /// What of [`check_mount`](Self::check_mount) can be told from the resolved path alone, without looking.
+    pub(crate) fn check_mount_name(&self, path: &Path, home: Option<&Path>) -> Result<(), Refusal> {
+        self.check_root(path)?;
+        let logins = home.into_iter().flat_map(|home| BELOW_HOME.iter().map(|name| home.join(name)));
+        let mut protected = self.protected.iter().cloned().chain(logins);
+        let why = protected_by_name(path).or_else(|| protected.find_map(|one| relation(path, &one)));
+        why.map_or(Ok(()), |why| Err(Refusal::new(Rule::Policy, format!("this can't be mounted: {why}"))))
     }
 
     /// Whether a volume of this name may be made and mounted. One that is not ours never is, whatever stands here.
@@ -272,21 +311,26 @@ impl Policy {
         if self.volumes.allow(name) {
             return Ok(());
         }
-        Err(refused("volumes", "allow", name, "this volume is not allowed").slot("volume.name"))
+        Err(self.refused("volumes", "allow", name, "this volume is not allowed").slot("volume.name"))
+    }
+
+    /// A refusal with the narrowest change of the file that would allow it, and where that would be.
+    fn refused(&self, section: &str, key: &str, value: &str, why: &str) -> Refusal {
+        let change = match (section, key) {
+            ("gpus", _) => "say allow = true under [gpus]".to_owned(),
+            (_, "tags") => "say tags = \"warn\" under [images]".to_owned(),
+            _ => format!("add \"{}\" to {key} under [{section}]", value.escape_debug()),
+        };
+        let file = self
+            .places
+            .of(section, key)
+            .map_or_else(|| "a policy file".to_owned(), |line| format!("{}{line}", self.origin));
+        Refusal::new(Rule::Policy, why).value(value).remedy(format!("{file} would {change}"))
     }
 }
 
 fn unspecified(address: IpAddr) -> bool {
     address.is_unspecified()
-}
-
-fn refused(section: &str, key: &str, value: &str, why: &str) -> Refusal {
-    let remedy = match (section, key) {
-        ("gpus", _) => "a policy file would say allow = true under [gpus]".to_owned(),
-        (_, "tags") => "a policy file would say tags = \"warn\" under [images]".to_owned(),
-        _ => format!("a policy file would add \"{}\" to {key} under [{section}]", value.escape_debug()),
-    };
-    Refusal::new(Rule::Policy, why).value(value).remedy(remedy)
 }
 
 #[cfg(test)]
@@ -331,14 +375,19 @@ mod tests {
     }
 
     #[test]
-    fn volumes_are_allowed_by_name() {
+    fn a_refusal_names_the_line_of_the_file() {
         let mut web = spec();
-        web.mounts = vec!["data:/data".parse().unwrap()];
-        assert!(Policy::home().check_container(&web).is_ok());
-        let mut policy = Policy::home();
-        policy.volumes = Names::Only(["data-2".to_owned()].into());
-        let refusal = policy.check_container(&web).unwrap_err();
-        insta::assert_snapshot!(refusal, @r#"this volume is not allowed [policy: slot volume.name, value data]; a policy file would add "data" to allow under [volumes]"#);
+        web.network = Some(NetworkMode::Host);
+        let remedy =
+            |file: &str| Policy::parse(file, "p.toml").unwrap().check_container(&web).unwrap_err().remedy.unwrap();
+        let said = remedy("extends = \"home\"\n\n[networks]\n# ours\nallow = [\"none\"]\n");
+        assert_eq!(said, "p.toml:5 would add \"host\" to allow under [networks]");
+        let section = remedy("extends = \"home\"\n[networks]\n");
+        assert_eq!(section, "p.toml:2 would add \"host\" to allow under [networks]");
+        assert_eq!(remedy("extends = \"home\"\n"), "p.toml would add \"host\" to allow under [networks]");
+        assert!(
+            Policy::home().check_container(&web).unwrap_err().remedy.unwrap().starts_with("a policy file would add")
+        );
     }
 
     #[test]

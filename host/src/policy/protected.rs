@@ -27,16 +27,14 @@ pub struct ResolvedMount {
 impl ResolvedMount {
     /// It neither is, nor lies under, nor contains something protected.
     pub(super) fn check(&self, protected: &[Ancestor]) -> Result<(), Refusal> {
-        if self.path == Path::new("/") {
-            return Err(self.refused("it is the whole file system"));
+        if let Some(why) = protected_by_name(&self.path) {
+            return Err(self.refused(&why));
         }
         for secret in protected {
-            if self.path.starts_with(&secret.path) || self.inode == secret.inode || self.lies_under(secret) {
+            if self.inode == secret.inode || self.lies_under(secret) {
                 return Err(self.refused(&format!("it lies in {}, which is protected", secret.path.display())));
             }
-            if secret.path.starts_with(&self.path) {
-                return Err(self.refused(&format!("it contains {}, which is protected", secret.path.display())));
-            }
+            relation(&self.path, &secret.path).map_or(Ok(()), |why| Err(self.refused(&why)))?;
         }
         Ok(())
     }
@@ -105,6 +103,41 @@ pub(crate) const BELOW_HOME: &[&str] = &[
     ".zshrc",
 ];
 
+/// The sockets of engines, wherever they lie.
+const SOCKETS: &[&str] = &["docker.sock", "podman.sock", "containerd.sock", "crio.sock", "buildkitd.sock"];
+
+/// Why a path can't be mounted under any policy, by its name alone: the whole file system, the system's folders, the
+/// keys and logins of any user, an engine's socket. Case does not count, for some file systems don't have it.
+pub(crate) fn protected_by_name(path: &Path) -> Option<String> {
+    let lower = path.to_string_lossy().to_ascii_lowercase();
+    let path = Path::new(&lower);
+    if path == Path::new("/") {
+        return Some("it is the whole file system".to_owned());
+    }
+    let last = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if SOCKETS.contains(&last) {
+        return Some("it is an engine's own socket".to_owned());
+    }
+    let system = SYSTEM.iter().map(PathBuf::from);
+    system.chain(logins(path)).find_map(|protected| relation(path, &protected))
+}
+
+/// What is protected in the home folders that a path could have to do with.
+fn logins(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let mut parts = path.iter().skip(1);
+    let user = parts.next().filter(|first| *first == "home").and_then(|_| parts.next());
+    let home = Path::new("/home").join(user.unwrap_or_else(|| "user".as_ref()));
+    [PathBuf::from("/root"), home].into_iter().flat_map(|home| BELOW_HOME.iter().map(move |name| home.join(name)))
+}
+
+/// How a path has to do with a protected one, if it has.
+pub(super) fn relation(path: &Path, protected: &Path) -> Option<String> {
+    if path.starts_with(protected) {
+        return Some(format!("it lies in {}, which is protected", protected.display()));
+    }
+    protected.starts_with(path).then(|| format!("it contains {}, which is protected", protected.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +158,29 @@ mod tests {
         }
         for path in ["/srv/data", "/home/me/models", "/etcetera", "/home/me/.sshx"] {
             assert!(mount(path, 99, &[1]).check(&protected()).is_ok(), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_no_policy_lets_through_is_known_by_its_name() {
+        for path in [
+            "/",
+            "/ETC/shadow",
+            "/proc/self/root/srv",
+            "/run/podman/podman.sock",
+            "/srv/x/docker.sock",
+            "/home",
+            "/home/anybody",
+            "/home/anybody/.SSH/id_ed25519",
+            "/root/.docker/config.json",
+            "/var",
+        ] {
+            assert!(protected_by_name(Path::new(path)).is_some(), "{path}");
+        }
+        for path in
+            ["/srv/data", "/home/me/models", "/etcetera", "/home/me/.sshx", "/var/tmp/x", "/mnt/home/me", "/root/x"]
+        {
+            assert_eq!(protected_by_name(Path::new(path)), None, "{path}");
         }
     }
 

@@ -6,7 +6,7 @@ use super::mounts::Checked;
 use super::volumes::Volumes;
 use super::{Inner, PulledImage};
 use crate::backend::Backend;
-use crate::error::{Conflict, Difference, Error, FaultKind};
+use crate::error::{Conflict, Difference, Error, FaultKind, Refusal, Rule};
 use crate::evidence::document::is_id;
 use crate::evidence::{ContainerInfo, MountInfo};
 use crate::grants::{Binding, Slot};
@@ -14,7 +14,7 @@ use crate::limits::HostLimits;
 use crate::owner::{Nonce, ObjectKind, OwnerLabel, SPEC_LABEL, SpecSeal};
 use crate::redaction::Redactor;
 use crate::scope::{Call, Scope, SecretFile};
-use crate::spec::{ContainerSpec, Mount, MountSource};
+use crate::spec::{ContainerSpec, Mount, MountSource, Ulimit};
 use crate::state::random;
 
 /// A container that was asked for, and how it came to be.
@@ -43,6 +43,7 @@ impl Inner {
         let (mounts, redactor) = self.admit(&mut spec)?;
         let existing = self.looker(backend, Call::Create)?.look_at_container(spec.name.as_str()).await?;
         let existing = existing.map(|found| self.ours_or_conflict(found)).transpose()?;
+        self.check_limits(backend, &spec)?;
         self.check_volumes(backend, &spec).await?;
         self.check_gpus(backend, &spec.gpus).await?;
         let image = self.ensured(backend, &spec.image).await?;
@@ -58,6 +59,7 @@ impl Inner {
     pub(super) async fn explain(&self, backend: &Arc<Backend>, spec: &ContainerSpec) -> Result<Vec<String>, Error> {
         let mut spec = spec.clone();
         let (mounts, redactor) = self.admit(&mut spec)?;
+        self.check_limits(backend, &spec)?;
         self.check_volumes(backend, &spec).await?;
         let image = self.held_or_foretold(backend, &spec.image).await?;
         let canonical = canonical(&spec, &image.id);
@@ -79,6 +81,21 @@ impl Inner {
             Ok((self.check_mounts(spec)?, self.redactor_of(spec)?))
         };
         admitted().map_err(|error| self.refused(Call::Create, &name, error))
+    }
+
+    /// An engine that takes its limits from ours can't raise them, and fails at the start of a container.
+    fn check_limits(&self, backend: &Backend, spec: &ContainerSpec) -> Result<(), Error> {
+        let limits = HostLimits::read();
+        let bounds = [("nofile", Slot::LimitNofile, limits.nofile), ("nproc", Slot::LimitNproc, limits.nproc)];
+        let bound = |slot| backend.grants().commands().iter().any(|command| command.template().has(slot));
+        let over = bounds.into_iter().filter(|(_, slot, _)| bound(*slot)).find_map(|(name, _, limit)| {
+            let asked = spec.ulimits.iter().find(|asked| asked.name == name)?;
+            let fits = limit.allows(asked.soft) && limit.allows(asked.hard);
+            limit.hard.filter(|_| !fits).map(|hard| (asked, hard))
+        });
+        over.map_or(Ok(()), |(asked, hard)| {
+            Err(self.refused(Call::Create, spec.name.as_str(), above(asked, hard).into()))
+        })
     }
 
     /// A name that something else bears is not touched.
@@ -200,6 +217,14 @@ impl Inner {
         self.remove_container(backend, &container, true).await?;
         Ok(true)
     }
+}
+
+fn above(asked: &Ulimit, hard: u64) -> Refusal {
+    let Ulimit { name, soft, hard: wanted } = asked;
+    Refusal::new(Rule::Policy, format!("this process limit is above the host's own hard limit, {hard}"))
+        .slot(Slot::Ulimit.name())
+        .value(&format!("{name}={soft}:{wanted}"))
+        .remedy(format!("ask for at most {name}={hard}, or raise the hard limit of the user that runs this host"))
 }
 
 /// Process limits within the host's own, where an engine's defaults would lie beyond them.

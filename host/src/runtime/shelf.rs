@@ -3,7 +3,7 @@
 use super::info::BackendInfo;
 use crate::backend::{Backend, BackendSource};
 use crate::error::Error;
-use crate::grants::Change;
+use crate::grants::{Change, Grants};
 
 impl BackendInfo {
     /// What a backend is and may run: its request within its grant.
@@ -22,6 +22,16 @@ impl BackendSource {
     /// When a component, a request or a grant of either is refused.
     pub fn compare(self, new: Self) -> Result<Vec<Change>, Error> {
         Ok(shelved(&self)?.grants().compare(shelved(&new)?.grants()))
+    }
+}
+
+impl BackendSource {
+    /// What holds for this backend: its request within its grant. Nothing is compiled.
+    ///
+    /// # Errors
+    /// When its component, its request or its grant is refused.
+    pub fn holding(self) -> Result<Grants, Error> {
+        shelved(&self).map(|backend| backend.grants().clone())
     }
 }
 

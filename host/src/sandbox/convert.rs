@@ -233,3 +233,28 @@ fn network(mode: &NetworkMode) -> wit::NetworkMode {
         NetworkMode::Named(name) => wit::NetworkMode::Named(name.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Refusal, Rule};
+
+    #[test]
+    fn of_a_refusal_a_guest_learns_the_command_and_the_slot_alone() {
+        let refusal = Refusal {
+            rule: Rule::Policy,
+            command: Some("create".to_owned()),
+            slot: Some("mount.bind".to_owned()),
+            value: Some("/srv/hidden".to_owned()),
+            why: "it lies in /etc/hidden".to_owned(),
+            remedy: Some("policy.toml:7 would add hidden".to_owned()),
+        };
+        let told = for_guest(refusal.into());
+        let wit::Error::Refused(ref known) = told else { panic!("{told:?}") };
+        assert_eq!((known.command.as_deref(), known.slot.as_deref()), (Some("create"), Some("mount.bind")));
+        let everything = format!("{told:?}");
+        for hidden in ["hidden", "/etc", "policy", "toml"] {
+            assert!(!everything.contains(hidden), "{everything}");
+        }
+    }
+}

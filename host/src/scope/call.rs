@@ -1,6 +1,6 @@
 //! The calls of the API, and which effects each of them opens.
 
-use crate::grants::{Effect, Object};
+use crate::grants::{Effect, Object, Slot};
 
 /// A call of the API. Everything that a backend may cause during it follows from the table below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -159,22 +159,82 @@ impl Call {
         self.allowances().iter().find(|allowance| allowance.effect == effect && allowance.object == object)
     }
 
+    /// The facts of the call that a backend may name; the host adds its own.
+    #[must_use]
+    pub fn slots(self) -> &'static [Slot] {
+        use Slot::*;
+        match self {
+            Self::Describe | Self::Detect | Self::Preflight | Self::ImageList | Self::List | Self::VolumeList => &[],
+            Self::Pull | Self::ImagePresent | Self::ImageInspect => &[ImageReference],
+            Self::ImageRemove => &[ImageReference, Force],
+            Self::Explain | Self::Create => &[
+                ContainerName,
+                Word,
+                Entrypoint,
+                EnvPlain,
+                EnvSecret,
+                SecretFile,
+                Label,
+                Port,
+                MountBind,
+                MountVolume,
+                MountVolumeRo,
+                Tmpfs,
+                Gpu,
+                Ulimit,
+                CapDrop,
+                Memory,
+                Cpus,
+                Pids,
+                ShmSize,
+                Restart,
+                NetworkNone,
+                NetworkBridge,
+                NetworkHost,
+                NetworkNamed,
+                Hostname,
+                Workdir,
+                User,
+                StopSignal,
+                StopGrace,
+                ReadOnly,
+                Remove,
+            ],
+            Self::Start | Self::RunToCompletion | Self::Wait | Self::Inspect => &[ContainerId],
+            Self::Stop => &[ContainerId, Seconds],
+            Self::Kill => &[ContainerId, Signal],
+            Self::Remove => &[ContainerId, Force],
+            Self::VolumeEnsure => &[VolumeName, Label],
+            Self::VolumeInspect => &[VolumeName],
+            Self::VolumeRemove => &[VolumeName, Force],
+            Self::Logs => &[ContainerId, Follow, Timestamps, Tail, Since],
+        }
+    }
+
+    fn slot_names(self) -> String {
+        match self.slots() {
+            [] => "none".to_owned(),
+            slots => slots.iter().map(|slot| format!("`{slot}`")).collect::<Vec<_>>().join(", "),
+        }
+    }
+
     /// The table in Markdown, as `host/docs/calls.md` has it.
     #[must_use]
     pub fn table() -> String {
-        let mut text = String::from("| call | opens | at most |\n|---|---|---|\n");
+        let mut text = String::from("| call | opens | at most | slots that a backend may fill |\n|---|---|---|---|\n");
         for call in Self::ALL {
             let rows = call.allowances();
             if rows.is_empty() {
-                text.push_str(&format!("| `{}` | nothing | |\n", call.name()));
+                text.push_str(&format!("| `{}` | nothing | | {} |\n", call.name(), call.slot_names()));
             }
             for row in rows {
                 text.push_str(&format!(
-                    "| `{}` | {} {} | {} |\n",
+                    "| `{}` | {} {} | {} | {} |\n",
                     call.name(),
                     row.effect.as_str(),
                     row.object.as_str(),
-                    row.most
+                    row.most,
+                    call.slot_names()
                 ));
             }
         }
@@ -203,6 +263,74 @@ mod tests {
         }
     }
 
+    /// What the table says a backend may fill is what the facts of such a call are.
+    #[test]
+    fn the_slots_of_a_call_are_those_of_its_scope() {
+        use crate::scope::{LogOptions, Scope, SecretFile};
+        let reference = "127.0.0.1:5000/some/app:1".parse().unwrap();
+        let one = |call| Scope::of_container(call, "web", "a");
+        let logs = LogOptions { follow: true, tail: Some(1), since: Some("1".to_owned()), timestamps: true };
+        let file = SecretFile { name: "KEY".to_owned(), source: "/x".to_owned() };
+        let scopes = vec![
+            Scope::new(Call::List),
+            Scope::of_image(Call::Pull, &reference, false),
+            Scope::of_image(Call::ImageRemove, &reference, true),
+            one(Call::Start),
+            one(Call::Stop).with_grace(1),
+            one(Call::Kill).with_signal("SIGTERM"),
+            one(Call::Remove).with_force(true),
+            one(Call::Logs).with_log_options(&logs),
+            Scope::of_create(&everything(), &[file]),
+        ];
+        for scope in scopes {
+            let mut facts: Vec<Slot> = scope.caller().iter().map(|(slot, _)| slot).collect();
+            facts.extend((!scope.host().get(Slot::ContainerId).is_empty()).then_some(Slot::ContainerId));
+            // one network at a time
+            let others = scope.call().slots().iter().filter(|slot| slot.name().starts_with("network."));
+            facts.extend(others);
+            facts.sort();
+            facts.dedup();
+            let mut told = scope.call().slots().to_vec();
+            told.sort();
+            assert_eq!(facts, told, "{:?}", scope.call());
+        }
+    }
+
+    /// A request with something of everything.
+    fn everything() -> crate::spec::ContainerSpec {
+        use crate::spec::*;
+        let mut spec = ContainerSpec::new("example.org/app:1".parse().unwrap(), "web".parse().unwrap());
+        spec.words = vec!["a".to_owned()];
+        spec.entrypoint = vec!["b".to_owned()];
+        spec.env = vec!["A=b".parse().unwrap()];
+        let secret = |name: &str, delivery| Secret {
+            name: name.parse().unwrap(),
+            value: SecretValue::new(*b"12345678"),
+            delivery,
+        };
+        spec.secrets = vec![
+            secret("TOKEN", SecretDelivery::Environment),
+            secret("KEY", SecretDelivery::File("/run/secrets/KEY".parse().unwrap())),
+        ];
+        spec.labels = vec!["a=b".parse().unwrap()];
+        spec.ports = vec!["8080:80".parse().unwrap()];
+        spec.mounts = vec!["/srv/a:/a".parse().unwrap(), "v:/v".parse().unwrap()];
+        spec.tmpfs = vec![Tmpfs { target: "/t".parse().unwrap(), size: Memory::from_bytes(1) }];
+        spec.gpus = Gpus::All;
+        spec.ulimits = vec!["nofile=1".parse().unwrap()];
+        spec.cap_drop = vec!["ALL".to_owned()];
+        (spec.memory, spec.shm_size) = (Some(Memory::from_bytes(1)), Some(Memory::from_bytes(1)));
+        (spec.cpus, spec.pids) = (Some("1".parse().unwrap()), Some(1));
+        spec.restart = Some(RestartPolicy::No);
+        spec.network = Some(NetworkMode::Host);
+        spec.hostname = Some("h".parse().unwrap());
+        spec.workdir = Some("/w".parse().unwrap());
+        spec.user = Some("1".parse().unwrap());
+        (spec.stop_signal, spec.stop_grace) = (Some("TERM".parse().unwrap()), Some(1));
+        (spec.read_only, spec.remove) = (true, true);
+        spec
+    }
+
     #[test]
     fn a_volume_is_made_and_removed_by_calls_of_its_own_alone() {
         for call in Call::ALL {
@@ -217,6 +345,11 @@ mod tests {
     fn the_documented_table_is_the_real_one() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/calls.md");
         let page = std::fs::read_to_string(path).unwrap();
+        if std::env::var_os("PORTREEVE_REGENERATE").is_some() {
+            let before = page.split_once("| call |").unwrap().0;
+            std::fs::write(path, format!("{before}{}", Call::table())).unwrap();
+            return;
+        }
         assert!(page.contains(&Call::table()), "host/docs/calls.md should contain:\n{}", Call::table());
     }
 }

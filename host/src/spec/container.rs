@@ -229,6 +229,7 @@ impl ContainerSpec {
         let names =
             self.env.iter().map(|variable| &variable.name).chain(self.secrets.iter().map(|secret| &secret.name));
         twice(names.map(EnvName::as_str), "variable", "a name once")?;
+        twice(self.ulimits.iter().map(|limit| limit.name.as_str()), "process limit", "a name once")?;
         twice(self.labels.iter().map(Label::key), "label", "a key once")
     }
 

@@ -185,7 +185,10 @@ behaviours! {
         an_interrupted_program_leaves_nothing
         the_program_makes_lists_shows_and_removes_volumes
     }
-    all: journal { the_journal_verifies_and_has_every_command }
+    all: journal {
+        the_journal_verifies_and_has_every_command
+        every_command_that_ran_is_reachable
+    }
 }
 
 /// `--ground NAME FOLDER PROGRAM [WORD…]`: everything on one engine, a line of JSON for each behaviour.

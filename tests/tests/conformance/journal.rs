@@ -1,9 +1,11 @@
 //! The journal after all of it: whole, and with every command that was run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use portreeve::BackendSource;
+use portreeve::grants::{Explanation, Variables};
 use portreeve::journal::{Filter, Journal, Kind, Record};
 use portreeve::state::StateDir;
 use serde_json::Value;
@@ -37,6 +39,29 @@ pub(crate) async fn the_journal_verifies_and_has_every_command(setting: Arc<Sett
     }
     if !setting.kind().is_real() {
         every_call_has_its_intent(&setting, &[&intents, &theirs]);
+    }
+}
+
+/// What `policy explain` would say of everything that was run here, by whichever host.
+pub(crate) async fn every_command_that_ran_is_reachable(setting: Arc<Setting>) {
+    let backend = setting.kind().backend();
+    let held = BackendSource::embedded().into_iter().map(|source| source.holding().unwrap());
+    let grants = held.into_iter().find(|grants| grants.backend() == backend).unwrap();
+    let login = setting.ground.login().to_string_lossy().into_owned();
+    // the real ones are addressed as their users' logins say
+    let variables =
+        if setting.kind().is_real() { Variables::default() } else { Variables::new([("XDG_RUNTIME_DIR", login)]) };
+    let folders = ["other-state", "program-state", "doomed-state"].map(|name| setting.ground.folder.join(name));
+    let there = folders.into_iter().filter(|folder| folder.exists()).chain([setting.state()]);
+    let lines: BTreeSet<Vec<String>> = there
+        .flat_map(|state| records(&state))
+        .filter(|record| record.kind == Kind::Intent)
+        .filter_map(|record| record.argv)
+        .collect();
+    assert!(!lines.is_empty());
+    for line in lines {
+        let explanation = grants.explain_with(&line, &variables);
+        assert!(matches!(explanation, Explanation::Reachable { .. }), "{line:?} ran: {explanation:?}");
     }
 }
 

@@ -144,6 +144,29 @@ fn bad_files() -> Vec<(&'static str, String)> {
         ("a wildcard variable", "backend = \"x\"\n[programs.x]\nsearch = [\"/x\"]\nenvironment = [\"K*\"]".into()),
         ("a short pin", "backend = \"x\"\n[programs.x]\nsearch = [\"/x\"]\nsha256 = \"abc\"".into()),
         ("a socket by TCP", "backend = \"x\"\n[endpoint]\nsockets = [\"tcp://h\"]".into()),
+        ("an unknown variable, nearly", "backend = \"x\"\n[endpoint]\nsockets = [\"{XDG_RUNTIME}/s\"]".into()),
+        ("a path twice", "backend = \"x\"\n[programs.x]\nsearch = [\"/x\", \"/y\", \"/x\"]".into()),
+        ("a variable twice", "backend = \"x\"\n[programs.x]\nsearch = [\"/x\"]\nenvironment = [\"HOME\", \"HOME\"]".into()),
+        ("a socket twice", "backend = \"x\"\n[endpoint]\nsockets = [\"/s\", \"/s\"]".into()),
+        ("a device twice", "backend = \"x\"\n[devices]\npatterns = [\"/dev/a\", \"/dev/a\"]".into()),
+        ("a call twice", "backend = \"x\"\n[probes.p]\nkind = \"user\"\ncalls = [\"detect\", \"detect\"]".into()),
+        ("a runtime twice", "backend = \"x\"\n[[runtimes]]\nname = \"r\"\nsearch = [\"/r\"]\ncgroups = [\"v1\"]\n[[runtimes]]\nname = \"r\"\nsearch = [\"/r\"]\ncgroups = [\"v1\"]".into()),
+        ("a section twice", "backend = \"x\"\n[limits]\ncommands = 1\n[limits]\nhandles = 10".into()),
+        ("an unknown key of a program", "backend = \"x\"\n[programs.x]\nserch = [\"/x\"]".into()),
+        ("an unknown key of a runtime", "backend = \"x\"\n[[runtimes]]\nname = \"r\"\nsearch = [\"/r\"]\ncgroup = [\"v1\"]".into()),
+        ("an unknown cgroup", "backend = \"x\"\n[[runtimes]]\nname = \"r\"\nsearch = [\"/r\"]\ncgroups = [\"hybird\"]".into()),
+        ("an unknown key of an endpoint", "backend = \"x\"\n[endpoint]\nsocket = [\"/s\"]".into()),
+        ("an unknown key of devices", "backend = \"x\"\n[devices]\npattern = [\"/dev/a\"]".into()),
+        ("an unknown kind of evidence", "backend = \"x\"\n[evidence.contaner]\ncommand = \"c\"".into()),
+        ("an unknown place of evidence", format!("{}[evidence.image]\ncommand = \"c\"\nid = \"/I\"\ndigest = \"/D\"", with_argv(r#"["x"]"#))),
+        ("an unknown key of a manifest", "backend = \"x\"\n[evidence.manifest]\nregistries = true".into()),
+        ("an unknown call of a probe", "backend = \"x\"\n[probes.p]\nkind = \"user\"\ncalls = [\"prefligth\"]".into()),
+        ("an unknown key of an example", "backend = \"x\"\n[[examples]]\nunreachabel = [\"x\"]".into()),
+        ("an example of both kinds", "backend = \"x\"\n[[examples]]\nunreachable = [\"x\"]\nreachable = [\"y\"]".into()),
+        ("an unknown key of a command", with_command("efect = \"read\"\nobject = \"image\"\nargv = [\"x\"]")),
+        ("an unknown object", with_command("effect = \"read\"\nobject = \"contaner\"\nargv = [\"x\"]")),
+        ("an unknown word of a time", with_command("effect = \"read\"\nobject = \"image\"\nargv = [\"x\"]").replace("1s", "grce")),
+        ("a not-match that matches", with_command("effect = \"read\"\nobject = \"image\"\nargv = [\"x\"]\nnot-match = [[\"y\"], [\"x\"]]")),
         ("an unknown variable", "backend = \"x\"\n[endpoint]\nsockets = [\"{TMPDIR}/s\"]".into()),
         ("a device anywhere", "backend = \"x\"\n[devices]\npatterns = [\"/dev/*\"]".into()),
         ("a device outside", "backend = \"x\"\n[devices]\npatterns = [\"/dev/../etc/shadow\"]".into()),
@@ -195,6 +218,22 @@ fn bad_files() -> Vec<(&'static str, String)> {
     ];
     files.extend(bad_argvs().into_iter().map(|(name, argv)| (name, with_argv(argv))));
     files
+}
+
+/// A duplicate within one file of many commands is found as well, and so is a slot that no catalogue has.
+#[test]
+fn places_are_right_in_the_shipped_files() {
+    let misspelt = PODMAN.replacen("{seconds}", "{secands}", 1);
+    let line = PODMAN.lines().position(|line| line.contains("{seconds}")).unwrap() + 1;
+    let column = PODMAN.lines().nth(line - 1).unwrap().find("\"{seconds}\"").unwrap() + 1;
+    let error = Grants::parse(&misspelt, "podman.toml").unwrap_err();
+    assert_eq!(
+        (error.file(), error.line(), error.column(), error.nearest()),
+        ("podman.toml", line, column, Some("seconds"))
+    );
+    let doubled = PODMAN.replacen("[commands.wait]", "[commands.start]", 1);
+    let error = Grants::parse(&doubled, "podman.toml").unwrap_err();
+    assert_eq!(error.line(), PODMAN.lines().position(|line| line == "[commands.wait]").unwrap() + 1);
 }
 
 fn bad_argvs() -> Vec<(&'static str, &'static str)> {
@@ -250,6 +289,10 @@ fn bad_argvs() -> Vec<(&'static str, &'static str)> {
             r#"["x", { token = "--p=[::1]:1:2/tcp", when = "force" }, { each = "port", token = "--p={address}:{host}:{container}/{protocol}" }]"#,
         ),
         (
+            "a limit like a caller's",
+            r#"["x", { each = "ulimit", token = "--u={name}={soft}:{hard}" }, { token = "--u=nofile={limit.nofile}:1", when = "limit.nofile" }]"#,
+        ),
+        (
             "joined lists alike",
             r#"["x", { each = "gpu", token = "--g={id}", join = "," }, { each = "cap.add", token = "--g={name}" }]"#,
         ),
@@ -259,7 +302,7 @@ fn bad_argvs() -> Vec<(&'static str, &'static str)> {
 #[test]
 fn what_looks_alike_and_is_not_loads() {
     for argv in [
-        r#"["x", { each = "ulimit", token = "--u={name}={soft}:{hard}" }, { token = "--u=nofile={limit.nofile}:{limit.nofile}", when = "limit.nofile" }]"#,
+        r#"["x", { each = "ulimit", token = "--u={name}={soft}:{hard}" }, { token = "--u=nofile={limit.nofile}", when = "limit.nofile" }]"#,
         r#"["x", { each = "env.plain", token = "-e={name}={value}" }, { each = "env.secret", token = "-e={name}" }]"#,
         r#"["x", { token = "--n=host", when = "network.host" }, { token = "--n={network.named}", when = "network.named" }]"#,
         r#"["x", "cp", "{exchange.file}", "{container.id}:{inside.path}"]"#,
@@ -271,7 +314,8 @@ fn what_looks_alike_and_is_not_loads() {
 
 /// A create that would be reachable but for one thing.
 fn nearly(change: impl Fn(&mut Vec<String>)) -> Vec<String> {
-    let id = "a".repeat(64);
+    let (id, install) = ("a".repeat(64), "0123456789abcdef");
+    let owner = format!("--label=io.portreeve.owner={install}:{}:{id}", "b".repeat(32));
     let mut argv = words(&[
         "podman",
         "create",
@@ -279,10 +323,12 @@ fn nearly(change: impl Fn(&mut Vec<String>)) -> Vec<String> {
         "--security-opt=no-new-privileges",
         "--http-proxy=false",
         "--name=app",
-        "--label=io.portreeve.owner=i:n:m",
-        "--label=io.portreeve.install=i",
-        "--label=io.portreeve.spec=s",
+        &owner,
+        &format!("--label=io.portreeve.install={install}"),
+        &format!("--label=io.portreeve.spec={id}"),
         "--label=io.portreeve.secrets=",
+        "--ulimit=nofile=1024",
+        "--ulimit=nproc=512",
         &id,
         "sh",
         "-c",
@@ -336,8 +382,10 @@ fn hostile_command_lines_that_are_otherwise_right() {
         "--cap-add=ALL",
         "--rm=false",
     ] {
-        let argv = nearly(|argv| argv.insert(10, added.to_owned()));
-        assert!(!reachable(podman, &argv), "{added}");
+        for at in 1..=12 {
+            let argv = nearly(|argv| argv.insert(at, added.to_owned()));
+            assert!(!reachable(podman, &argv), "{added} at {at}");
+        }
     }
 }
 
@@ -386,7 +434,7 @@ fn images_and_endpoints_are_whole_and_granted() {
 #[test]
 fn the_first_difference_is_told() {
     let [podman, _] = shipped();
-    let Explanation::Unreachable { nearest, first_difference, expected, found } =
+    let Explanation::Unreachable { nearest, first_difference, expected, found, .. } =
         podman.explain(&words(&["podman", "version", "--format=yaml"]))
     else {
         panic!("reachable")
@@ -495,7 +543,7 @@ fn separators_and_comma_separated_values() {
     assert_eq!(mount("/"), Err(Rule::Grammar));
     assert_eq!(mount("/run/portreeve-secrets/1/key"), Err(Rule::Grammar));
     assert_eq!(rule(Slot::Tmpfs, &[("target", "/t:exec"), ("size", "1")]), Err(Rule::Separator));
-    assert_eq!(rule(Slot::Ulimit, &[("name", "nofile"), ("soft", "5"), ("hard", "5")]), Err(Rule::Agreement));
+    assert!(rule(Slot::Ulimit, &[("name", "nofile"), ("soft", "5"), ("hard", "5")]).is_ok());
     assert_eq!(rule(Slot::EnvSecret, &[("name", "LD_PRELOAD")]), Err(Rule::Grammar));
     assert_eq!(rule(Slot::Label, &[("key", "io.portreeve.owner"), ("value", "x")]), Err(Rule::Grammar));
     assert_eq!(rule(Slot::Label, &[("value", "x"), ("key", "a")]), Err(Rule::Fields));

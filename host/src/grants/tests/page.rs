@@ -6,7 +6,7 @@ use std::path::Path;
 use super::*;
 
 /// Set to rewrite the page's tables instead of comparing them.
-const REGENERATE: &str = "PORTREEVE_REGENERATE";
+pub(super) const REGENERATE: &str = "PORTREEVE_REGENERATE";
 
 #[test]
 fn the_page_holds_the_tables_of_the_code() {

@@ -1,0 +1,155 @@
+//! Could any request, in any call, have led to these values of a command's slots?
+//!
+//! The grammar of a template says what a value may look like; this says whether anybody could ever have had it: whether
+//! a call opens the command, whether the caller's facts are those of one well-formed request that a policy lets
+//! through, and whether the host's facts are such as the host makes. Pure.
+
+mod request;
+
+use std::path::Path;
+
+use crate::grants::{Bindings, Command, Effect, Grants, Object, Slot};
+use crate::limits::{NOFILE_CEILING, NPROC_CEILING};
+use crate::owner::OwnerLabel;
+use crate::policy::Policy;
+use crate::reference::Reference;
+use crate::scope::{Call, for_engine};
+use crate::spec::Signal;
+use crate::state::{InstallId, from_hex};
+
+/// Within what a request is looked for.
+pub(crate) struct Bounds<'a> {
+    /// What callers may ask for.
+    pub(crate) policy: &'a Policy,
+    /// The home folder of the user, where it is known.
+    pub(crate) home: Option<&'a Path>,
+}
+
+/// A value that no request leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Objection {
+    /// Its slot; none where it is the command as a whole.
+    pub(crate) slot: Option<Slot>,
+    /// The value.
+    pub(crate) value: String,
+    /// Why not.
+    pub(crate) why: String,
+}
+
+impl Objection {
+    fn new(slot: Slot, value: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { slot: Some(slot), value: value.into(), why: why.into() }
+    }
+}
+
+/// The values as one reads them from a command line, for one command of the grants.
+pub(crate) struct Candidate<'a> {
+    pub(crate) grants: &'a Grants,
+    pub(crate) command: &'a Command,
+    pub(crate) found: &'a Bindings,
+}
+
+impl Candidate<'_> {
+    /// Whether some request within the bounds leads to these values.
+    pub(crate) fn check(&self, bounds: &Bounds<'_>) -> Result<(), Objection> {
+        self.check_open()?;
+        self.check_host_facts()?;
+        self.check_queries()?;
+        if (self.command.effect(), self.command.object()) == (Effect::Create, Object::Container) {
+            return request::check(self.found, bounds);
+        }
+        self.check_image(bounds.policy)?;
+        self.check_signal()
+    }
+
+    /// Some call opens the command to a backend, or it is one that the host looks with.
+    fn check_open(&self) -> Result<(), Objection> {
+        let (effect, object) = (self.command.effect(), self.command.object());
+        let in_a_call = Call::ALL.iter().any(|call| call.allowance(effect, object).is_some());
+        let as_evidence = self.grants.evidence().commands().any(|name| name == self.command.name());
+        if (in_a_call && self.command.is_for_backends()) || as_evidence {
+            return Ok(());
+        }
+        let why = format!("no call opens `{} {}`", effect.as_str(), object.as_str());
+        Err(Objection { slot: None, value: String::new(), why })
+    }
+
+    fn scalar(&self, slot: Slot) -> Option<&str> {
+        self.found.get(slot).first().and_then(|value| value.field(""))
+    }
+
+    fn require(&self, slot: Slot, holds: impl Fn(&str) -> bool, why: &str) -> Result<(), Objection> {
+        let wrong = self.scalar(slot).filter(|value| !holds(value));
+        wrong.map_or(Ok(()), |value| Err(Objection::new(slot, value, why)))
+    }
+
+    fn check_host_facts(&self) -> Result<(), Objection> {
+        self.require(Slot::InstallId, is_install, "the host calls an install by 16 hexadecimal digits")?;
+        let install = self.scalar(Slot::InstallId);
+        let ours = |label: &OwnerLabel| install.is_none_or(|install| label.install() == install);
+        let is_owner = |text: &str| OwnerLabel::parse(text).is_ok_and(|label| ours(&label));
+        self.require(Slot::OwnerLabel, is_owner, "the host's label is install:nonce:mac, of this install")?;
+        let is_seal = |text: &str| from_hex::<32>(text.as_bytes()).is_some();
+        self.require(Slot::SpecSeal, is_seal, "the host's seal is 64 hexadecimal digits")?;
+        self.check_limit(Slot::LimitNofile, "nofile", NOFILE_CEILING)?;
+        self.check_limit(Slot::LimitNproc, "nproc", NPROC_CEILING)
+    }
+
+    /// The host gives its own limit where the caller asked for none, and nowhere else.
+    fn check_limit(&self, slot: Slot, name: &str, most: u64) -> Result<(), Objection> {
+        if !self.command.template().has(slot) {
+            return Ok(());
+        }
+        let asked = self.found.get(Slot::Ulimit).iter().any(|limit| limit.field("name") == Some(name));
+        match self.scalar(slot) {
+            None if asked => Ok(()),
+            None => {
+                Err(Objection::new(slot, "", format!("the host sets a limit of {name} unless the caller asks for one")))
+            }
+            Some(value) if asked => Err(Objection::new(slot, value, format!("the caller's own limit of {name} holds"))),
+            Some(_) => {
+                let within = |value: &str| value.parse::<u64>().is_ok_and(|value| value <= most);
+                self.require(slot, within, "the host's own limits lie below this")
+            }
+        }
+    }
+
+    /// The host looks at one name, or at any number of IDs.
+    fn check_queries(&self) -> Result<(), Objection> {
+        let names: Vec<&str> = self.found.get(Slot::Query).iter().filter_map(|query| query.field("name")).collect();
+        let odd = names.iter().find(|name| from_hex::<32>(name.as_bytes()).is_none()).filter(|_| names.len() > 1);
+        odd.map_or(Ok(()), |name| Err(Objection::new(Slot::Query, *name, "the host looks at one name at a time")))
+    }
+
+    fn check_image(&self, policy: &Policy) -> Result<(), Objection> {
+        let Some(text) = self.scalar(Slot::ImageReference) else { return Ok(()) };
+        let refused = |why: String| Objection::new(Slot::ImageReference, text, why);
+        let image: Reference =
+            text.parse().map_err(|error: crate::reference::ReferenceError| refused(error.to_string()))?;
+        if for_engine(&image) != text {
+            return Err(refused("the host names an image by its digest, or else by its tag".to_owned()));
+        }
+        policy.check_image(&image).map_err(|refusal| refused(refusal.to_string()))?;
+        self.check_loopback(&image)
+    }
+
+    /// A registry is asked without TLS if it is on this machine, and only then.
+    fn check_loopback(&self, image: &Reference) -> Result<(), Objection> {
+        let slot = Slot::RegistryLoopback;
+        let said = !self.found.get(slot).is_empty();
+        if !self.command.template().has(slot) || said == image.is_loopback_registry() {
+            return Ok(());
+        }
+        let why = if said { "the registry is not on this machine" } else { "the registry is on this machine" };
+        Err(Objection::new(slot, image.to_string(), why))
+    }
+
+    fn check_signal(&self) -> Result<(), Objection> {
+        let as_the_host_spells = |text: &str| text.parse::<Signal>().is_ok_and(|signal| signal.as_str() == text);
+        self.require(Slot::Signal, as_the_host_spells, "the host spells a signal SIG… or as a number")
+    }
+}
+
+fn is_install(text: &str) -> bool {
+    from_hex::<{ InstallId::LENGTH / 2 }>(text.as_bytes()).is_some()
+}

@@ -1,0 +1,223 @@
+//! From the values of a command that creates a container back to a request, and forth again.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use super::{Bounds, Objection};
+use crate::grants::{Binding, Bindings, Origin, SECRETS_FOLDER, Slot};
+use crate::reference::Reference;
+use crate::scope::{Scope, SecretFile};
+use crate::spec::{
+    ContainerSpec, Gpus, Label, Memory, Mount, MountSource, NetworkMode, Port, Secret, SecretDelivery, SecretValue,
+    SpecError, Tmpfs, Ulimit, Variable,
+};
+
+/// Stands for the image, of which the command line has the ID alone.
+const SOME_IMAGE: &str = "example.invalid/some/image:1";
+
+/// Whether one well-formed request that the policy lets through has exactly these facts.
+pub(super) fn check(found: &Bindings, bounds: &Bounds<'_>) -> Result<(), Objection> {
+    let reading = Reading { found };
+    let (spec, files) = reading.request()?;
+    spec.check().map_err(|error| Objection { slot: None, value: error.value.clone(), why: error.to_string() })?;
+    let refused = |refusal: crate::Refusal| {
+        let value = refusal.value.clone().unwrap_or_default();
+        Objection { slot: None, value, why: refusal.to_string() }
+    };
+    bounds.policy.check_container(&spec).map_err(refused)?;
+    check_mounts(&spec, bounds)?;
+    same(found, Scope::of_create(&spec, &files).caller())
+}
+
+fn check_mounts(spec: &ContainerSpec, bounds: &Bounds<'_>) -> Result<(), Objection> {
+    for mount in &spec.mounts {
+        let MountSource::Path(path) = &mount.source else { continue };
+        bounds
+            .policy
+            .check_mount_name(path, bounds.home)
+            .map_err(|refusal| Objection::new(Slot::MountBind, path.to_string_lossy(), refusal.why))?;
+    }
+    Ok(())
+}
+
+/// Each fact of the caller's that can be seen is the request's, and none is missing.
+fn same(found: &Bindings, made: &Bindings) -> Result<(), Objection> {
+    let callers = Slot::ALL.iter().copied().filter(|slot| slot.origin() == Origin::Caller);
+    for slot in callers {
+        let visible: Vec<Binding> = made.get(slot).iter().map(|value| visible(slot, value)).collect();
+        if visible != found.get(slot) {
+            let value = found.get(slot).iter().find(|value| !visible.contains(value)).map(text).unwrap_or_default();
+            return Err(Objection::new(slot, value, "no request is rendered so"));
+        }
+    }
+    Ok(())
+}
+
+fn visible(slot: Slot, value: &Binding) -> Binding {
+    let shown = slot.fields().iter().filter(|field| field.is_rendered());
+    Binding::fields(shown.map(|field| (field.name(), value.field(field.name()).unwrap_or_default())))
+}
+
+fn text(value: &Binding) -> String {
+    value.iter().next().map(|(_, text)| text.to_owned()).unwrap_or_default()
+}
+
+struct Reading<'a> {
+    found: &'a Bindings,
+}
+
+type Request = (ContainerSpec, Vec<SecretFile>);
+
+impl Reading<'_> {
+    fn request(&self) -> Result<Request, Objection> {
+        let image: Reference = SOME_IMAGE.parse().map_err(|_| Objection::new(Slot::ImageId, "", "no image"))?;
+        let name = self.one(Slot::ContainerName)?;
+        let name = name.ok_or_else(|| Objection::new(Slot::ContainerName, "", "every container has a name"))?;
+        let (secrets, files) = self.secrets()?;
+        let mut spec = ContainerSpec { secrets, ..ContainerSpec::new(image, name) };
+        self.read_lists(&mut spec)?;
+        self.read_options(&mut spec)?;
+        spec.network = self.network()?;
+        Ok((spec, files))
+    }
+
+    fn read_lists(&self, spec: &mut ContainerSpec) -> Result<(), Objection> {
+        spec.words = self.texts(Slot::Word, "word");
+        spec.entrypoint = self.scalar(Slot::Entrypoint).map(str::to_owned).into_iter().collect();
+        spec.env = self.each(Slot::EnvPlain, |fact| {
+            format!("{}={}", part(fact, "name"), part(fact, "value")).parse::<Variable>()
+        })?;
+        spec.labels = self.each(Slot::Label, |fact| Label::new(part(fact, "key"), part(fact, "value")))?;
+        spec.ports = self.each(Slot::Port, port)?;
+        spec.mounts = self.each(Slot::MountBind, |fact| mount(fact, |source| Ok(MountSource::Path(source.into()))))?;
+        spec.mounts.extend(
+            self.each(Slot::MountVolume, |fact| mount(fact, |source| source.parse().map(MountSource::Volume)))?,
+        );
+        spec.tmpfs = self.each(Slot::Tmpfs, tmpfs)?;
+        spec.ulimits = self.each(Slot::Ulimit, |fact| {
+            format!("{}={}:{}", part(fact, "name"), part(fact, "soft"), part(fact, "hard")).parse::<Ulimit>()
+        })?;
+        spec.cap_drop = self.texts(Slot::CapDrop, "name");
+        let gpus = self.texts(Slot::Gpu, "id");
+        spec.gpus = if gpus.is_empty() { Gpus::None } else { parse(Slot::Gpu, &gpus.join(","))? };
+        Ok(())
+    }
+
+    fn read_options(&self, spec: &mut ContainerSpec) -> Result<(), Objection> {
+        spec.memory = self.one(Slot::Memory)?;
+        spec.shm_size = self.one(Slot::ShmSize)?;
+        spec.cpus = self.one(Slot::Cpus)?;
+        spec.pids = self.number(Slot::Pids)?;
+        spec.stop_grace = self.number(Slot::StopGrace)?;
+        spec.restart = self.one(Slot::Restart)?;
+        spec.hostname = self.one(Slot::Hostname)?;
+        spec.workdir = self.one(Slot::Workdir)?;
+        spec.user = self.one(Slot::User)?;
+        spec.stop_signal = self.one(Slot::StopSignal)?;
+        spec.read_only = self.is_there(Slot::ReadOnly);
+        spec.remove = self.is_there(Slot::Remove);
+        Ok(())
+    }
+
+    /// One mode; of two at once the comparison finds the other.
+    fn network(&self) -> Result<Option<NetworkMode>, Objection> {
+        let modes = [
+            (Slot::NetworkNone, NetworkMode::None),
+            (Slot::NetworkBridge, NetworkMode::Bridge),
+            (Slot::NetworkHost, NetworkMode::Host),
+        ];
+        let mode = modes.into_iter().find(|(slot, _)| self.is_there(*slot)).map(|(_, mode)| mode);
+        mode.map_or_else(|| self.one(Slot::NetworkNamed), |mode| Ok(Some(mode)))
+    }
+
+    /// The host's label names all secrets in the order of the request; those that are no variables are files.
+    fn secrets(&self) -> Result<(Vec<Secret>, Vec<SecretFile>), Objection> {
+        let label = self.scalar(Slot::SecretNames).map(str::to_owned);
+        let variables = self.texts(Slot::EnvSecret, "name");
+        let names = label.clone().unwrap_or_else(|| variables.join(","));
+        let (mut secrets, mut files) = (Vec::new(), Vec::new());
+        let (mut variables, mut targets) = (variables.iter().peekable(), self.found.get(Slot::SecretFile).iter());
+        for name in names.split(',').filter(|name| !name.is_empty()) {
+            let delivery = if variables.next_if(|variable| *variable == name).is_some() {
+                SecretDelivery::Environment
+            } else {
+                let Some(file) = targets.next() else { break };
+                files.push(self.file(name, file)?);
+                SecretDelivery::File(parse(Slot::SecretFile, part(file, "target"))?)
+            };
+            let name = parse(Slot::SecretNames, name)?;
+            secrets.push(Secret { name, value: SecretValue::new(Vec::new()), delivery });
+        }
+        let told = secrets.iter().map(|secret| secret.name.as_str()).collect::<Vec<_>>().join(",");
+        match label {
+            Some(label) if label != told => {
+                Err(Objection::new(Slot::SecretNames, label, "the label names the secrets that are given, each once"))
+            }
+            _ => Ok((secrets, files)),
+        }
+    }
+
+    /// A secret's file lies in the folder of its install and its container, under its own name.
+    fn file(&self, name: &str, fact: &Binding) -> Result<SecretFile, Objection> {
+        let source = part(fact, "source");
+        let (install, container) = (self.scalar(Slot::InstallId), self.scalar(Slot::ContainerName));
+        let folder = Path::new(SECRETS_FOLDER).join(install.unwrap_or_default()).join(container.unwrap_or_default());
+        if install.is_some() && !Path::new(source).ends_with(folder.join(name)) {
+            return Err(Objection::new(Slot::SecretFile, source, "no secret of this container lies there"));
+        }
+        Ok(SecretFile { name: name.to_owned(), source: source.to_owned() })
+    }
+
+    fn is_there(&self, slot: Slot) -> bool {
+        !self.found.get(slot).is_empty()
+    }
+
+    fn scalar(&self, slot: Slot) -> Option<&str> {
+        self.found.get(slot).first().and_then(|value| value.field(""))
+    }
+
+    fn texts(&self, slot: Slot, field: &str) -> Vec<String> {
+        self.found.get(slot).iter().map(|value| part(value, field).to_owned()).collect()
+    }
+
+    fn one<T: FromStr<Err = SpecError>>(&self, slot: Slot) -> Result<Option<T>, Objection> {
+        self.scalar(slot).map(|text| parse(slot, text)).transpose()
+    }
+
+    fn number(&self, slot: Slot) -> Result<Option<u32>, Objection> {
+        let parsed = |text: &str| text.parse().map_err(|_| Objection::new(slot, text, "no request has such a number"));
+        self.scalar(slot).map(parsed).transpose()
+    }
+
+    fn each<T>(&self, slot: Slot, read: impl Fn(&Binding) -> Result<T, SpecError>) -> Result<Vec<T>, Objection> {
+        let read = |fact| read(fact).map_err(|error| Objection::new(slot, text(fact), error.to_string()));
+        self.found.get(slot).iter().map(read).collect()
+    }
+}
+
+fn parse<T: FromStr<Err = SpecError>>(slot: Slot, text: &str) -> Result<T, Objection> {
+    text.parse().map_err(|error: SpecError| Objection::new(slot, text, error.to_string()))
+}
+
+fn part<'b>(fact: &'b Binding, name: &str) -> &'b str {
+    fact.field(name).unwrap_or_default()
+}
+
+fn port(fact: &Binding) -> Result<Port, SpecError> {
+    let [address, host, container, protocol] =
+        ["address", "host", "container", "protocol"].map(|name| part(fact, name));
+    format!("{address}:{host}:{container}/{protocol}").parse()
+}
+
+fn mount(fact: &Binding, source: impl Fn(&str) -> Result<MountSource, SpecError>) -> Result<Mount, SpecError> {
+    Ok(Mount {
+        source: source(part(fact, "source"))?,
+        target: part(fact, "target").parse()?,
+        read_only: part(fact, "readonly") == "true",
+    })
+}
+
+fn tmpfs(fact: &Binding) -> Result<Tmpfs, SpecError> {
+    let size: Memory = part(fact, "size").parse()?;
+    Ok(Tmpfs { target: part(fact, "target").parse()?, size })
+}
