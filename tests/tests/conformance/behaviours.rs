@@ -111,6 +111,7 @@ behaviours! {
     }
     all: creation {
         create_is_an_exact_rendering
+        a_process_limit_of_the_callers_holds
         a_port_that_the_engine_chose_is_read_back
         no_network_means_none
         mounts_are_what_they_say

@@ -107,6 +107,29 @@ async fn runs_as_asked(setting: &Setting, spec: &ContainerSpec) {
     assert!(heard.out.ends_with("/tmp\nPLAIN=a=b, \"c\"\ndiscovery.type=single-node\na\nb\n--x\n"), "{heard:?}");
 }
 
+/// The caller's limit, and not the host's own beside it; above the host's it is refused where the engine has the host's.
+pub(crate) async fn a_process_limit_of_the_callers_holds(setting: Arc<Setting>) {
+    for limit in ["nofile=1024:1024", "nofile=512:600"] {
+        let mut spec = setting.spec(&["file", "/proc/self/limits"]);
+        spec.ulimits = vec![limit.parse().unwrap()];
+        let heard = setting.hear(&spec).await;
+        let own = &spec.ulimits[0];
+        if setting.kind().is_real() {
+            let line = heard.out.lines().find(|line| line.starts_with("Max open files")).unwrap();
+            let numbers: Vec<i64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+            assert_eq!(numbers, [own.soft, own.hard], "{heard:?}");
+        }
+    }
+    let mut spec = setting.spec(&["say", "never"]);
+    spec.ulimits = vec!["nofile=-1".parse().unwrap()];
+    let bounded = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.is_some();
+    if setting.kind().is_podman() && bounded {
+        let Err(Error::Refused(refusal)) = setting.host.run(&spec).await else { panic!("it is not refused") };
+        assert_eq!((refusal.slot.as_deref(), refusal.value.as_deref()), (Some("ulimit"), Some("nofile=-1:-1")));
+        assert!(refusal.remedy.is_some_and(|remedy| remedy.contains("ask for at most nofile=")));
+    }
+}
+
 pub(crate) async fn a_port_that_the_engine_chose_is_read_back(setting: Arc<Setting>) {
     let mut spec = setting.spec(&["listen", "8080"]);
     spec.network = Some(NetworkMode::Bridge);

@@ -155,8 +155,8 @@ fn elements() -> Vec<Value> {
         table(&["token", "each"], json!({ "token": token, "each": each, "csv": csv, "join": mark })),
         table(&["literal"], json!({ "literal": token })),
     ];
-    let known = |key: &&str| forms.iter().any(|form| !form["properties"][*key].is_null());
-    assert!(element::KEYS.iter().all(|key| known(&key)), "an element has a key that the schema does not know");
+    let known = |key: &str| forms.iter().any(|form| !form["properties"][key].is_null());
+    assert!(element::KEYS.iter().all(|key| known(key)), "an element has a key that the schema does not know");
     forms
 }
 
