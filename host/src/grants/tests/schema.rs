@@ -134,6 +134,7 @@ fn command() -> Value {
             "argv": { "type": "array", "minItems": 1, "items": one_of(&elements()) },
             "match": list(words()),
             "not-match": list(words()),
+            "dangerous": words(),
         }),
     )
 }
@@ -164,13 +165,24 @@ fn evidence() -> Value {
     let of = |key: &str| match key {
         "image" => places(evidence::ImageEvidence::PLACES),
         "container" => places(evidence::ContainerEvidence::PLACES),
-        "volume" | "pod" | "network" => places(evidence::ObjectEvidence::PLACES),
-        "containers" => table(&["command"], json!({ "command": { "type": "string" } })),
-        "manifest" => table(&[], json!({ "registry": { "type": "boolean" }, "command": { "type": "string" } })),
+        "volume" => places(evidence::VolumeEvidence::PLACES),
+        "pod" | "network" => places(evidence::ObjectEvidence::PLACES),
+        "containers" | "volumes" => table(&["command"], json!({ "command": { "type": "string" } })),
+        "manifest" => table(
+            &[],
+            json!({ "registry": { "type": "boolean" }, "command": { "type": "string" }, "stores": list(store()) }),
+        ),
+        "export" => table(&["command"], json!({ "command": { "type": "string" }, "damaged": words() })),
         other => panic!("the schema does not know the evidence {other}"),
     };
     let keys = evidence::EvidenceGrant::KEYS;
     exactly(&keys, &[], Value::Object(keys.map(|key| (key.to_owned(), of(key))).into_iter().collect()))
+}
+
+/// A folder of the engine's own, and what its files are called.
+fn store() -> Value {
+    let file = json!({ "type": "string", "minLength": 1 });
+    table(&["folder", "manifest"], json!({ "folder": file, "manifest": file, "config": file }))
 }
 
 /// JSON pointers into what the engine prints.
