@@ -63,14 +63,14 @@ impl Grams {
     }
 
     /// Builds the filter over `(target, keyword)` pairs: each is entered once, under the gram of it that text has least
-    /// often, and a text is sampled at every byte. A keyword of three bytes is found before a letter, a digit, `_` or `-`;
-    /// shorter ones are left out.
+    /// often, and a text is sampled at every byte. A keyword of three bytes is found before a letter, a digit, or one of
+    /// `_-.=+/$`; shorter ones are left out.
     pub(crate) fn of_keywords<'a>(keywords: impl Iterator<Item = (u32, &'a [u8])>) -> Self {
         let mut entries = Vec::new();
         for (target, keyword) in keywords {
             match keyword {
                 &[a, b, c] => {
-                    for last in (b'0'..=b'9').chain(b'a'..=b'z').chain(*b"_-") {
+                    for last in (b'0'..=b'9').chain(b'a'..=b'z').chain(*b"_-.=+/$") {
                         push_entry(&mut entries, target, &[a, b, c, last], 0);
                     }
                 }

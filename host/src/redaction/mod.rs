@@ -13,8 +13,11 @@
 
 mod assign;
 mod blocks;
+#[cfg(test)]
+mod corpus;
 mod document;
 mod encoded;
+mod escaped;
 mod frames;
 mod grams;
 mod headers;

@@ -96,6 +96,8 @@ struct RawRule {
     keep: Vec<String>,
     #[serde(default = "yes")]
     whole: bool,
+    #[serde(default)]
+    except: Vec<String>,
     #[serde(default, rename = "match")]
     matches: Vec<String>,
     #[serde(default, rename = "no_match")]
@@ -237,7 +239,7 @@ fn parse_rules(toml: &str, file: &str) -> Result<Vec<Rule>, RuleError> {
         file: file.to_owned(),
         line: line_of(toml, error.span().map_or(0, |span| span.start)),
         what: error.message().to_owned(),
-        right: "a rule has id, description, keywords, one of expression, value or reader, and may have near, keep, whole, match, no_match".to_owned(),
+        right: "a rule has id, description, keywords, one of expression, value or reader, and may have near, keep, whole, except, match, no_match".to_owned(),
     })?;
     let mut rules: Vec<Rule> = Vec::with_capacity(raw.rules.len());
     for rule in raw.rules {
@@ -283,6 +285,7 @@ impl Place<'_> {
         }
         let reader = self.reader(&raw)?;
         let mut rule = Rule::new(raw.id, raw.description, raw.keywords, reader);
+        rule.except = raw.except;
         (rule.matches, rule.no_matches) = (raw.matches, raw.no_matches);
         (rule.file, rule.line) = (self.file.to_owned(), self.line);
         Ok(rule)
@@ -298,12 +301,13 @@ impl Place<'_> {
             }),
             (None, Some(source), None) => Ok(Reader::Value { source: source.clone() }),
             (None, None, Some("assignment")) => Ok(Reader::Assignment),
+            (None, None, Some("named")) => Ok(Reader::Named),
             (None, None, Some("userinfo")) => Ok(Reader::Userinfo),
             (None, None, Some("cookie")) => Ok(Reader::Cookie),
             (None, None, Some("private-key")) => Ok(Reader::PrivateKey),
             (None, None, Some(other)) => Err(self.error(
                 format!("there is no reader `{other}`"),
-                "the readers are assignment, userinfo, cookie and private-key",
+                "the readers are assignment, named, userinfo, cookie and private-key",
             )),
             _ => Err(self.error("a rule reads in one way", "give exactly one of expression, value and reader")),
         }
