@@ -81,6 +81,9 @@ pub(crate) fn name_around(text: &[u8], start: usize, end: usize) -> (usize, usiz
     let before = text.get(start.saturating_sub(MAX_NAME)..start).unwrap_or_default();
     let mut first = start - before.iter().rev().take_while(|byte| in_name(byte)).count();
     first += escape_tail(text, first, start);
+    // A keyword may end with the sign that follows the name.
+    let signs = text.get(start..end).unwrap_or_default().iter().rev().take_while(|byte| !in_name(byte)).count();
+    let end = end - signs;
     let after = text.get(end..).unwrap_or_default().iter().take(MAX_NAME);
     let mut last = end + after.take_while(|byte| in_name(byte)).count();
     while last > end && matches!(text.get(last - 1), Some(b'.' | b'-')) {
