@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "demo")]
 use super::demo;
-use super::{backend, completions, container, detect, image, journal, policy, preflight, run};
+use super::{backend, completions, container, detect, image, journal, policy, preflight, redact, run};
 
 /// Runs containers through backends that can do nothing an operator did not approve.
 #[derive(Debug, Parser)]
@@ -47,6 +47,9 @@ pub(crate) struct Common {
     /// Tell of everything that happens, command lines included
     #[arg(long, global = true)]
     pub(crate) verbose: bool,
+    /// Say at the end, on standard error, how often each secret and each redaction rule was masked
+    #[arg(long, global = true)]
+    pub(crate) show_redactions: bool,
 }
 
 /// The commands.
@@ -91,6 +94,8 @@ pub(crate) enum Command {
     /// Read and verify the record of what ran and what was refused
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Remove secrets from what is piped through
+    Redact(redact::Redact),
     /// Print completions for a shell
     Completions(completions::Completions),
 }
@@ -127,6 +132,11 @@ mod tests {
     #[test]
     fn help_of_logs() {
         insta::assert_snapshot!("help-logs", help(&["logs"]));
+    }
+
+    #[test]
+    fn help_of_redact() {
+        insta::assert_snapshot!("help-redact", help(&["redact"]));
     }
 
     #[test]

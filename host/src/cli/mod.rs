@@ -19,6 +19,8 @@ mod policy;
 mod preflight;
 mod progress;
 mod pump;
+mod redact;
+mod redactions;
 mod run;
 mod secret;
 mod show;
@@ -53,6 +55,7 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Policy(command) => command.run(common),
         Command::Journal(command) => command.run(common),
         Command::Completions(command) => command.run(),
+        Command::Redact(command) => command.run(common),
         Command::Run(command) => command.run(common),
         #[cfg(feature = "demo")]
         Command::Demo(command) => command.run(common),

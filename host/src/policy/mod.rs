@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::error::{Refusal, Rule};
+use crate::redaction::{RawRule, RuleSet};
 use crate::reference::Reference;
 use crate::spec::{ContainerSpec, Gpus, MountSource, NetworkMode, Port, SecretDelivery};
 
@@ -93,7 +94,30 @@ pub struct Policy {
     pub(crate) networks: Names,
     /// Secrets that are too short or too common to be masked.
     pub(crate) unmaskable: Stance,
+    /// Redaction rules beside the built-in ones.
+    pub(crate) rules: Rules,
 }
+
+/// Redaction rules, as the file says them and ready to be used.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) raw: Vec<RawRule>,
+    pub(crate) set: RuleSet,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { raw: Vec::new(), set: RuleSet::none() }
+    }
+}
+
+impl PartialEq for Rules {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw == other.raw
+    }
+}
+
+impl Eq for Rules {}
 
 impl Policy {
     /// What holds where there is no policy file.
@@ -111,6 +135,7 @@ impl Policy {
             gpus: true,
             networks: names(&["none", "bridge"]),
             unmaskable: Stance::Refuse,
+            rules: Rules::default(),
         }
     }
 
@@ -128,6 +153,7 @@ impl Policy {
             gpus: false,
             networks: Names::none(),
             unmaskable: Stance::Refuse,
+            rules: Rules::default(),
         }
     }
 
@@ -141,6 +167,12 @@ impl Policy {
     #[must_use]
     pub fn is_lenient_on_secrets(&self) -> bool {
         self.unmaskable != Stance::Refuse
+    }
+
+    /// The operator's own redaction rules; one with the name of a built-in rule takes its place.
+    #[must_use]
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules.set
     }
 
     /// What must be shown of an image.

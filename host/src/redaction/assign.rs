@@ -62,7 +62,7 @@ pub(crate) fn read(text: &[u8], start: usize, end: usize) -> Option<Assignment> 
     cursor.skip(|byte| byte == b']' && closed);
     cursor.colours();
     let blank = cursor.blanks();
-    let link = link(&mut cursor, text, name, closed, blank)?;
+    let link = link(&mut cursor, text, name, blank)?;
     cursor.blanks();
     cursor.colours();
     let (value, marked) = value(&mut cursor, text, name, link)?;
@@ -131,7 +131,7 @@ fn before_signs(text: &[u8]) -> usize {
     }
 }
 
-fn link(cursor: &mut Cursor<'_>, text: &[u8], name: (usize, usize), closed: bool, blank: bool) -> Option<Link> {
+fn link(cursor: &mut Cursor<'_>, text: &[u8], name: (usize, usize), blank: bool) -> Option<Link> {
     if cursor.sign() {
         return Some(Link::Sign);
     }

@@ -23,9 +23,7 @@ fn known_values_are_masked_at_every_split() {
 
 #[test]
 fn a_prompt_is_seen_when_input_pauses_and_the_answer_is_not() {
-    let redactor = known("hunter2hunter2").inner.known.secrets().to_vec();
-    let builder =
-        RedactorBuilder { secrets: redactor, rules: RuleSet::builtin(), lenient: false, unmasked: Vec::new() };
+    let builder = known("hunter2hunter2").to_builder().rules(RuleSet::builtin());
     let (mut out, mut stream) = (Vec::new(), builder.build().stream());
     stream.push(b"Password: ", &mut out);
     assert!(out.is_empty());

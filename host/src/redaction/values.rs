@@ -25,7 +25,9 @@ pub(crate) fn is_placeholder(value: &[u8]) -> bool {
 /// `1234-1234-1234-…`: what no issuer draws.
 fn repeats_a_group(bare: &[u8]) -> bool {
     let groups: Vec<&[u8]> = bare.split(|byte| b"-._:".contains(byte)).collect();
-    groups.windows(3).any(|three| matches!(three, [a, b, c] if a.len() >= 3 && a == b && b == c && a.iter().all(u8::is_ascii_digit)))
+    groups
+        .windows(3)
+        .any(|three| matches!(three, [a, b, c] if a.len() >= 3 && a == b && b == c && a.iter().all(u8::is_ascii_digit)))
 }
 
 fn is_masked(bare: &[u8], lower: &[u8]) -> bool {

@@ -6,14 +6,14 @@
 
 use super::walker::Writing;
 
-/// Bytes of a head: enough to sample a text every fourth byte.
-pub(crate) const HEAD: usize = 8;
+/// Bytes of a head: enough to sample a text every eighth byte.
+pub(crate) const HEAD: usize = 12;
 /// Base64 of less than this many letters is found by chance.
 const MIN_BASE64: usize = 6;
 /// A line of a longer value is masked by itself from this length on.
 const MIN_LINE: usize = 8;
 /// Characters of the value that a head is made from.
-const HEAD_CHARACTERS: usize = 10;
+const HEAD_CHARACTERS: usize = 14;
 
 /// One thing to be read from a text, and how it may begin there.
 #[derive(Clone)]

@@ -16,7 +16,7 @@ use crate::executor::Executor;
 use crate::grants::{Binding, Slot};
 use crate::journal::{Durability, Entry, Journal, JournalOptions, Kind};
 use crate::policy::Policy;
-use crate::redaction::{Redactor, RuleSet};
+use crate::redaction::{Redactor, RuleSet, Tally};
 use crate::sandbox::{CodeCache, Component, Sandbox};
 use crate::state::{Area, StateDir, default_path};
 
@@ -114,7 +114,9 @@ impl PortreeveBuilder {
         let services = Services { journal, executor: Executor::default(), devices, events, dry_run: self.dry_run };
         let policy = self.policy.unwrap_or_else(Policy::home);
         let rules = self.rules.unwrap_or_else(RuleSet::builtin);
-        let redactor = Redactor::builder().rules(rules);
+        let rules = if policy.rules().is_empty() { rules } else { rules.merged(policy.rules()) };
+        let tally = Tally::default();
+        let redactor = Redactor::builder().rules(rules).tally(tally.clone());
         let client = (!self.offline).then(|| RegistryClient::new(Limits::default(), auth_file(&environment)));
         let inner = Inner {
             sandbox: Sandbox::new(Some(CodeCache::new(state.area(Area::Code)?, state.key().derive("code"))))?,
@@ -122,6 +124,7 @@ impl PortreeveBuilder {
             redactor: if policy.is_lenient_on_secrets() { redactor.lenient() } else { redactor }.build(),
             verifier: Verifier::new(BlobStore::new(state.area(Area::Blobs)?), client),
             services: Arc::new(services),
+            tally,
             chosen: tokio::sync::OnceCell::new(),
             policy,
             environment,

@@ -114,7 +114,7 @@ impl Portreeve {
                 .fault(FaultKind::Untrue, "it speaks of another container than the one that was asked about")
                 .into());
         }
-        Ok(container)
+        Ok(self.inner.shown(container))
     }
 
     /// Lists the containers of this install, on every engine that answers.
@@ -127,7 +127,7 @@ impl Portreeve {
             match self.inner.list_on(backend).await {
                 Ok(containers) => {
                     answered = true;
-                    all.extend(containers);
+                    all.extend(containers.into_iter().map(|container| self.inner.shown(container)));
                 }
                 Err(error @ (Error::State(_) | Error::Refused(_) | Error::Fault(_))) => return Err(error),
                 Err(error) => problems.push(format!("{}: {error}", backend.name())),
@@ -147,7 +147,11 @@ impl Portreeve {
             return Err(Error::Engine { command: "remove".to_owned(), status: 1, message: why });
         }
         let scope = Scope::of_container(Call::Remove, name, &container.id).with_force(force);
-        self.inner.guest(&backend, scope, &self.inner.redactor).await?.remove(name, force).await?;
+        self.inner
+            .guest(&backend, scope, &self.inner.redactor_of_container(&container))
+            .await?
+            .remove(name, force)
+            .await?;
         if self.inner.services.dry_run {
             return Ok(Removed::LeftOut);
         }
