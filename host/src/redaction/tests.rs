@@ -5,6 +5,7 @@
 use super::*;
 
 #[path = "../../../tests/src/naive_redactor.rs"]
+#[allow(unreachable_pub, reason = "shared with the end-to-end tests by its path")]
 mod naive_redactor;
 
 fn known(value: &str) -> Redactor {

@@ -152,7 +152,7 @@ fn distinct(forms: impl Iterator<Item = Vec<u8>>, length: usize) -> Vec<Vec<u8>>
 type Escape = fn(&[u8], &mut Vec<u8>);
 
 fn text_heads(value: &[u8]) -> Vec<Vec<u8>> {
-    let escapes: [Escape; 28] = [
+    let escapes: [Escape; 30] = [
         plain,
         percent_all,
         percent_every,
@@ -178,6 +178,8 @@ fn text_heads(value: &[u8]) -> Vec<Vec<u8>> {
         shell,
         shell_double,
         doubled,
+        doubled_single,
+        doubled_double,
         backslashed,
         json_hex,
         single_quoted,
@@ -417,6 +419,21 @@ fn doubled(unit: &[u8], out: &mut Vec<u8>) {
     if matches!(unit, b"'" | b"\"") {
         plain(unit, out);
     }
+}
+
+/// Within quotes of one kind only those are doubled.
+fn doubled_single(unit: &[u8], out: &mut Vec<u8>) {
+    if unit == b"'" {
+        out.push(b'\'');
+    }
+    plain(unit, out);
+}
+
+fn doubled_double(unit: &[u8], out: &mut Vec<u8>) {
+    if unit == b"\"" {
+        out.push(b'"');
+    }
+    plain(unit, out);
 }
 
 /// A shell's word without quotes: every sign behind a backslash.
