@@ -1,7 +1,8 @@
 //! A redactor that is as simple as can be: quadratic, of known values alone, as they are. What the real one does is compared
 //! with it. It needs nothing but the standard library, so that a test or a fuzz target can take the file by its path.
 
-/// Removes every occurrence of every value. Occurrences that overlap become one mark, that of the first value given.
+/// Removes every occurrence of every value. Occurrences that overlap become one mark: that of the one that begins first, and
+/// of those the longest.
 #[must_use]
 pub fn redact(secrets: &[(&str, &[u8])], text: &[u8]) -> Vec<u8> {
     let (mut out, mut at) = (Vec::new(), 0);
@@ -20,28 +21,25 @@ pub fn redact(secrets: &[(&str, &[u8])], text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Where what begins at `at`, and all that overlaps it, ends, and the first of the values in it.
+/// Where what begins at `at`, and all that overlaps it, ends, and the value that begins it.
 fn joined(secrets: &[(&str, &[u8])], text: &[u8], at: usize) -> Option<(usize, usize)> {
-    let (mut end, mut first) = longest(secrets, text, at)?;
+    let (mut end, first) = longest(secrets, text, at)?;
     let mut start = at + 1;
     while start < end {
-        if let Some((further, secret)) = longest(secrets, text, start) {
+        if let Some((further, _)) = longest(secrets, text, start) {
             end = end.max(further);
-            first = first.min(secret);
         }
         start += 1;
     }
     Some((end, first))
 }
 
-/// The end of the longest value that stands at `at`, and the first of those that do.
+/// The end of the longest value that stands at `at`, and which it is: of equal ones the first.
 fn longest(secrets: &[(&str, &[u8])], text: &[u8], at: usize) -> Option<(usize, usize)> {
-    let stands = |(_, (_, value)): &(usize, &(&str, &[u8]))| !value.is_empty() && text[at..].starts_with(value);
-    let standing = secrets.iter().enumerate().filter(stands);
-    standing.fold(None, |best, (number, (_, value))| {
-        let (end, first) = best.unwrap_or((0, number));
-        Some((end.max(at + value.len()), first))
-    })
+    let stands = |value: &[u8]| !value.is_empty() && text[at..].starts_with(value);
+    let standing = secrets.iter().enumerate().filter(|(_, (_, value))| stands(value));
+    let longest = standing.max_by_key(|(number, (_, value))| (value.len(), std::cmp::Reverse(*number)));
+    longest.map(|(number, (_, value))| (at + value.len(), number))
 }
 
 /// The value that a text still holds, if any.
