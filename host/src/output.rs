@@ -1,6 +1,7 @@
 //! What a command printed, as it may be shown: redacted and bounded. Only the redactor makes it.
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::executor::{ExecError, Exit, RawOutput, RawStream, Source};
 use crate::redaction::{RedactionStream, Redactor};
@@ -92,20 +93,13 @@ pub(crate) struct RedactedStream {
     /// The source that the idle let go, and is to be handed out next.
     ready: Vec<LogChunk>,
     ended: bool,
-    /// Whether something came since the last idle.
-    fresh: bool,
+    /// Since when something may be held back.
+    since: Option<Instant>,
 }
 
 impl RedactedStream {
     pub(crate) fn new(raw: RawStream, redactor: &Redactor) -> Self {
-        Self {
-            raw,
-            stdout: redactor.stream(),
-            stderr: redactor.stream(),
-            ready: Vec::new(),
-            ended: false,
-            fresh: false,
-        }
+        Self { raw, stdout: redactor.stream(), stderr: redactor.stream(), ready: Vec::new(), ended: false, since: None }
     }
 
     /// The next piece; none at the end. Cancelling it loses nothing.
@@ -122,13 +116,13 @@ impl RedactedStream {
     }
 
     async fn fill(&mut self) {
-        let next = if self.fresh {
-            match tokio::time::timeout(IDLE, self.raw.next()).await {
+        let next = match self.since {
+            // What is there is read first: a flood is never idle.
+            Some(since) => match tokio::time::timeout_at(since + IDLE, self.raw.next()).await {
                 Ok(next) => next,
                 Err(_) => return self.idle(),
-            }
-        } else {
-            self.raw.next().await
+            },
+            None => self.raw.next().await,
         };
         match next {
             Some(chunk) => self.push(chunk.source(), chunk.expose()),
@@ -142,12 +136,13 @@ impl RedactedStream {
             Source::Stdout => self.stdout.push(bytes, &mut clean),
             Source::Stderr => self.stderr.push(bytes, &mut clean),
         }
-        self.fresh = true;
+        let holding = self.stdout.is_holding() || self.stderr.is_holding();
+        self.since = self.since.or_else(|| Some(Instant::now())).filter(|_| holding);
         self.offer(source, clean);
     }
 
     fn idle(&mut self) {
-        self.fresh = false;
+        self.since = None;
         self.drain(RedactionStream::idle);
     }
 

@@ -5,6 +5,7 @@
 
 pub mod berth;
 pub mod engines;
+pub mod naive_redactor;
 pub mod registry;
 pub mod trace;
 pub mod voyage;

@@ -154,9 +154,7 @@ fn embedded(name: &str) -> Result<Option<BackendSource>, Error> {
 }
 
 fn read_component(source: &BackendSource) -> Result<Component, Error> {
-    source
-        .read_component()
-        .map_err(|error| Error::Backend { name: source.origin.clone(), why: error.to_string() })
+    source.read_component().map_err(|error| Error::Backend { name: source.origin.clone(), why: error.to_string() })
 }
 
 /// Request ∩ grant of a source, without an engine or a compiler.

@@ -209,10 +209,11 @@ impl Broker {
     /// No record, no action.
     fn record(&self, permit: &Permit) -> Result<Pending, Error> {
         let program = permit.program().path().display().to_string();
+        let argv = self.redactor.words(permit.argv());
         let skipped = self.leaves_out(permit);
         self.services.events.emit(|| Event::Command {
             from: self.backend.name().to_owned(),
-            argv: permit.argv().to_vec(),
+            argv: argv.clone(),
             skipped,
         });
         let entry = Entry {
@@ -220,7 +221,7 @@ impl Broker {
             effect: Some(permit.effect().into()),
             object: object_kind(permit.object()),
             program: Some(&program),
-            argv: Some(permit.argv()),
+            argv: Some(&argv),
             endpoint: self.backend.endpoint(),
             ..self.entry(Kind::Intent)
         };

@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "demo")]
 use super::demo;
-use super::{backend, completions, container, detect, image, journal, policy, preflight, reference, run, verify, volume};
+use super::{
+    backend, completions, container, detect, image, journal, policy, preflight, redact, reference, run, verify, volume,
+};
 
 /// Runs containers through backends that can do nothing an operator did not approve.
 #[derive(Debug, Parser)]
@@ -47,6 +49,9 @@ pub(crate) struct Common {
     /// Tell of everything that happens, command lines included
     #[arg(long, global = true)]
     pub(crate) verbose: bool,
+    /// Say at the end, on standard error, how often each secret and each redaction rule was masked
+    #[arg(long, global = true)]
+    pub(crate) show_redactions: bool,
 }
 
 /// The commands.
@@ -98,6 +103,8 @@ pub(crate) enum Command {
     /// Read and verify the record of what ran and what was refused
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Remove secrets from what is piped through
+    Redact(redact::Redact),
     /// Print completions for a shell
     Completions(completions::Completions),
 }
@@ -140,6 +147,11 @@ mod tests {
     fn help_of_volumes() {
         insta::assert_snapshot!("help-volume-create", help(&["volume", "create"]));
         insta::assert_snapshot!("help-volume-rm", help(&["volume", "rm"]));
+    }
+
+    #[test]
+    fn help_of_redact() {
+        insta::assert_snapshot!("help-redact", help(&["redact"]));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use portreeve::{Error, Policy, Portreeve};
 use super::arguments::Common;
 use super::exit::{Failure, Outcome, Status, report};
 use super::progress::{Teller, Tone};
+use super::redactions;
 use super::signals::Signals;
 
 /// How long the program waits at its end for processes that are being ended.
@@ -82,6 +83,9 @@ pub(crate) fn open_with(
         let desk = Desk::new(common, tone).await?;
         let outcome = command(&desk, &mut signals).await;
         desk.teller.finish();
+        if common.show_redactions {
+            desk.teller.aside(|| redactions::tell(&desk.portreeve.redactions(), desk.json));
+        }
         // What is still there then is ended by the kernel with us, or is an engine's own.
         let _all_gone = desk.portreeve.settle(SETTLE);
         outcome

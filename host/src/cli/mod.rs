@@ -22,6 +22,8 @@ mod policy;
 mod preflight;
 mod progress;
 mod pump;
+mod redact;
+mod redactions;
 mod reference;
 mod run;
 mod secret;
@@ -59,6 +61,7 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Policy(command) => command.run(common),
         Command::Journal(command) => command.run(common),
         Command::Completions(command) => command.run(),
+        Command::Redact(command) => command.run(common),
         Command::Ref(command) => command.run(common),
         Command::Verify(command) => command.run(common),
         Command::Run(command) => command.run(common),

@@ -38,10 +38,32 @@ pub(crate) fn read(option: &str, environment: impl Fn(&str) -> Option<OsString>)
             )));
         }
     }
-    if value.is_empty() {
-        return Err(Failure::Usage(format!("the secret {name} is empty")));
-    }
+    let value = filled(&name, value)?;
     Ok(Secret { name, value: SecretValue::new(value), delivery })
+}
+
+/// Reads a value that is only to be known.
+pub(crate) fn value(
+    option: &str,
+    environment: impl Fn(&str) -> Option<OsString>,
+) -> Result<(EnvName, Vec<u8>), Failure> {
+    if option.contains(",as=") {
+        return Err(Failure::Usage(
+            "--secret: `as` says how a container is given a secret; here there is none".to_owned(),
+        ));
+    }
+    let (name, source, _) = parse(option)?;
+    let mut value = source.read(&name, environment)?;
+    chomp(&mut value);
+    let value = filled(&name, value)?;
+    Ok((name, value))
+}
+
+fn filled(name: &EnvName, value: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    match value.is_empty() {
+        true => Err(Failure::Usage(format!("the secret {name} is empty"))),
+        false => Ok(value),
+    }
 }
 
 fn parse(option: &str) -> Result<(EnvName, Source, SecretDelivery), Failure> {

@@ -6,8 +6,11 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Demand, Names, Policy, Stance};
+use toml::Spanned;
+
+use super::{Demand, Names, Policy, Rules, Stance};
 use crate::error::Error;
+use crate::redaction::{RawRule, RuleSet};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +30,8 @@ struct File {
     volumes: Volumes,
     #[serde(default)]
     secrets: Secrets,
+    #[serde(default)]
+    redaction: Redaction,
 }
 
 #[derive(Deserialize)]
@@ -117,18 +122,41 @@ impl Places {
     }
 }
 
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Redaction {
+    #[serde(default)]
+    rule: Vec<Spanned<RawRule>>,
+}
+
+impl Redaction {
+    /// The rules, if they are well-formed and do what their examples say.
+    fn rules(self, text: &str, file: &str) -> Result<Rules, Error> {
+        if self.rule.is_empty() {
+            return Ok(Rules::default());
+        }
+        let raw = self.rule.iter().map(|rule| rule.get_ref().clone()).collect();
+        let set = RuleSet::from_raw(self.rule, text, file).map_err(|error| Error::Config(error.to_string()))?;
+        match set.run_examples().first() {
+            None => Ok(Rules { raw, set }),
+            Some(failed) => Err(Error::Config(failed.to_string())),
+        }
+    }
+}
+
 impl Policy {
     /// Reads a policy file. What it does not say is denied, or as `home` has it where it extends that.
     ///
     /// # Errors
     /// With the file, the line and the column of what is wrong.
     pub fn parse(text: &str, file: &str) -> Result<Self, Error> {
-        let read: File = toml::from_str(text).map_err(|error| Error::Config(format!("{file}: {error}")))?;
+        let mut read: File = toml::from_str(text).map_err(|error| Error::Config(format!("{file}: {error}")))?;
+        let rules = std::mem::take(&mut read.redaction).rules(text, file)?;
         let base = match read.extends {
             Some(Base::Home) => Self::home(),
             None => Self::deny_all(),
         };
-        let policy = Self { places: Places::read(text), ..base.overlaid(read, file) };
+        let policy = Self { places: Places::read(text), rules, ..base.overlaid(read, file) };
         policy.check_file()?;
         Ok(policy)
     }
@@ -147,6 +175,7 @@ impl Policy {
             volumes: names(file.volumes.allow, self.volumes),
             unmaskable: file.secrets.unmaskable.unwrap_or(self.unmaskable),
             places: Places::default(),
+            rules: self.rules,
         }
     }
 
@@ -193,6 +222,11 @@ impl Policy {
         for (section, body) in lines {
             // Writing to a string can't fail.
             let _infallible = write!(text, "\n[{section}]\n{body}\n");
+        }
+        for rule in &self.rules.raw {
+            // What was read can be written.
+            let body = toml::to_string(rule).unwrap_or_default();
+            let _infallible = write!(text, "\n[[redaction.rule]]\n{body}");
         }
         text
     }
@@ -248,6 +282,28 @@ mod tests {
         }
         let wrong = Policy::parse("[images]\ndemand = \"proved\"\n", "p.toml").unwrap_err().to_string();
         assert!(wrong.contains("line 2") && wrong.contains("content"), "{wrong}");
+    }
+
+    #[test]
+    fn a_policy_adds_redaction_rules_and_says_them_again() {
+        let text = "extends = \"home\"\n\n[[redaction.rule]]\nid = \"acme-key\"\ndescription = \"Key of ours\"\nkeywords = [\"acme_\"]\nexpression = 'acme_[0-9a-f]{12}'\nmatch = [\"acme_0f1e2d3c4b5a\"]\n";
+        let policy = Policy::parse(text, "p.toml").unwrap();
+        assert_eq!(policy.rules().len(), 1);
+        assert_eq!(Policy::parse(&policy.to_toml(), "p.toml").unwrap(), policy);
+        let redactor = crate::redaction::Redactor::builder().rules(RuleSet::builtin().merged(policy.rules())).build();
+        assert_eq!(redactor.text("x acme_0f1e2d3c4b5a y"), "x [redacted:acme-key] y");
+    }
+
+    #[test]
+    fn a_bad_redaction_rule_is_named_with_file_and_line() {
+        let rule = |body: &str| {
+            let text = format!("[ports]\naddresses = []\n[[redaction.rule]]\nid = \"a\"\ndescription = \"b\"\n{body}");
+            Policy::parse(&text, "p.toml").unwrap_err().to_string()
+        };
+        assert!(rule("keywords = [\"abc\"]\nexpression = 'ab('").contains("p.toml:3: the expression does not compile"));
+        let failed = rule("keywords = [\"abc\"]\nexpression = 'abc[0-9]{4}'\nmatch = [\"abc12\"]");
+        assert!(failed.contains("p.toml:3: the rule a must match"), "{failed}");
+        assert!(rule("keyword = []").contains("line 6"));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use file::Places;
 
 use crate::error::{Refusal, Rule};
 use crate::evidence::chain::Level;
+use crate::redaction::{RawRule, RuleSet};
 use crate::reference::Reference;
 use crate::spec::{ContainerSpec, Gpus, NetworkMode, Port, SecretDelivery};
 
@@ -125,7 +126,30 @@ pub struct Policy {
     pub(crate) unmaskable: Stance,
     /// Where each key stands in the file.
     pub(crate) places: Places,
+    /// Redaction rules beside the built-in ones.
+    pub(crate) rules: Rules,
 }
+
+/// Redaction rules, as the file says them and ready to be used.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) raw: Vec<RawRule>,
+    pub(crate) set: RuleSet,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { raw: Vec::new(), set: RuleSet::none() }
+    }
+}
+
+impl PartialEq for Rules {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw == other.raw
+    }
+}
+
+impl Eq for Rules {}
 
 impl Policy {
     /// What holds where there is no policy file.
@@ -144,6 +168,7 @@ impl Policy {
             networks: names(&["none", "bridge"]),
             volumes: Names::Any,
             unmaskable: Stance::Refuse,
+            rules: Rules::default(),
             places: Places::default(),
         }
     }
@@ -177,6 +202,7 @@ impl Policy {
             volumes: Names::none(),
             unmaskable: Stance::Refuse,
             places: Places::default(),
+            rules: Rules::default(),
         }
     }
 
@@ -190,6 +216,12 @@ impl Policy {
     #[must_use]
     pub fn is_lenient_on_secrets(&self) -> bool {
         self.unmaskable != Stance::Refuse
+    }
+
+    /// The operator's own redaction rules; one with the name of a built-in rule takes its place.
+    #[must_use]
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules.set
     }
 
     /// What must be shown of an image.

@@ -32,6 +32,8 @@ pub(crate) struct Assignment {
 const MAX_VALUE: usize = 128 * 1024;
 /// Most blanks between a name and its value: columns are aligned with them.
 const MAX_BLANKS: usize = 48;
+/// Longest way from a name to its value where both have a name of their own.
+const MAX_PAIR: usize = 160;
 const SCHEMES: &[&str] = &[
     "bearer",
     "basic",
@@ -60,7 +62,7 @@ pub(crate) fn read(text: &[u8], start: usize, end: usize) -> Option<Assignment> 
     cursor.skip(|byte| byte == b']' && closed);
     cursor.colours();
     let blank = cursor.blanks();
-    let link = link(&mut cursor, text, name, closed, blank)?;
+    let link = link(&mut cursor, text, name, blank)?;
     cursor.blanks();
     cursor.colours();
     let (value, marked) = value(&mut cursor, text, name, link)?;
@@ -79,6 +81,9 @@ pub(crate) fn name_around(text: &[u8], start: usize, end: usize) -> (usize, usiz
     let before = text.get(start.saturating_sub(MAX_NAME)..start).unwrap_or_default();
     let mut first = start - before.iter().rev().take_while(|byte| in_name(byte)).count();
     first += escape_tail(text, first, start);
+    // A keyword may end with the sign that follows the name.
+    let signs = text.get(start..end).unwrap_or_default().iter().rev().take_while(|byte| !in_name(byte)).count();
+    let end = end - signs;
     let after = text.get(end..).unwrap_or_default().iter().take(MAX_NAME);
     let mut last = end + after.take_while(|byte| in_name(byte)).count();
     while last > end && matches!(text.get(last - 1), Some(b'.' | b'-')) {
@@ -104,14 +109,37 @@ pub(crate) fn escape_tail(text: &[u8], first: usize, limit: usize) -> usize {
     length.min(name.len())
 }
 
-fn link(cursor: &mut Cursor<'_>, text: &[u8], name: (usize, usize), closed: bool, blank: bool) -> Option<Link> {
+/// The name in `name: NAME` that stands right before a `value` at `at`, on the same line or on the one before.
+pub(crate) fn name_before(text: &[u8], at: usize) -> Option<(usize, usize)> {
+    let first = at.saturating_sub(MAX_PAIR);
+    let end = first + before_signs(text.get(first..at)?);
+    let length = text.get(first..end)?.iter().rev().take_while(|byte| in_name(byte)).count();
+    let label = text.get(first..first + before_signs(text.get(first..end - length)?))?.to_ascii_lowercase();
+    let word = label.rsplit(|byte| !byte.is_ascii_alphanumeric()).next()?;
+    (length > 0 && [b"name".as_slice(), b"key", b"k"].contains(&word)).then_some((end - length, end))
+}
+
+/// The length of a text without the quotes, signs, blanks and line ends that it ends with.
+fn before_signs(text: &[u8]) -> usize {
+    let mut rest = text;
+    loop {
+        rest = match rest {
+            [before @ .., b'\\', b'n' | b'r' | b't'] => before,
+            [before @ .., last] if last.is_ascii_whitespace() || b"\"'`\\:=,".contains(last) => before,
+            _ => return rest.len(),
+        };
+    }
+}
+
+fn link(cursor: &mut Cursor<'_>, text: &[u8], name: (usize, usize), blank: bool) -> Option<Link> {
     if cursor.sign() {
         return Some(Link::Sign);
     }
     match cursor.peek() {
         Some(b'>') if name.0.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'<') => cursor.step(Link::Sign),
-        Some(b',') if closed => cursor.step(Link::Comma),
+        // A list of pairs, or the cells of a table.
         Some(b',') => cursor.step(Link::Comma),
+        Some(b'|') if blank => cursor.step(Link::Comma),
         Some(b'\\') if cursor.rest().starts_with(b"\\t") => {
             cursor.at += 2;
             Some(Link::Blank)
@@ -193,6 +221,7 @@ fn bare_end(text: &[u8], start: usize, env: bool) -> usize {
         let after = rest.get(at + 1..).unwrap_or_default();
         match byte {
             0..=b' ' | 0x7F | b'"' | b'`' => true,
+            b'|' if is_number(rest, at) => false,
             b'\'' | b'<' | b'>' | b'|' => !env || after.first().is_none_or(u8::is_ascii_whitespace),
             b')' | b']' | b'}' => {
                 !env || after.first().is_none_or(|byte| byte.is_ascii_whitespace() || b",;:\"'".contains(byte))
@@ -208,6 +237,11 @@ fn bare_end(text: &[u8], start: usize, env: bool) -> usize {
     let value = rest.get(..length).unwrap_or_default();
     let tail = value.iter().rev().take_while(|byte| b".,;:!?".contains(byte)).count();
     start + length - if env { 0 } else { tail }
+}
+
+/// Whether the first bytes are the number of an application, as stands before the `|` of some tokens.
+fn is_number(rest: &[u8], length: usize) -> bool {
+    (15..=16).contains(&length) && rest.iter().take(length).all(u8::is_ascii_digit)
 }
 
 /// Whether `name=` follows, or a blank.
@@ -305,6 +339,9 @@ impl<'t> Cursor<'t> {
 
     /// Brackets and quotes before a value.
     fn opening(&mut self) -> Option<Quote> {
+        if self.rest().starts_with(b"Some(") {
+            self.at += 4;
+        }
         self.skip(|byte| byte == b'[' || byte == b'(');
         let letters = self.rest().iter().take(2).take_while(|byte| b"brufBRUF@$".contains(byte)).count();
         let mut ahead = Cursor { text: self.text, at: self.at + letters };

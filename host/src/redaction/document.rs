@@ -22,6 +22,7 @@ impl Redactor {
             Value::Number(number) => {
                 let text = number.to_string();
                 if let Some(name) = self.find_secret(text.as_bytes()) {
+                    self.count(name);
                     *value = Value::String(format!("[redacted:{name}]"));
                 }
             }
@@ -56,16 +57,31 @@ impl Redactor {
         self.value(value, depth - 1);
         match value {
             Value::String(text) if by_key && !text.contains("[redacted:") => {
-                *text = format!("[redacted:{}]", mark_of(key))
+                self.count(mark_of(key));
+                *text = format!("[redacted:{}]", mark_of(key));
             }
             Value::Array(list) if by_key => {
                 for text in
                     list.iter_mut().filter(|text| text.as_str().is_some_and(|text| !text.contains("[redacted:")))
                 {
+                    self.count(mark_of(key));
                     *text = Value::String(format!("[redacted:{}]", mark_of(key)));
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A value of a mapping, by its name and by its looks.
+    pub(crate) fn labelled(&self, name: &str, value: &str) -> String {
+        let mut value = Value::String(value.to_owned());
+        self.member(name, &mut value, MAX_DEPTH);
+        value.as_str().unwrap_or_default().to_owned()
+    }
+
+    fn count(&self, name: &str) {
+        if let Some(tally) = &self.inner.tally {
+            tally.add(name);
         }
     }
 

@@ -15,9 +15,8 @@ struct Entry {
 
 /// The filter: a bit set in front of a sorted table.
 pub(crate) struct Grams {
-    /// One byte for each hash: whether some gram has it. Bytes, not bits, and of a fixed number: nothing is checked or shifted
-    /// for each byte of a text.
-    slots: Box<[u8; SLOTS]>,
+    /// Whether some gram has a hash.
+    slots: Slots,
     stride: usize,
     /// First entry of each bucket of hashed grams; one more than there are buckets.
     buckets: Vec<u32>,
@@ -27,10 +26,17 @@ pub(crate) struct Grams {
 /// The bits that upper and lower case letters differ in, in each of four bytes.
 const FOLD: u32 = 0x2020_2020;
 const WIDE_FOLD: u64 = 0x2020_2020_2020_2020;
-/// Sampling more sparsely than this gains little and costs table space.
-const MAX_STRIDE: usize = 4;
-const SLOT_BITS: u32 = 18;
-const SLOTS: usize = 1 << SLOT_BITS;
+const MANY_BITS: u32 = 18;
+const FEW_BITS: u32 = 15;
+/// Up to so many grams are few: one in sixteen slots is taken then at most.
+const FEW: usize = 2048;
+
+/// One byte for each hash. Bytes, not bits, and of a fixed number: nothing is checked or shifted for each byte of a text. A
+/// small number of them stays in the fastest cache.
+enum Slots {
+    Few(Box<[u8; 1 << FEW_BITS]>),
+    Many(Box<[u8; 1 << MANY_BITS]>),
+}
 const BUCKET_BITS: u32 = 15;
 
 /// The case-folded form of one byte, as this filter sees it.
@@ -52,7 +58,11 @@ impl Grams {
     /// Builds the filter over `(target, head)` pairs, the heads of five bytes or more of what is sampled sparsely.
     pub(crate) fn new<'a>(heads: impl Iterator<Item = (u32, &'a [u8])> + Clone) -> Self {
         let shortest = heads.clone().map(|(_, head)| head.len()).min().unwrap_or(4);
-        let stride = shortest.saturating_sub(3).clamp(1, MAX_STRIDE);
+        let stride = match shortest.saturating_sub(3) {
+            room @ 0..=3 => room.max(1),
+            8.. if heads.clone().count() <= FEW / 8 => 8,
+            _ => 4,
+        };
         let mut entries = Vec::new();
         for (target, head) in heads {
             for offset in 0..stride {
@@ -63,14 +73,14 @@ impl Grams {
     }
 
     /// Builds the filter over `(target, keyword)` pairs: each is entered once, under the gram of it that text has least
-    /// often, and a text is sampled at every byte. A keyword of three bytes is found before a letter, a digit, `_` or `-`;
-    /// shorter ones are left out.
+    /// often, and a text is sampled at every byte. A keyword of three bytes is found before a letter, a digit, or one of
+    /// `_-.=+/$`; shorter ones are left out.
     pub(crate) fn of_keywords<'a>(keywords: impl Iterator<Item = (u32, &'a [u8])>) -> Self {
         let mut entries = Vec::new();
         for (target, keyword) in keywords {
             match keyword {
                 &[a, b, c] => {
-                    for last in (b'0'..=b'9').chain(b'a'..=b'z').chain(*b"_-") {
+                    for last in (b'0'..=b'9').chain(b'a'..=b'z').chain(*b"_-.=+/$") {
                         push_entry(&mut entries, target, &[a, b, c, last], 0);
                     }
                 }
@@ -81,12 +91,7 @@ impl Grams {
     }
 
     fn from_entries(mut entries: Vec<Entry>, stride: usize) -> Self {
-        let mut slots = Box::new([0u8; SLOTS]);
-        for entry in &entries {
-            if let Some(slot) = slots.get_mut(hash(entry.gram, SLOT_BITS)) {
-                *slot = 1;
-            }
-        }
+        let slots = Slots::of(&entries);
         entries.sort_by_key(|entry| (hash(entry.gram, BUCKET_BITS), entry.gram, entry.offset, entry.target));
         entries.dedup_by_key(|entry| (entry.gram, entry.offset, entry.target));
         let mut buckets = vec![0u32; (1 << BUCKET_BITS) + 1];
@@ -114,15 +119,30 @@ impl Grams {
         if self.is_empty() {
             return;
         }
-        match self.stride {
-            1 => self.sample::<1>(text, from, &mut found),
-            2 => self.sample::<2>(text, from, &mut found),
-            3 => self.sample::<3>(text, from, &mut found),
-            _ => self.sample::<4>(text, from, &mut found),
+        match &self.slots {
+            Slots::Few(slots) => self.scan_with(slots, text, from, &mut found),
+            Slots::Many(slots) => self.scan_with(slots, text, from, &mut found),
         }
     }
 
-    fn sample<const STRIDE: usize>(&self, text: &[u8], from: usize, found: &mut impl FnMut(usize, u32)) {
+    fn scan_with<const N: usize>(&self, slots: &[u8; N], text: &[u8], from: usize, found: &mut impl FnMut(usize, u32)) {
+        match self.stride {
+            1 => self.sample::<1, N>(slots, text, from, found),
+            2 => self.sample::<2, N>(slots, text, from, found),
+            3 => self.sample::<3, N>(slots, text, from, found),
+            8 => self.skip::<8, N>(slots, text, from, found),
+            _ => self.skip::<4, N>(slots, text, from, found),
+        }
+    }
+
+    /// Looks at a text so densely that one window of eight bytes holds several samples.
+    fn sample<const STRIDE: usize, const N: usize>(
+        &self,
+        slots: &[u8; N],
+        text: &[u8],
+        from: usize,
+        found: &mut impl FnMut(usize, u32),
+    ) {
         let step = STRIDE * (4 / STRIDE + 1);
         let mut at = from;
         while let Some(window) = text.get(at..at + 8) {
@@ -131,38 +151,53 @@ impl Grams {
             let mut hits = 0;
             let mut offset = 0;
             while offset < step {
-                hits |= self.bit((wide >> (offset * 8)) as u32);
+                hits |= bit(slots, (wide >> (offset * 8)) as u32);
                 offset += STRIDE;
             }
             if hits != 0 {
-                self.resolve_window::<STRIDE>(wide, step, at, from, found);
+                self.resolve_each::<STRIDE, N>(slots, text, (at, at + step), from, found);
             }
             at += step;
         }
-        for at in (at..text.len()).step_by(STRIDE) {
-            let Some(gram) = gram_at(text, at) else { return };
-            self.resolve(gram, at, from, found);
-        }
+        self.resolve_each::<STRIDE, N>(slots, text, (at, text.len()), from, found);
     }
 
-    #[inline(always)]
-    fn bit(&self, gram: u32) -> u8 {
-        self.slots.get(hash(gram, SLOT_BITS)).copied().unwrap_or_default()
-    }
-
-    #[inline(never)]
-    fn resolve_window<const STRIDE: usize>(
+    /// Looks at a text so sparsely that each sample is read by itself, eight at a time.
+    fn skip<const STRIDE: usize, const N: usize>(
         &self,
-        wide: u64,
-        step: usize,
-        at: usize,
+        slots: &[u8; N],
+        text: &[u8],
         from: usize,
         found: &mut impl FnMut(usize, u32),
     ) {
-        for offset in (0..step).step_by(STRIDE) {
-            let gram = (wide >> (offset * 8)) as u32;
-            if self.bit(gram) != 0 {
-                self.resolve(gram, at + offset, from, found);
+        let mut at = from;
+        while let Some(window) = text.get(at..at + 8 * STRIDE) {
+            let mut hits = 0;
+            for part in window.chunks_exact(STRIDE) {
+                let gram = part.first_chunk().map_or(0, |gram| u32::from_le_bytes(*gram) | FOLD);
+                hits |= bit(slots, gram);
+            }
+            if hits != 0 {
+                self.resolve_each::<STRIDE, N>(slots, text, (at, at + 8 * STRIDE), from, found);
+            }
+            at += 8 * STRIDE;
+        }
+        self.resolve_each::<STRIDE, N>(slots, text, (at, text.len()), from, found);
+    }
+
+    #[inline(never)]
+    fn resolve_each<const STRIDE: usize, const N: usize>(
+        &self,
+        slots: &[u8; N],
+        text: &[u8],
+        range: (usize, usize),
+        from: usize,
+        found: &mut impl FnMut(usize, u32),
+    ) {
+        for at in (range.0..range.1).step_by(STRIDE) {
+            let Some(gram) = gram_at(text, at) else { return };
+            if bit(slots, gram) != 0 {
+                self.resolve(gram, at, from, found);
             }
         }
     }
@@ -177,6 +212,27 @@ impl Grams {
             }
         }
     }
+}
+
+impl Slots {
+    fn of(entries: &[Entry]) -> Self {
+        if entries.len() <= FEW { Self::Few(filled(entries)) } else { Self::Many(filled(entries)) }
+    }
+}
+
+fn filled<const N: usize>(entries: &[Entry]) -> Box<[u8; N]> {
+    let mut slots = Box::new([0u8; N]);
+    for entry in entries {
+        if let Some(slot) = slots.get_mut(hash(entry.gram, N.trailing_zeros())) {
+            *slot = 1;
+        }
+    }
+    slots
+}
+
+#[inline(always)]
+fn bit<const N: usize>(slots: &[u8; N], gram: u32) -> u8 {
+    slots.get(hash(gram, N.trailing_zeros())).copied().unwrap_or_default()
 }
 
 fn push_entry(entries: &mut Vec<Entry>, target: u32, head: &[u8], at: usize) {
@@ -214,8 +270,8 @@ mod tests {
 
     #[test]
     fn finds_a_head_at_every_alignment() {
-        for head in ["abcd", "abcde", "abcdef", "abcdefg", "abcdefgh"] {
-            for lead in 0..20 {
+        for head in ["abcd", "abcde", "abcdef", "abcdefg", "abcdefgh", "abcdefghijk", "abcdefghijkl"] {
+            for lead in 0..80 {
                 let text = format!("{}{head}{}", ".".repeat(lead), ".".repeat(lead % 5));
                 assert_eq!(positions(&[head.as_bytes()], text.as_bytes(), 0), [(lead, 0)], "{text}");
             }

@@ -10,7 +10,7 @@ use super::grams::{Grams, fold};
 use super::names::{Strength, judge};
 use super::rule::{Reader, Rule};
 use super::span::{Label, Span};
-use super::{blocks, headers, values};
+use super::{blocks, escaped, headers, values};
 
 /// A rule set, ready to be run.
 pub(crate) struct Matcher {
@@ -97,6 +97,7 @@ impl Matcher {
                 Reader::Expression { near, whole, .. } => nearby(rule, *whole, text, at, *near, label, found),
                 Reader::Value { .. } => assigned(rule, text, (at, at + keyword.len()), label, found),
                 Reader::Assignment => assignment(text, (at, at + keyword.len()), label, found),
+                Reader::Named => named(text, at, label, found),
                 Reader::Userinfo => headers::userinfo(text, at, label, found),
                 Reader::Cookie => headers::cookie(text, at, at + keyword.len(), label, found),
                 Reader::PrivateKey => {
@@ -127,6 +128,9 @@ fn anchored(rule: &Rule, whole: bool, text: &[u8], at: usize, label: Label, foun
     if whole && !begins_here(text, at) {
         return;
     }
+    if let Some(end) = escaped::end(rule, whole, text, at) {
+        return found.push(Span { start: at, end, label });
+    }
     let input = |end: usize| Input::new(text).span(at..end).anchored(Anchored::Yes);
     let hit = rule.regex().and_then(|regex| regex.search(&input(text.len())));
     // No secret of one word goes on in the next line, whatever the expression takes for a blank.
@@ -152,6 +156,7 @@ fn matched(rule: &Rule, whole: bool, text: &[u8], input: Input<'_>, label: Label
     if keep.is_empty() {
         if let Some(hit) = regex.search(&input)
             && fits(text, hit.start(), hit.end(), whole)
+            && !rule.except.iter().any(|known| text.get(hit.range()) == Some(known.as_bytes()))
         {
             found.push(Span { start: hit.start(), end: hit.end(), label });
         }
@@ -175,7 +180,7 @@ fn matched(rule: &Rule, whole: bool, text: &[u8], input: Input<'_>, label: Label
     }
 }
 
-fn fits(text: &[u8], start: usize, end: usize, whole: bool) -> bool {
+pub(crate) fn fits(text: &[u8], start: usize, end: usize, whole: bool) -> bool {
     let inner = text.get(end.saturating_sub(1)).is_some_and(u8::is_ascii_alphanumeric)
         && text.get(end).is_some_and(u8::is_ascii_alphanumeric);
     let tail = text.get(end.saturating_sub(end.saturating_sub(start) * 2 / 3)..end).unwrap_or_default();
@@ -206,24 +211,27 @@ fn assigned(rule: &Rule, text: &[u8], keyword: (usize, usize), label: Label, fou
         return;
     }
     let assignment = assign::read(text, keyword.0, keyword.1);
-    if let Some(assignment) = assignment.filter(|assignment| is_value(regex, text, assignment)) {
-        let (start, end) = assignment.value;
+    if let Some((start, end)) = assignment.and_then(|assignment| value_of(regex, text, &assignment)) {
         found.push(Span { start, end, label });
     } else if let Some((start, end)) = announced(regex, text, keyword.1) {
         found.push(Span { start, end, label });
     }
 }
 
-fn is_value(regex: &Regex, text: &[u8], assignment: &Assignment) -> bool {
+/// The value of an assignment if the expression matches the whole of it, but for a full stop and its like.
+fn value_of(regex: &Regex, text: &[u8], assignment: &Assignment) -> Option<(usize, usize)> {
     let value = text.get(assignment.value.0..assignment.value.1).unwrap_or_default();
     let name = text.get(assignment.name.0..assignment.name.1).unwrap_or_default();
-    let whole = regex.search(&Input::new(value).anchored(Anchored::Yes)).is_some_and(|hit| hit.end() == value.len());
+    let hit = regex.search(&Input::new(value).anchored(Anchored::Yes))?;
+    let whole = value.get(hit.end()..)?.iter().all(|byte| b".,;:!?".contains(byte));
+    let value = value.get(hit.range())?;
     let telling = match assignment.link {
         Link::Sign | Link::Flag => true,
         Link::Comma => value.iter().any(u8::is_ascii_digit),
         Link::Blank => values::is_random(value),
     };
-    whole && telling && !super::names::is_reference(name) && !values::is_placeholder(value)
+    let secret = whole && telling && !super::names::is_reference(name) && !values::is_placeholder(value);
+    secret.then_some((assignment.value.0, assignment.value.0 + hit.end()))
 }
 
 /// Words that announce a secret between an issuer's name and the value: `the adobe client secret is …`.
@@ -247,7 +255,10 @@ fn announced(regex: &Regex, text: &[u8], from: usize) -> Option<(usize, usize)> 
         let told = ANNOUNCING.iter().any(|word| words.windows(word.len()).any(|part| part == word.as_bytes()));
         let ended = text.get(hit.end()).is_none_or(|byte| !byte.is_ascii_alphanumeric() && !b"-_".contains(byte));
         let random = value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic);
-        return (told && ended && random && !values::is_placeholder(value)).then_some((hit.start(), hit.end()));
+        let words_end = words.trim_ascii_end();
+        let signed = words_end.last().is_some_and(|byte| b":=".contains(byte)) || words_end.ends_with(b" is");
+        return (told && ended && (random || signed) && !values::is_placeholder(value))
+            .then_some((hit.start(), hit.end()));
     }
     None
 }
@@ -282,6 +293,18 @@ fn begins_word(text: &[u8], at: usize) -> bool {
     let camel = text.get(at).is_some_and(u8::is_ascii_uppercase)
         && text.get(at.wrapping_sub(1)).is_some_and(|byte| !byte.is_ascii_uppercase());
     camel || begins_here(text, at)
+}
+
+/// The value of a pair whose other half is the name.
+fn named(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) {
+    let Some(pair) = assign::read(text, at, at + b"value".len()) else { return };
+    let is_value = text.get(pair.name.0..pair.name.1).is_some_and(|name| name.eq_ignore_ascii_case(b"value"));
+    let Some(name) = assign::name_before(text, pair.name.0).filter(|_| is_value) else { return };
+    let strength = judge(text.get(name.0..name.1).unwrap_or_default());
+    let value = text.get(pair.value.0..pair.value.1).unwrap_or_default();
+    if is_secret(text, strength, &Assignment { name, ..pair }, value) {
+        found.push(Span { start: pair.value.0, end: pair.value.1, label });
+    }
 }
 
 fn assignment(text: &[u8], keyword: (usize, usize), label: Label, found: &mut Vec<Span>) {
@@ -319,6 +342,7 @@ fn is_secret(text: &[u8], strength: Strength, assignment: &Assignment, value: &[
             !value.contains(&b' ')
                 && values::is_random(value)
                 && !values::is_uuid(value)
+                && !values::is_relative_path(value)
                 && !is_bare_digest(text, assignment, value)
         }
     }

@@ -13,8 +13,11 @@
 
 mod assign;
 mod blocks;
+#[cfg(test)]
+mod corpus;
 mod document;
 mod encoded;
+mod escaped;
 mod frames;
 mod grams;
 mod headers;
@@ -27,6 +30,7 @@ mod rule;
 mod ruleset;
 mod span;
 mod stream;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -37,9 +41,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use known::{Known, Secret};
+pub(crate) use ruleset::RawRule;
 pub use ruleset::{ExampleFailure, RuleError, RuleSet};
 use span::Label;
 pub use stream::RedactionStream;
+pub use tally::Tally;
 
 /// Removes known values, and what rules match, from text, bytes, documents and streams. Cheap to clone.
 #[derive(Clone)]
@@ -52,6 +58,7 @@ struct Inner {
     rules: RuleSet,
     lenient: bool,
     unmasked: Vec<UnmaskableSecret>,
+    tally: Option<Tally>,
 }
 
 /// Builds a [`Redactor`]: values first, then rules.
@@ -62,6 +69,7 @@ pub struct RedactorBuilder {
     rules: RuleSet,
     lenient: bool,
     unmasked: Vec<UnmaskableSecret>,
+    tally: Option<Tally>,
 }
 
 /// A secret whose value can't be masked everywhere without making output useless. Says its name, never its value.
@@ -78,7 +86,13 @@ pub struct UnmaskableSecret {
 impl Redactor {
     /// Begins a redactor with no values and no rules.
     pub fn builder() -> RedactorBuilder {
-        RedactorBuilder { secrets: Vec::new(), rules: RuleSet::none(), lenient: false, unmasked: Vec::new() }
+        RedactorBuilder {
+            secrets: Vec::new(),
+            rules: RuleSet::none(),
+            lenient: false,
+            unmasked: Vec::new(),
+            tally: None,
+        }
     }
 
     /// A redactor that knows one more value.
@@ -86,10 +100,19 @@ impl Redactor {
     /// # Errors
     /// The value is too short or too common to be masked, and the redactor is not lenient.
     pub fn with_secret(&self, name: &str, value: &[u8]) -> Result<Self, UnmaskableSecret> {
-        let secrets = self.inner.known.secrets().to_vec();
-        let (rules, unmasked) = (self.inner.rules.clone(), self.inner.unmasked.clone());
-        let builder = RedactorBuilder { secrets, rules, lenient: self.inner.lenient, unmasked };
-        Ok(builder.secret(name, value)?.build())
+        Ok(self.to_builder().secret(name, value)?.build())
+    }
+
+    /// A builder that begins with what this redactor knows.
+    pub fn to_builder(&self) -> RedactorBuilder {
+        let Inner { known, rules, lenient, unmasked, tally } = &*self.inner;
+        RedactorBuilder {
+            secrets: known.secrets().to_vec(),
+            rules: rules.clone(),
+            lenient: *lenient,
+            unmasked: unmasked.clone(),
+            tally: tally.clone(),
+        }
     }
 
     /// Redacts a text.
@@ -126,6 +149,21 @@ impl Redactor {
     #[must_use]
     pub fn unmasked(&self) -> &[UnmaskableSecret] {
         &self.inner.unmasked
+    }
+
+    /// Redacts a command line. The value of a flag may be the word behind it.
+    #[must_use]
+    pub fn words(&self, words: &[String]) -> Vec<String> {
+        let mut clean: Vec<String> = words.iter().map(|word| self.text(word)).collect();
+        for (pair, word) in words.windows(2).zip(clean.iter_mut().skip(1)) {
+            let [flag, value] = pair else { continue };
+            let lead = format!("{flag} ");
+            if flag.starts_with('-') && !flag.contains('=') && !value.starts_with('-') && *word == *value {
+                let both = self.text(&format!("{lead}{value}"));
+                *word = both.strip_prefix(&lead).map_or_else(|| value.clone(), str::to_owned);
+            }
+        }
+        clean
     }
 
     fn name_of(&self, label: Label) -> &str {
@@ -179,11 +217,17 @@ impl RedactorBuilder {
         self
     }
 
+    /// Counts what is masked, by this redactor and by those that are made from it.
+    pub fn tally(mut self, tally: Tally) -> Self {
+        self.tally = Some(tally);
+        self
+    }
+
     /// The redactor.
     #[must_use]
     pub fn build(self) -> Redactor {
-        let Self { secrets, rules, lenient, unmasked } = self;
-        Redactor { inner: Arc::new(Inner { known: Known::new(secrets), rules, lenient, unmasked }) }
+        let Self { secrets, rules, lenient, unmasked, tally } = self;
+        Redactor { inner: Arc::new(Inner { known: Known::new(secrets), rules, lenient, unmasked, tally }) }
     }
 }
 

@@ -102,8 +102,14 @@ fn may_hold_partial(text: &[u8]) -> bool {
     let any = |form: fn(&[u8], usize) -> Option<Record>| {
         brief || few.split(|&byte| byte == b'\n').any(|line| form(line, 0).is_some())
     };
-    let holds = |sign: &[u8]| memchr::memmem::find(text, sign).is_some();
-    (any(read_cri) && holds(b" P ")) || (any(read_json_file) && holds(b"\",\"stream\":\""))
+    (any(read_cri) && memchr::memmem::find(text, b" P ").is_some())
+        || (any(read_json_file) && (brief || ends_in_part(text)))
+}
+
+/// Whether some record of docker's json-file holds no end of a line.
+fn ends_in_part(text: &[u8]) -> bool {
+    let whole = |&end: &usize| text.get(..end).is_some_and(|content| content.ends_with(b"\\n"));
+    memchr::memmem::find_iter(text, b"\",\"stream\":\"").any(|end| !whole(&end))
 }
 
 fn read(line: &[u8], at: usize) -> Option<Record> {

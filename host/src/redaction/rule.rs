@@ -15,6 +15,8 @@ pub(crate) enum Reader {
     Value { source: String },
     /// The value of any assignment whose name says that it is secret.
     Assignment,
+    /// The value of a pair whose other half is its name: `name: DB_PASSWORD`, `value: …`.
+    Named,
     /// The password in `scheme://user:password@host`.
     Userinfo,
     /// The values in a `Cookie` or `Set-Cookie` header.
@@ -29,6 +31,8 @@ pub(crate) struct Rule {
     pub(crate) description: String,
     pub(crate) keywords: Vec<String>,
     pub(crate) reader: Reader,
+    /// Values of this form that their issuer publishes as examples.
+    pub(crate) except: Vec<String>,
     pub(crate) matches: Vec<String>,
     pub(crate) no_matches: Vec<String>,
     pub(crate) file: String,
@@ -49,6 +53,7 @@ impl Rule {
             description,
             keywords,
             reader,
+            except: Vec::new(),
             matches,
             no_matches,
             file: String::new(),

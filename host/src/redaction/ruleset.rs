@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::Redactor;
@@ -57,7 +57,9 @@ pub struct RuleError {
 }
 
 /// An example of a rule that does not do what it says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}: the rule {id} must {} {example:?}, which becomes {became:?}; mend the rule or its example",
+    if *.must_match { "match" } else { "not match" })]
 #[non_exhaustive]
 pub struct ExampleFailure {
     /// The rule's identifier.
@@ -81,29 +83,43 @@ struct RawFile {
     rules: Vec<Spanned<RawRule>>,
 }
 
-#[derive(Deserialize)]
+/// A rule as a file says it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct RawRule {
+pub(crate) struct RawRule {
     id: String,
     description: String,
     keywords: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     expression: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reader: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     near: usize,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     keep: Vec<String>,
-    #[serde(default = "yes")]
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
     whole: bool,
-    #[serde(default, rename = "match")]
+    #[serde(default, skip_serializing_if = "is_default")]
+    except: Vec<String>,
+    #[serde(default, rename = "match", skip_serializing_if = "is_default")]
     matches: Vec<String>,
-    #[serde(default, rename = "no_match")]
+    #[serde(default, rename = "no_match", skip_serializing_if = "is_default")]
     no_matches: Vec<String>,
 }
 
 fn yes() -> bool {
     true
+}
+
+fn is_yes(whole: &bool) -> bool {
+    *whole
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Shortest keyword: shorter ones are found everywhere.
@@ -129,11 +145,12 @@ impl RuleSet {
     /// # Errors
     /// The file is not TOML of the right shape, or one of its rules has a bad identifier, keyword or expression.
     pub fn parse(toml: &str, file: &str) -> Result<Self, RuleError> {
-        let rules = parse_rules(toml, file)?;
-        for rule in &rules {
-            check_expression(rule)?;
-        }
-        Ok(Self::of(rules.into_iter().map(Arc::new).collect()))
+        checked(parse_rules(toml, file)?)
+    }
+
+    /// Rules that stand in a file of another kind.
+    pub(crate) fn from_raw(rules: Vec<Spanned<RawRule>>, toml: &str, file: &str) -> Result<Self, RuleError> {
+        checked(rules_of(rules, toml, file)?)
     }
 
     /// These rules, then those of `other`; a rule of `other` with an identifier that is here too takes its place.
@@ -160,6 +177,12 @@ impl RuleSet {
     #[must_use]
     pub fn len(&self) -> usize {
         self.list().len()
+    }
+
+    /// How many examples the rules have.
+    #[must_use]
+    pub fn example_count(&self) -> usize {
+        self.list().iter().map(|rule| rule.matches.len() + rule.no_matches.len()).sum()
     }
 
     /// Whether there are no rules.
@@ -232,15 +255,24 @@ fn run_examples(redactor: &Redactor, rule: &Rule) -> Vec<ExampleFailure> {
     positive.chain(negative).filter_map(check).collect()
 }
 
+fn checked(rules: Vec<Rule>) -> Result<RuleSet, RuleError> {
+    rules.iter().try_for_each(check_expression)?;
+    Ok(RuleSet::of(rules.into_iter().map(Arc::new).collect()))
+}
+
 fn parse_rules(toml: &str, file: &str) -> Result<Vec<Rule>, RuleError> {
     let raw: RawFile = toml::from_str(toml).map_err(|error| RuleError {
         file: file.to_owned(),
         line: line_of(toml, error.span().map_or(0, |span| span.start)),
         what: error.message().to_owned(),
-        right: "a rule has id, description, keywords, one of expression, value or reader, and may have near, keep, whole, match, no_match".to_owned(),
+        right: "a rule has id, description, keywords, one of expression, value or reader, and may have near, keep, whole, except, match, no_match".to_owned(),
     })?;
-    let mut rules: Vec<Rule> = Vec::with_capacity(raw.rules.len());
-    for rule in raw.rules {
+    rules_of(raw.rules, toml, file)
+}
+
+fn rules_of(raw: Vec<Spanned<RawRule>>, toml: &str, file: &str) -> Result<Vec<Rule>, RuleError> {
+    let mut rules: Vec<Rule> = Vec::with_capacity(raw.len());
+    for rule in raw {
         let line = line_of(toml, rule.span().start);
         let rule = Place { file, line }.rule(rule.into_inner())?;
         if rules.iter().any(|known| known.id == rule.id) {
@@ -283,6 +315,7 @@ impl Place<'_> {
         }
         let reader = self.reader(&raw)?;
         let mut rule = Rule::new(raw.id, raw.description, raw.keywords, reader);
+        rule.except = raw.except;
         (rule.matches, rule.no_matches) = (raw.matches, raw.no_matches);
         (rule.file, rule.line) = (self.file.to_owned(), self.line);
         Ok(rule)
@@ -298,12 +331,13 @@ impl Place<'_> {
             }),
             (None, Some(source), None) => Ok(Reader::Value { source: source.clone() }),
             (None, None, Some("assignment")) => Ok(Reader::Assignment),
+            (None, None, Some("named")) => Ok(Reader::Named),
             (None, None, Some("userinfo")) => Ok(Reader::Userinfo),
             (None, None, Some("cookie")) => Ok(Reader::Cookie),
             (None, None, Some("private-key")) => Ok(Reader::PrivateKey),
             (None, None, Some(other)) => Err(self.error(
                 format!("there is no reader `{other}`"),
-                "the readers are assignment, userinfo, cookie and private-key",
+                "the readers are assignment, named, userinfo, cookie and private-key",
             )),
             _ => Err(self.error("a rule reads in one way", "give exactly one of expression, value and reader")),
         }

@@ -128,6 +128,16 @@ impl RedactionStream {
         }
     }
 
+    /// Whether something came that was not put out yet.
+    #[must_use]
+    pub fn is_holding(&self) -> bool {
+        match &self.form {
+            Form::Unknown(head) => !head.is_empty(),
+            Form::Plain => self.emitted < self.buffer.len(),
+            Form::Framed(_) => true,
+        }
+    }
+
     fn form_of(&self, framed: bool) -> Form {
         match framed {
             true => Form::Framed(Box::new(Frames::new(|| Self::plain(self.redactor.clone())))),
@@ -317,6 +327,9 @@ impl RedactionStream {
 
     fn mark(&mut self, label: Label, out: &mut Vec<u8>) {
         let name = self.redactor.name_of(label);
+        if let Some(tally) = &self.redactor.inner.tally {
+            tally.add(name);
+        }
         out.extend_from_slice(b"[redacted:");
         out.extend_from_slice(name.as_bytes());
         out.push(b']');

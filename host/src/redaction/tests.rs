@@ -4,6 +4,10 @@
 
 use super::*;
 
+#[path = "../../../tests/src/naive_redactor.rs"]
+#[allow(unreachable_pub, reason = "shared with the end-to-end tests by its path")]
+mod naive_redactor;
+
 fn known(value: &str) -> Redactor {
     Redactor::builder().secret("S", value.as_bytes()).unwrap().build()
 }
@@ -23,9 +27,7 @@ fn known_values_are_masked_at_every_split() {
 
 #[test]
 fn a_prompt_is_seen_when_input_pauses_and_the_answer_is_not() {
-    let redactor = known("hunter2hunter2").inner.known.secrets().to_vec();
-    let builder =
-        RedactorBuilder { secrets: redactor, rules: RuleSet::builtin(), lenient: false, unmasked: Vec::new() };
+    let builder = known("hunter2hunter2").to_builder().rules(RuleSet::builtin());
     let (mut out, mut stream) = (Vec::new(), builder.build().stream());
     stream.push(b"Password: ", &mut out);
     assert!(out.is_empty());
@@ -62,26 +64,6 @@ fn an_encoded_value_in_an_argument_is_found() {
     assert_eq!(redactor.find_secret(b"Xk29-tigerLily-7"), None);
 }
 
-/// A redactor of one value without rules or limits on it, and what it should do: no match, overlapping or not, survives.
-fn naive(secret: &[u8], text: &[u8]) -> Vec<u8> {
-    let covered = |at: usize| (at.saturating_sub(secret.len() - 1)..=at).any(|start| text[start..].starts_with(secret));
-    let mut out = Vec::new();
-    for at in 0..text.len() {
-        if !covered(at) {
-            out.push(text[at]);
-        } else if at == 0 || !covered(at - 1) || starts_anew(secret, text, at) {
-            out.extend(b"[redacted:S]");
-        }
-    }
-    out
-}
-
-/// Whether a match begins at `at` that overlaps none before it.
-fn starts_anew(secret: &[u8], text: &[u8], at: usize) -> bool {
-    let before = at.saturating_sub(secret.len() - 1)..at;
-    text[at..].starts_with(secret) && !before.clone().any(|start| text[start..].starts_with(secret))
-}
-
 fn in_two(redactor: &Redactor, text: &[u8], cut: usize) -> Vec<u8> {
     let (mut out, mut stream) = (Vec::new(), redactor.stream());
     stream.push(&text[..cut], &mut out);
@@ -98,7 +80,7 @@ fn every_split_of_every_text_of_two_letters_agrees_with_a_naive_redactor() {
         let redactor = Redactor::builder().secret("S", secret).unwrap().build();
         for bits in 0..1 << 10 {
             let text = word(bits, 10);
-            let expected = naive(secret, &text);
+            let expected = naive_redactor::redact(&[("S", secret)], &text);
             for cut in 0..=text.len() {
                 let out = in_two(&redactor, &text, cut);
                 assert_eq!(
@@ -292,6 +274,34 @@ proptest::proptest! {
             proptest::prop_assert!(!leaks(&out, &encoded), "{encoded} left {out}");
             proptest::prop_assert!(out.contains("level=info"), "{out}");
         }
+    }
+
+    #[test]
+    fn values_of_two_letters_agree_with_a_naive_redactor_at_any_cuts(
+        values in proptest::collection::vec("[ab]{6,9}", 1..4),
+        text in "[ab]{0,24}([ab]{1,30}[ \\n.]){0,3}[ab]{0,30}",
+        cuts in proptest::collection::vec(0u8..12, 0..20),
+        idle: bool,
+    ) {
+        let names = ["A", "B", "C"];
+        let mut builder = Redactor::builder().lenient();
+        for (name, value) in names.iter().zip(&values) {
+            builder = builder.secret(name, value.as_bytes()).unwrap();
+        }
+        let redactor = builder.build();
+        proptest::prop_assume!(redactor.unmasked().is_empty());
+        let secrets: Vec<(&str, &[u8])> = names.into_iter().zip(values.iter().map(String::as_bytes)).collect();
+        let (mut out, mut stream) = (Vec::new(), redactor.stream());
+        for piece in naive_redactor::pieces(text.as_bytes(), &cuts) {
+            stream.push(piece, &mut out);
+            if idle {
+                stream.idle(&mut out);
+            }
+        }
+        stream.finish(&mut out);
+        proptest::prop_assert_eq!(naive_redactor::leak(&secrets, &out), None);
+        let expected = naive_redactor::redact(&secrets, text.as_bytes());
+        proptest::prop_assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&expected));
     }
 
     #[test]

@@ -6,14 +6,16 @@
 
 use super::walker::Writing;
 
-/// Bytes of a head: enough to sample a text every fourth byte.
-pub(crate) const HEAD: usize = 8;
+/// Bytes of a head: enough to sample a text every eighth byte.
+pub(crate) const HEAD: usize = 12;
+/// Bytes of a head of text with signs in it: programs escape these in so many ways that a longer head would miss some.
+const SHORT_HEAD: usize = 8;
 /// Base64 of less than this many letters is found by chance.
 const MIN_BASE64: usize = 6;
 /// A line of a longer value is masked by itself from this length on.
 const MIN_LINE: usize = 8;
 /// Characters of the value that a head is made from.
-const HEAD_CHARACTERS: usize = 10;
+const HEAD_CHARACTERS: usize = 14;
 
 /// One thing to be read from a text, and how it may begin there.
 #[derive(Clone)]
@@ -114,7 +116,7 @@ fn base64_heads(core: &[u8]) -> Vec<Vec<u8>> {
         });
         letters.collect::<String>().into_bytes()
     };
-    distinct(forms.into_iter().map(encode))
+    distinct(forms.into_iter().map(encode), HEAD)
 }
 
 fn hex_heads(value: &[u8]) -> Vec<Vec<u8>> {
@@ -129,14 +131,14 @@ fn hex_heads(value: &[u8]) -> Vec<Vec<u8>> {
             value.chunks(2).take(4).map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
         words.join(" ").into_bytes()
     };
-    distinct(separators.into_iter().map(join).chain([words()]))
+    distinct(separators.into_iter().map(join).chain([words()]), HEAD)
 }
 
 /// Cuts the heads to length, and keeps one of those that differ in nothing but case.
-fn distinct(forms: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
+fn distinct(forms: impl Iterator<Item = Vec<u8>>, length: usize) -> Vec<Vec<u8>> {
     let mut heads: Vec<Vec<u8>> = forms
         .map(|mut head| {
-            head.truncate(HEAD);
+            head.truncate(length);
             head.iter_mut().for_each(|byte| *byte = super::grams::fold(*byte));
             head
         })
@@ -150,12 +152,13 @@ fn distinct(forms: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
 type Escape = fn(&[u8], &mut Vec<u8>);
 
 fn text_heads(value: &[u8]) -> Vec<Vec<u8>> {
-    let escapes: [Escape; 27] = [
+    let escapes: [Escape; 30] = [
         plain,
         percent_all,
         percent_every,
         percent_script,
         percent_path,
+        percent_slash,
         form,
         json,
         json_ascii,
@@ -175,6 +178,8 @@ fn text_heads(value: &[u8]) -> Vec<Vec<u8>> {
         shell,
         shell_double,
         doubled,
+        doubled_single,
+        doubled_double,
         backslashed,
         json_hex,
         single_quoted,
@@ -189,7 +194,8 @@ fn text_heads(value: &[u8]) -> Vec<Vec<u8>> {
     let quoted = [json as Escape, json_ascii, hex_bytes, octal_bytes, braced]
         .into_iter()
         .map(|escape| apostrophes(&apply(value, escape)));
-    distinct(once.chain(twice).chain(quoted))
+    let signless = value.iter().take(HEAD).all(u8::is_ascii_alphanumeric);
+    distinct(once.chain(twice).chain(quoted), if signless { HEAD } else { SHORT_HEAD })
 }
 
 /// With every apostrophe behind a backslash, as within a literal in single quotes.
@@ -249,6 +255,11 @@ fn percent_script(unit: &[u8], out: &mut Vec<u8>) {
 
 fn percent_path(unit: &[u8], out: &mut Vec<u8>) {
     percent(unit, b"-._~!'()*/:@&=+$,;", out);
+}
+
+/// As Python's `quote` has it.
+fn percent_slash(unit: &[u8], out: &mut Vec<u8>) {
+    percent(unit, b"-._~/", out);
 }
 
 fn form(unit: &[u8], out: &mut Vec<u8>) {
@@ -408,6 +419,21 @@ fn doubled(unit: &[u8], out: &mut Vec<u8>) {
     if matches!(unit, b"'" | b"\"") {
         plain(unit, out);
     }
+}
+
+/// Within quotes of one kind only those are doubled.
+fn doubled_single(unit: &[u8], out: &mut Vec<u8>) {
+    if unit == b"'" {
+        out.push(b'\'');
+    }
+    plain(unit, out);
+}
+
+fn doubled_double(unit: &[u8], out: &mut Vec<u8>) {
+    if unit == b"\"" {
+        out.push(b'"');
+    }
+    plain(unit, out);
 }
 
 /// A shell's word without quotes: every sign behind a backslash.

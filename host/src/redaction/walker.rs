@@ -164,6 +164,10 @@ impl Reach<'_> {
             Form::Ragged => self.ragged = true,
             Form::Other => self.bytewise(unit, at, numeric_escape, next),
         }
+        if rest.get(run) == Some(&b'&') {
+            // JSON in XML.
+            self.entity(unit, rest.get(run..).unwrap_or_default(), at + run, next);
+        }
         if unit == b"\n" && rest.get(run) == Some(&b'r') {
             let after = rest.get(run + 1..).unwrap_or_default();
             let again = after.iter().take_while(|&&byte| byte == b'\\').count();
@@ -214,6 +218,8 @@ fn percent(byte: u8, rest: &[u8]) -> Form {
         [b'%', ..] => match hex_pair(byte, rest.get(lead..).unwrap_or_default()) {
             Form::Length(length) => Form::Length(lead + length),
             Form::Other if lead == 3 && byte == b'%' => Form::Length(3),
+            // What may become `%25`.
+            Form::Other if rest == b"%" || rest == b"%2" => Form::Ragged,
             other => other,
         },
         [first, ..] if *first == byte => Form::Length(1),
@@ -271,6 +277,7 @@ fn escape(unit: &[u8], tail: &[u8]) -> Form {
     }
     match first {
         b'u' | b'U' => unicode_escape(unit, tail),
+        b'x' => code_escape(unit, tail),
         _ => Form::Other,
     }
 }
@@ -288,6 +295,15 @@ fn letter_escape(byte: u8) -> Option<u8> {
         0 => b'0',
         _ => return None,
     })
+}
+
+/// `xdc`, the number of a character below 256, as Python's `ascii` has it.
+fn code_escape(unit: &[u8], tail: &[u8]) -> Form {
+    let code = std::str::from_utf8(unit).ok().and_then(|unit| unit.chars().next());
+    match code.map(u32::from) {
+        Some(number @ 128..=255) => starts_folded(&format!("x{number:02x}"), tail),
+        _ => Form::Other,
+    }
 }
 
 /// `u00dc`, a surrogate pair, `u{dc}` or `U000000dc`.
@@ -335,6 +351,9 @@ fn surrogates(high: &str, low: &str, tail: &[u8]) -> Form {
 /// `&amp;`, `&#38;`, `&#x26;`, and those escaped once more.
 fn entity(unit: &[u8], rest: &[u8]) -> Form {
     let Some(code) = std::str::from_utf8(unit).ok().and_then(|unit| unit.chars().next()) else { return Form::Other };
+    if b"&amp;".starts_with(rest) {
+        return Form::Ragged;
+    }
     let doubled = if rest.starts_with(b"&amp;") && unit != b"&" { 5 } else { 1 };
     let tail = rest.get(doubled..).unwrap_or_default();
     let number = u32::from(code);
@@ -379,6 +398,9 @@ mod tests {
             "p@ss/W0rd+&#34;&#220;n&#xef;\\c0de&#38;&#60;9&#x3E;",
             r#"p@ss/W0rd+\"\u{dc}n\u{ef}\\c0de&<9>"#,
             r#"p@ss/W0rd+"\xc3\x9cn\xc3\xaf\\c0de&<9>"#,
+            r#"p@ss/W0rd+"\xdcn\xef\\c0de&<9>"#,
+            r#"p@ss/W0rd+\&quot;Ünï\\c0de&amp;&lt;9&gt;"#,
+            "p%2540ss%252FW0rd%252B%2522%25C3%259Cn%25C3%25AF%255Cc0de%2526%253C9%253E",
             r#"p@ss/W0rd+\"\303\234n\303\257\\c0de&<9>"#,
         ] {
             assert_eq!(reads(text), Walk::Match(text.len()), "{text}");

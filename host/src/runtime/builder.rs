@@ -19,7 +19,7 @@ use crate::grants::{Binding, Slot};
 use crate::journal::{Durability, Entry, Journal, JournalOptions, Kind};
 use crate::policy::Policy;
 use crate::quarantine::Quarantine;
-use crate::redaction::{Redactor, RuleSet};
+use crate::redaction::{Redactor, RuleSet, Tally};
 use crate::sandbox::{CodeCache, Sandbox};
 use crate::state::{Area, StateDir, default_path};
 
@@ -119,7 +119,9 @@ impl PortreeveBuilder {
         let services = Services { journal, executor, devices, quarantine, events, dry_run };
         let policy = self.policy.unwrap_or_else(Policy::home);
         let rules = self.rules.unwrap_or_else(RuleSet::builtin);
-        let redactor = Redactor::builder().rules(rules);
+        let rules = if policy.rules().is_empty() { rules } else { rules.merged(policy.rules()) };
+        let tally = Tally::default();
+        let redactor = Redactor::builder().rules(rules).tally(tally.clone());
         let client = (!self.offline).then(|| RegistryClient::new(Limits::default(), auth_file(&environment)));
         let inner = Inner {
             sandbox: Sandbox::new(Some(CodeCache::new(state.area(Area::Code)?, state.key().derive("code"))))?,
@@ -128,6 +130,7 @@ impl PortreeveBuilder {
             proofs: ProofStore::new(state.area(Area::Proofs)?, state.key().derive("proofs")),
             verifier: Verifier::new(BlobStore::new(state.area(Area::Blobs)?), client),
             services: Arc::new(services),
+            tally,
             chosen: tokio::sync::OnceCell::new(),
             policy,
             environment,

@@ -119,7 +119,7 @@ impl Portreeve {
                 .fault(FaultKind::Untrue, "it speaks of another container than the one that was asked about")
                 .into());
         }
-        Ok(container)
+        Ok(self.inner.shown(container))
     }
 
     /// Lists the containers of this install, on every engine that answers.
@@ -135,7 +135,7 @@ impl Portreeve {
                     // Two backends may drive one engine.
                     let fresh = |found: &ContainerInfo| !all.iter().any(|known| known.id == found.id);
                     let fresh = containers.into_iter().filter(fresh).collect::<Vec<_>>();
-                    all.extend(fresh);
+                    all.extend(fresh.into_iter().map(|container| self.inner.shown(container)));
                 }
                 Err(error @ (Error::State(_) | Error::Refused(_) | Error::Fault(_))) => return Err(error),
                 Err(error) => problems.push(format!("{}: {error}", backend.name())),
@@ -198,7 +198,7 @@ impl Inner {
     ) -> Result<(), Error> {
         let name = container.name.as_str();
         let scope = Scope::of_container(Call::Remove, name, &container.id).with_force(force);
-        self.guest(backend, scope, &self.redactor).await?.remove(name, force).await
+        self.guest(backend, scope, &self.redactor_of_container(container)).await?.remove(name, force).await
     }
 
     /// Starts it, and looks: what runs is the image that was proved, with the mounts that were checked.

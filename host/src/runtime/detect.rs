@@ -85,10 +85,7 @@ impl Inner {
         Self::detection(backend, asked)
     }
 
-    fn detection(
-        backend: &Backend,
-        asked: Result<crate::sandbox::DetectedEngine, Error>,
-    ) -> Result<Detection, Error> {
+    fn detection(backend: &Backend, asked: Result<crate::sandbox::DetectedEngine, Error>) -> Result<Detection, Error> {
         let mut detection = Detection {
             backend: backend.name().to_owned(),
             works: false,

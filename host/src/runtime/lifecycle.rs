@@ -55,7 +55,7 @@ impl Portreeve {
     pub async fn wait(&self, name: &str) -> Result<i32, Error> {
         let (backend, container) = self.inner.find(name).await?;
         let scope = Scope::of_container(Call::Wait, name, &container.id);
-        let broker = self.inner.broker(&backend, scope, &self.inner.redactor)?;
+        let broker = self.inner.broker(&backend, scope, &self.inner.redactor_of_container(&container))?;
         let claimed = Guest::enter(&self.inner.sandbox, Arc::clone(&broker)).await?.wait(name).await?;
         let seen = self.inner.look_again(&backend, &container).await?;
         // One that is removed when it ends can't be looked at any more; then the engine's word stands.
@@ -72,12 +72,15 @@ impl Inner {
     ) -> Result<(), Error> {
         let seconds = u32::try_from(grace.as_secs()).unwrap_or(u32::MAX).min(3600);
         let scope = Scope::of_container(Call::Stop, &container.name, &container.id).with_grace(seconds);
-        self.guest(backend, scope, &self.redactor).await?.stop(&container.name, seconds).await
+        self.guest(backend, scope, &self.redactor_of_container(container)).await?.stop(&container.name, seconds).await
     }
 
     async fn send(&self, backend: &Arc<Backend>, container: &ContainerInfo, signal: &Signal) -> Result<(), Error> {
         let scope = Scope::of_container(Call::Kill, &container.name, &container.id).with_signal(signal.as_str());
-        self.guest(backend, scope, &self.redactor).await?.kill(&container.name, signal.as_str()).await
+        self.guest(backend, scope, &self.redactor_of_container(container))
+            .await?
+            .kill(&container.name, signal.as_str())
+            .await
     }
 
     /// A container that did not end in its grace is killed, and looked at until it is gone or has ended.

@@ -36,7 +36,7 @@ use crate::evidence::image::Verifier;
 use crate::evidence::proofs::ProofStore;
 use crate::journal::{Entry, Head, Journal, Kind, VerifyReport};
 use crate::policy::Policy;
-use crate::redaction::Redactor;
+use crate::redaction::{Redactor, Tally};
 use crate::reference::Reference;
 use crate::sandbox::{Guest, Sandbox};
 use crate::scope::{Call, Scope};
@@ -61,6 +61,8 @@ pub(crate) struct Inner {
     backends: Vec<Arc<Backend>>,
     policy: Policy,
     redactor: Redactor,
+    /// What was masked so far.
+    tally: Tally,
     verifier: Verifier,
     proofs: ProofStore,
     environment: HostEnvironment,
@@ -105,6 +107,13 @@ impl Portreeve {
     /// When it can't be read. What is wrong with it stands in the report.
     pub fn verify_journal(&self, kept: Option<Head>) -> Result<VerifyReport, Error> {
         Journal::verify(&self.inner.state, kept).map_err(|error| Error::State(error.to_string()))
+    }
+
+    /// How often each secret and each redaction rule was masked so far, by name: in what containers and commands printed, in
+    /// events, errors and results.
+    #[must_use]
+    pub fn redactions(&self) -> std::collections::BTreeMap<String, u64> {
+        self.inner.tally.counts()
     }
 
     /// Waits until every process that is being ended is gone, at most for so long. Blocks; for the end of a program.

@@ -9,9 +9,9 @@ use super::Inner;
 use crate::error::{Error, Refusal, Rule};
 use crate::evidence::ContainerInfo;
 use crate::grants::SECRETS_FOLDER;
-use crate::redaction::{Redactor, UnmaskableSecret};
+use crate::redaction::{Redactor, RedactorBuilder, UnmaskableSecret};
 use crate::scope::SecretFile;
-use crate::spec::{ContainerSpec, SecretDelivery};
+use crate::spec::{ContainerSpec, Secret, SecretDelivery};
 
 /// `f_type` of a file system in memory (statfs(2)).
 const TMPFS_MAGIC: u64 = 0x0102_1994;
@@ -21,11 +21,14 @@ pub(super) const SECRETS_LABEL: &str = "io.portreeve.secrets";
 impl Inner {
     /// A redactor that knows the secrets of a spec. One that can't be masked is refused.
     pub(super) fn redactor_of(&self, spec: &ContainerSpec) -> Result<Redactor, Error> {
-        let mut redactor = self.redactor.clone();
-        for secret in &spec.secrets {
-            redactor = redactor.with_secret(secret.name.as_str(), secret.value.expose()).map_err(unmaskable)?;
+        if spec.secrets.is_empty() {
+            return Ok(self.redactor.clone());
         }
-        Ok(redactor)
+        let known = |builder: RedactorBuilder, secret: &Secret| {
+            builder.secret(secret.name.as_str(), secret.value.expose()).map_err(unmaskable)
+        };
+        let builder = spec.secrets.iter().try_fold(self.redactor.to_builder(), known)?;
+        Ok(builder.build())
     }
 
     /// A redactor that knows the secrets that a container of ours was given: it still has them itself.
@@ -40,6 +43,17 @@ impl Inner {
             }
         }
         redactor
+    }
+
+    /// A container as a caller may see it: what labels hold is a caller's own, and may be anything.
+    pub(super) fn shown(&self, container: ContainerInfo) -> ContainerInfo {
+        let redactor = self.redactor_of_container(&container);
+        let label = |(name, value): (String, String)| {
+            let value = redactor.labelled(&name, &value);
+            (name, value)
+        };
+        let labels = container.labels.clone().into_iter().map(label).collect();
+        ContainerInfo { labels, ..container }
     }
 
     fn secret_file(&self, container: &str, name: &str) -> Option<Vec<u8>> {
