@@ -162,6 +162,7 @@ behaviours! {
     }
     all: volumes {
         a_volume_is_made_once_and_found
+        a_label_of_a_volume_is_one_label
         a_volume_keeps_what_was_written
         a_volume_in_use_is_not_removed
         a_container_with_a_volume_is_created_once
