@@ -90,9 +90,10 @@ impl Reading<'_> {
         spec.labels = self.each(Slot::Label, |fact| Label::new(part(fact, "key"), part(fact, "value")))?;
         spec.ports = self.each(Slot::Port, port)?;
         spec.mounts = self.each(Slot::MountBind, |fact| mount(fact, |source| Ok(MountSource::Path(source.into()))))?;
-        spec.mounts.extend(
-            self.each(Slot::MountVolume, |fact| mount(fact, |source| source.parse().map(MountSource::Volume)))?,
-        );
+        let volume = |fact: &Binding| mount(fact, |source| source.parse().map(MountSource::Volume));
+        let read_only = |fact: &Binding| Ok(Mount { read_only: true, ..volume(fact)? });
+        spec.mounts.extend(self.each(Slot::MountVolume, volume)?);
+        spec.mounts.extend(self.each(Slot::MountVolumeRo, read_only)?);
         spec.tmpfs = self.each(Slot::Tmpfs, tmpfs)?;
         spec.ulimits = self.each(Slot::Ulimit, |fact| {
             format!("{}={}:{}", part(fact, "name"), part(fact, "soft"), part(fact, "hard")).parse::<Ulimit>()

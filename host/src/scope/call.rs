@@ -205,8 +205,7 @@ impl Call {
             Self::Kill => &[ContainerId, Signal],
             Self::Remove => &[ContainerId, Force],
             Self::VolumeEnsure => &[VolumeName, Label],
-            Self::VolumeInspect => &[VolumeName],
-            Self::VolumeRemove => &[VolumeName, Force],
+            Self::VolumeInspect | Self::VolumeRemove => &[VolumeName],
             Self::Logs => &[ContainerId, Follow, Timestamps, Tail, Since],
         }
     }
@@ -275,6 +274,8 @@ mod tests {
             Scope::new(Call::List),
             Scope::of_image(Call::Pull, &reference, false),
             Scope::of_image(Call::ImageRemove, &reference, true),
+            Scope::of_volume(Call::VolumeEnsure, "v", &["a=b".parse().unwrap()]),
+            Scope::of_volume(Call::VolumeInspect, "v", &[]),
             one(Call::Start),
             one(Call::Stop).with_grace(1),
             one(Call::Kill).with_signal("SIGTERM"),
@@ -314,7 +315,7 @@ mod tests {
         ];
         spec.labels = vec!["a=b".parse().unwrap()];
         spec.ports = vec!["8080:80".parse().unwrap()];
-        spec.mounts = vec!["/srv/a:/a".parse().unwrap(), "v:/v".parse().unwrap()];
+        spec.mounts = vec!["/srv/a:/a".parse().unwrap(), "v:/v".parse().unwrap(), "w:/w:ro".parse().unwrap()];
         spec.tmpfs = vec![Tmpfs { target: "/t".parse().unwrap(), size: Memory::from_bytes(1) }];
         spec.gpus = Gpus::All;
         spec.ulimits = vec!["nofile=1".parse().unwrap()];

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use portreeve::BackendSource;
-use portreeve::grants::{Explanation, Variables};
+use portreeve::grants::{Explanation, Grants, Variables};
 use portreeve::journal::{Filter, Journal, Kind, Record};
 use portreeve::state::StateDir;
 use serde_json::Value;
@@ -29,7 +29,12 @@ pub(crate) async fn the_journal_verifies_and_has_every_command(setting: Arc<Sett
     let intents = counted(
         records.iter().filter(|record| record.kind == Kind::Intent).filter_map(|record| record.argv.as_deref()),
     );
-    let others = crate::journal::records(&setting.ground.folder.join("other-state"));
+    let others: Vec<Record> = ["other-state", "volumes-state"]
+        .map(|name| setting.ground.folder.join(name))
+        .iter()
+        .filter(|folder| folder.exists())
+        .flat_map(|folder| crate::journal::records(folder))
+        .collect();
     let theirs =
         counted(others.iter().filter(|record| record.kind == Kind::Intent).filter_map(|record| record.argv.as_deref()));
     let told = setting.argvs_since(0, false);
@@ -45,13 +50,12 @@ pub(crate) async fn the_journal_verifies_and_has_every_command(setting: Arc<Sett
 /// What `policy explain` would say of everything that was run here, by whichever host.
 pub(crate) async fn every_command_that_ran_is_reachable(setting: Arc<Setting>) {
     let backend = setting.kind().backend();
-    let held = BackendSource::embedded().into_iter().map(|source| source.holding().unwrap());
-    let grants = held.into_iter().find(|grants| grants.backend() == backend).unwrap();
+    let held: Vec<Grants> = BackendSource::embedded().into_iter().map(|source| source.holding().unwrap()).collect();
     let login = setting.ground.login().to_string_lossy().into_owned();
-    // the real ones are addressed as their users' logins say
-    let variables =
-        if setting.kind().is_real() { Variables::default() } else { Variables::new([("XDG_RUNTIME_DIR", login)]) };
-    let folders = ["other-state", "program-state", "doomed-state"].map(|name| setting.ground.folder.join(name));
+    let none = Variables::default();
+    let rehearsed = Variables::new([("XDG_RUNTIME_DIR", login)]);
+    let folders = ["other-state", "volumes-state", "program-state", "doomed-state"];
+    let folders = folders.map(|name| setting.ground.folder.join(name));
     let there = folders.into_iter().filter(|folder| folder.exists()).chain([setting.state()]);
     let lines: BTreeSet<Vec<String>> = there
         .flat_map(|state| records(&state))
@@ -60,7 +64,12 @@ pub(crate) async fn every_command_that_ran_is_reachable(setting: Arc<Setting>) {
         .collect();
     assert!(!lines.is_empty());
     for line in lines {
-        let explanation = grants.explain_with(&line, &variables);
+        let (grants, own) = match held.iter().find(|grants| grants.backend() == line[0]) {
+            Some(grants) => (grants, line[0] == backend && setting.kind().is_real()),
+            None => panic!("no backend has such a program: {line:?}"),
+        };
+        // the real ones are addressed as their users' logins say
+        let explanation = grants.explain_with(&line, if own { &none } else { &rehearsed });
         assert!(matches!(explanation, Explanation::Reachable { .. }), "{line:?} ran: {explanation:?}");
     }
 }
