@@ -27,6 +27,7 @@
 //! for itself; `journal` is the record; `sandbox` runs guest code. `ARCHITECTURE.md` has the invariants.
 
 mod ambient;
+pub mod audit;
 mod backend;
 mod broker;
 mod decision;

@@ -19,6 +19,7 @@ pub use detect::{BackendInfo, CommandInfo, Detection, EngineIdentity};
 pub use images::{ImageInfo, PulledImage};
 pub use logs::LogStream;
 pub use preflight::{Intention, PreflightReport};
+pub(crate) use shelf::shelved;
 
 use std::sync::Arc;
 

@@ -12,11 +12,7 @@ impl BackendInfo {
     /// # Errors
     /// When its component, its request or its grant is refused.
     pub fn read(source: BackendSource) -> Result<Self, Error> {
-        let wrong = |error: ComponentError| Error::Backend { name: source.origin.clone(), why: error.to_string() };
-        let component = source.read_component().map_err(wrong)?;
-        let granted = source.parse_grants()?;
-        Backend::new(&source, &granted, HostEnvironment::default(), Vec::new(), component)
-            .map(|backend| Self::of(&backend))
+        shelved(source).map(|backend| Self::of(&backend))
     }
 
     /// What a component is and asks for. Nothing of it holds without a grant.
@@ -40,4 +36,12 @@ impl BackendInfo {
             dropped: Vec::new(),
         })
     }
+}
+
+/// Request ∩ grant of a source.
+pub(crate) fn shelved(source: BackendSource) -> Result<Backend, Error> {
+    let wrong = |error: ComponentError| Error::Backend { name: source.origin.clone(), why: error.to_string() };
+    let component = source.read_component().map_err(wrong)?;
+    let granted = source.parse_grants()?;
+    Backend::new(&source, &granted, HostEnvironment::default(), Vec::new(), component)
 }
