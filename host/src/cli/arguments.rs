@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "demo")]
 use super::demo;
-use super::{backend, completions, container, detect, image, journal, policy, preflight, run};
+use super::{audit, backend, completions, container, detect, image, journal, policy, preflight, run};
 
 /// Runs containers through backends that can do nothing an operator did not approve.
 #[derive(Debug, Parser)]
@@ -91,6 +91,8 @@ pub(crate) enum Command {
     /// Read and verify the record of what ran and what was refused
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Tell an auditor what each backend could ever run, what was refused, and what ran
+    Audit(audit::Audit),
     /// Print completions for a shell
     Completions(completions::Completions),
 }

@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error. Commands that need no engine start no runtime.
 
 mod arguments;
+mod audit;
 mod backend;
 mod completions;
 mod container;
@@ -52,6 +53,7 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Backend(command) => command.run(common),
         Command::Policy(command) => command.run(common),
         Command::Journal(command) => command.run(common),
+        Command::Audit(command) => command.run(common),
         Command::Completions(command) => command.run(),
         Command::Run(command) => command.run(common),
         #[cfg(feature = "demo")]
