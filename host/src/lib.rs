@@ -28,6 +28,7 @@
 
 mod ambient;
 pub mod approval;
+pub mod audit;
 mod backend;
 mod broker;
 mod conceive;

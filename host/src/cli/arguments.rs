@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand};
 #[cfg(feature = "demo")]
 use super::demo;
 use super::{
-    backend, completions, container, detect, image, journal, policy, preflight, redact, reference, run, verify, volume,
+    audit, backend, completions, container, detect, image, journal, policy, preflight, redact, reference, run, verify,
+    volume,
 };
 
 /// Runs containers through backends that can do nothing an operator did not approve.
@@ -103,6 +104,8 @@ pub(crate) enum Command {
     /// Read and verify the record of what ran and what was refused
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Tell an auditor what each backend could ever run, what was refused, and what ran
+    Audit(audit::Audit),
     /// Remove secrets from what is piped through
     Redact(redact::Redact),
     /// Print completions for a shell

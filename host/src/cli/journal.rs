@@ -48,7 +48,8 @@ impl Command {
     }
 }
 
-fn state_path(common: &Common) -> Result<PathBuf, Failure> {
+/// Where the state directory is.
+pub(super) fn state_path(common: &Common) -> Result<PathBuf, Failure> {
     if let Some(path) = &common.state {
         return Ok(path.clone());
     }
@@ -305,7 +306,7 @@ impl Verify {
 }
 
 /// The report, and its verdict beside it.
-fn document(report: &VerifyReport) -> Result<serde_json::Value, Failure> {
+pub(super) fn document(report: &VerifyReport) -> Result<serde_json::Value, Failure> {
     let mut document = serde_json::to_value(report).map_err(std::io::Error::from)?;
     if let Some(members) = document.as_object_mut() {
         // Not part of the schema: `intact` says the same.

@@ -4,6 +4,7 @@
 
 mod approve;
 mod arguments;
+mod audit;
 mod backend;
 mod completions;
 mod container;
@@ -60,6 +61,7 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Backend(command) => command.run(common),
         Command::Policy(command) => command.run(common),
         Command::Journal(command) => command.run(common),
+        Command::Audit(command) => command.run(common),
         Command::Completions(command) => command.run(),
         Command::Redact(command) => command.run(common),
         Command::Ref(command) => command.run(common),

@@ -42,6 +42,7 @@ pub use self::append::{Durability, Journal, JournalOptions};
 pub use self::chain::{Head, HeadParseError, LineHash};
 pub use self::findings::{Finding, FindingKind, KeptHead, Severity, VerifyReport};
 pub use self::read::{Filter, Reader};
+pub(crate) use self::record::steers;
 pub use self::record::{CallId, Decision, Effect, Entry, Kind, Record, Seq};
 
 use crate::state::StateError;

@@ -401,7 +401,7 @@ fn write_char<W: ?Sized + Write>(writer: &mut W, letter: char) -> io::Result<()>
 }
 
 /// Controls, and the marks of direction, line and format of Unicode's general punctuation; all below U+10000.
-fn steers(letter: char) -> bool {
+pub(crate) fn steers(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

@@ -23,6 +23,7 @@ pub use images::{ImageInfo, PulledImage};
 pub use info::{BackendInfo, CommandInfo, DangerInfo};
 pub use logs::LogStream;
 pub use preflight::{Intention, PreflightReport};
+pub(crate) use shelf::shelved;
 
 use std::sync::Arc;
 

@@ -35,7 +35,8 @@ impl BackendSource {
     }
 }
 
-fn shelved(source: &BackendSource) -> Result<Backend, Error> {
+/// A backend that is only looked at.
+pub(crate) fn shelved(source: &BackendSource) -> Result<Backend, Error> {
     let component = source.read_component();
     let component =
         component.map_err(|error| Error::Backend { name: source.origin.clone(), why: error.to_string() })?;
