@@ -114,8 +114,11 @@ impl Candidate<'_> {
         }
     }
 
-    /// The host looks at one name, or at any number of IDs.
+    /// The host looks at one name, or at any number of IDs; volumes have names alone.
     fn check_queries(&self) -> Result<(), Objection> {
+        if self.command.object() == Object::Volume {
+            return Ok(());
+        }
         let names: Vec<&str> = self.found.get(Slot::Query).iter().filter_map(|query| query.field("name")).collect();
         let odd = names.iter().find(|name| from_hex::<32>(name.as_bytes()).is_none()).filter(|_| names.len() > 1);
         odd.map_or(Ok(()), |name| Err(Objection::new(Slot::Query, *name, "the host looks at one name at a time")))
