@@ -41,7 +41,7 @@ impl Command {
         let state = StateDir::open(state_path(common)?).map_err(Error::from)?;
         match self {
             Self::Show(show) => show.filters.show(common, &state, show.follow),
-            Self::Follow(filters) => filters.from_now().show(common, &state, true),
+            Self::Follow(filters) => filters.since_now().show(common, &state, true),
             Self::Verify(verify) => verify.run(common, &state),
             Self::Export(export) => export.run(common, &state),
         }
@@ -112,7 +112,7 @@ pub(crate) struct Show {
 }
 
 impl Filters {
-    fn from_now(self) -> Self {
+    fn since_now(self) -> Self {
         Self { since: self.since.or_else(|| Some(Timestamp::now())), ..self }
     }
 
@@ -403,7 +403,7 @@ mod tests {
         let named = || Filters { container: Some("a".to_owned()), ..Filters::default() };
         assert_eq!(exported(named(), Some("podman")).lines().count(), 1);
         assert_eq!(exported(Filters { decision: Some(Decided::Faulted), ..named() }, None), "");
-        assert_eq!(exported(named().from_now(), None), "");
+        assert_eq!(exported(named().since_now(), None), "");
         let common = Common { state: Some(folder.path().join("state")), ..Common::default() };
         let file = folder.path().join("kept");
         let export = || Command::Export(Export { filters: Filters::default(), output: Some(file.clone()) });
