@@ -139,6 +139,7 @@ mod tests {
         for (key, _) in keys(&Policy::home()) {
             assert_ne!(label(&key), key, "give {key} words for people");
         }
-        assert_eq!(keys(&Policy::home()).len(), KEYS.len());
+        // Redaction rules are said only where there are some.
+        assert_eq!(keys(&Policy::home()).len() + 1, KEYS.len());
     }
 }
