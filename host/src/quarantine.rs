@@ -2,15 +2,16 @@
 //! directory, so that it holds over processes.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use cap_std::fs::Dir;
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::state::whole;
 
 /// The first quarantine; each further one is twice as long, up to the longest.
 const FIRST: Duration = Duration::from_secs(2 * 60);
@@ -124,18 +125,11 @@ impl Quarantine {
 
     /// None where nothing was counted, or what stands there is no tally.
     fn read(&self, name: &str) -> Option<Tally> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = File::from(openat(&self.folder, name, flags, Mode::empty()).ok()?);
-        let mut text = String::new();
-        file.take(MOST).read_to_string(&mut text).ok()?;
-        serde_json::from_str(&text).ok()
+        whole::get(&self.folder, name, MOST).ok().and_then(|text| serde_json::from_slice(&text).ok())
     }
 
     fn write(&self, name: &str, tally: &Tally) -> io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = File::from(openat(&self.folder, "new", flags, Mode::RUSR | Mode::WUSR)?);
-        file.write_all(&serde_json::to_vec(tally)?)?;
-        Ok(renameat(&self.folder, "new", &self.folder, name)?)
+        whole::put(&self.folder, name, &[&serde_json::to_vec(tally)?])
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod hex;
 mod key;
+pub(crate) mod whole;
 
 use std::ffi::OsStr;
 use std::fs::File;

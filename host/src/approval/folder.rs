@@ -1,17 +1,16 @@
 //! The folder of approvals: records by name, components and grants by digest; all 0600, all replaced by a rename.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::PathBuf;
 
 use cap_std::fs::Dir;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::AtFlags;
 
 use super::digest_text;
 use super::record::Record;
 use crate::backend::BackendSource;
 use crate::error::Error;
-use crate::state::{Area, DerivedKey, StateDir, check_file, random, sync_dir, to_hex};
+use crate::state::{Area, DerivedKey, StateDir, check_file, sync_dir, whole};
 
 /// The most bytes of a component, as the sandbox has it, and of everything else.
 const COMPONENT: u64 = 64 << 20;
@@ -116,30 +115,13 @@ impl Folder {
 
     /// A file of ours alone, and no link.
     fn read(&self, name: &str, most: u64) -> io::Result<Vec<u8>> {
-        // NONBLOCK: a FIFO put in its place must not hang us.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.dir, name, flags, Mode::empty())?;
-        let stat = rustix::fs::fstat(&fd)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(io::Error::other("it is no file"));
-        }
+        let (file, stat) = whole::open(&self.dir, name)?;
         check_file(&stat, &self.path.join(name)).map_err(io::Error::other)?;
-        let mut bytes = Vec::new();
-        File::from(fd).take(most + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > most { Err(io::Error::other("it is too large")) } else { Ok(bytes) }
+        whole::read(file, most)
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let temporary = format!("{name}.{}.new", to_hex(&random::<8>()?));
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = File::from(rustix::fs::openat(&self.dir, &temporary, flags, Mode::RUSR | Mode::WUSR)?);
-        let written = file.write_all(bytes).and_then(|()| file.sync_all());
-        let placed = written.and_then(|()| Ok(rustix::fs::renameat(&self.dir, &temporary, &self.dir, name)?));
-        if placed.is_err() {
-            // The failure to write is the one to tell.
-            let _gone = rustix::fs::unlinkat(&self.dir, &temporary, AtFlags::empty());
-        }
-        placed
+        whole::put_durably(&self.dir, name, &[bytes])
     }
 }
 

@@ -12,7 +12,7 @@ use super::desk::Desk;
 use super::exit::{Failure, Outcome, Status};
 use super::parse;
 use super::pump::{Sink, pump};
-use super::show::{self, Out, Table, short};
+use super::show::{self, Table, short};
 
 /// `ps`.
 #[derive(Debug, Args)]
@@ -70,20 +70,8 @@ pub(crate) struct Inspect {
 }
 
 impl Inspect {
-    /// One document for all, as with docker; those that are not there are told of.
     pub(crate) async fn run(self, desk: &Desk) -> Outcome {
-        let found = std::cell::RefCell::new(Vec::new());
-        let outcome = desk
-            .each(&self.names, async |name| {
-                let container = desk.portreeve.inspect(name).await?;
-                found.borrow_mut().push(container);
-                Ok(())
-            })
-            .await;
-        let (found, mut out) = (found.into_inner(), Out::open());
-        if desk.json { out.json(&found) } else { out.pretty(&found) }?;
-        out.finish()?;
-        outcome
+        desk.inspect(&self.names, async |name| desk.portreeve.inspect(name).await).await
     }
 }
 

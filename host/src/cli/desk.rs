@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portreeve::{Error, Policy, Portreeve};
+use serde::Serialize;
 
 use super::arguments::Common;
 use super::exit::{Failure, Outcome, Status, report};
 use super::progress::{Teller, Tone};
 use super::redactions;
+use super::show::Out;
 use super::signals::Signals;
 
 /// How long the program waits at its end for processes that are being ended.
@@ -51,6 +53,26 @@ impl Desk {
             }
         }
         if status == Status::OK { Ok(status) } else { Err(Failure::Told(status)) }
+    }
+
+    /// One document of all that is looked at, as with docker; those that are not there are told of.
+    pub(crate) async fn inspect<T: Serialize>(
+        &self,
+        names: &[String],
+        look: impl AsyncFn(&str) -> Result<T, Error>,
+    ) -> Outcome {
+        let found = std::cell::RefCell::new(Vec::new());
+        let outcome = self
+            .each(names, async |name| {
+                let seen = look(name).await?;
+                found.borrow_mut().push(seen);
+                Ok(())
+            })
+            .await;
+        let (found, mut out) = (found.into_inner(), Out::open());
+        if self.json { out.json(&found) } else { out.pretty(&found) }?;
+        out.finish()?;
+        outcome
     }
 }
 

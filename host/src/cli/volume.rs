@@ -8,7 +8,7 @@ use serde_json::json;
 use super::desk::Desk;
 use super::exit::{Outcome, Status};
 use super::name;
-use super::show::{self, Out, Table, plain};
+use super::show::{self, Table, plain};
 
 /// `volume …`.
 #[derive(Debug, Subcommand)]
@@ -106,20 +106,8 @@ fn table(volumes: &[VolumeInfo]) -> Table {
 }
 
 impl Inspect {
-    /// One document for all, as with docker; those that are not there are told of.
     async fn run(self, desk: &Desk) -> Outcome {
-        let found = std::cell::RefCell::new(Vec::new());
-        let outcome = desk
-            .each(&self.names, async |name| {
-                let volume = desk.portreeve.inspect_volume(name).await?;
-                found.borrow_mut().push(volume);
-                Ok(())
-            })
-            .await;
-        let (found, mut out) = (found.into_inner(), Out::open());
-        if desk.json { out.json(&found) } else { out.pretty(&found) }?;
-        out.finish()?;
-        outcome
+        desk.inspect(&self.names, async |name| desk.portreeve.inspect_volume(name).await).await
     }
 }
 

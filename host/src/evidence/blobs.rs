@@ -3,17 +3,15 @@
 //! The name of a file is never trusted: what is read is hashed each time, and a file that is not what its name says
 //! is removed and counts as absent. What is written is hashed before it gets its name.
 
-use std::collections::hash_map::RandomState;
-use std::fs::File;
-use std::hash::{BuildHasher, Hasher};
-use std::io::{self, Read, Write};
+use std::io;
 
 use cap_std::fs::Dir;
-use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, unlinkat};
 
 use super::chain::{Content, ManifestSource, SourceError};
 use super::manifest::MANIFEST_MAX;
 use crate::digest::{Digest, Mismatch};
+use crate::state::whole;
 
 /// Why a blob was not kept.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +50,7 @@ impl BlobStore {
     #[must_use]
     pub fn get(&self, digest: &Digest) -> Option<Vec<u8>> {
         let name = file_name(digest);
-        match self.read(&name) {
+        match whole::get(&self.dir, &name, MANIFEST_MAX) {
             Ok(bytes) if digest.verify(&bytes).is_ok() => Some(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Ok(_) | Err(_) => {
@@ -72,37 +70,7 @@ impl BlobStore {
             return Err(BlobError::TooLarge { size });
         }
         digest.verify(bytes)?;
-        let temporary = temporary_name();
-        let written = self.write(&temporary, bytes).and_then(|()| self.rename(&temporary, &file_name(digest)));
-        if written.is_err() {
-            self.remove(&temporary);
-        }
-        Ok(written?)
-    }
-
-    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        let file = self.open(name, OFlags::RDONLY | OFlags::NONBLOCK)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() || metadata.len() > MANIFEST_MAX {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "not a blob"));
-        }
-        let mut bytes = Vec::new();
-        file.take(MANIFEST_MAX).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let mut file = self.open(name, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)?;
-        file.write_all(bytes)
-    }
-
-    fn open(&self, name: &str, flags: OFlags) -> io::Result<File> {
-        let file = openat(&self.dir, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
-        Ok(File::from(file))
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        Ok(renameat(&self.dir, from, &self.dir, to)?)
+        Ok(whole::put(&self.dir, &file_name(digest), &[bytes])?)
     }
 
     /// A file that can't be removed does no harm: it is hashed whenever it is read.
@@ -125,11 +93,6 @@ fn file_name(digest: &Digest) -> String {
 }
 
 /// Unguessable enough that two processes do not meet; `O_EXCL` decides if they do.
-fn temporary_name() -> String {
-    let random = RandomState::new().build_hasher().finish();
-    format!("new-{}-{random:016x}", std::process::id())
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -196,9 +159,9 @@ mod tests {
         symlink(&good, &path).unwrap();
         assert_eq!(store.get(&digest), None);
         assert!(good.exists() && !path.exists());
-        rustix::fs::mkfifoat(rustix::fs::CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
         assert_eq!(store.get(&digest), None);
-        File::create(&path).unwrap().set_len(MANIFEST_MAX + 1).unwrap();
+        fs::File::create(&path).unwrap().set_len(MANIFEST_MAX + 1).unwrap();
         assert_eq!(store.get(&digest), None);
         assert!(!path.exists());
     }

@@ -4,14 +4,13 @@
 //! image ID, which layers. It says that every byte was hashed once, and that nobody but this install says so. What is
 //! changed on the disk later, only a new export finds.
 
-use std::io::{self, Read, Write};
+use std::io;
 
 use cap_std::fs::Dir;
 use hmac::Mac as _;
-use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 
 use crate::digest::Digest;
-use crate::state::{DerivedKey, from_hex, random, to_hex};
+use crate::state::{DerivedKey, from_hex, to_hex, whole};
 
 /// The longest proof, in bytes: the MAC in hex.
 const PROOF_MAX: u64 = 64;
@@ -59,40 +58,19 @@ impl ProofStore {
 
     /// Whether this was proved before.
     pub(crate) fn has(&self, proved: Proved<'_>) -> bool {
-        let mac = self.read(&proved.name()).ok().and_then(|text| from_hex::<32>(text.as_bytes()));
+        let mac = whole::get(&self.dir, &proved.name(), PROOF_MAX).ok().and_then(|text| from_hex::<32>(&text));
         mac.is_some_and(|mac| self.mac(proved).verify_slice(&mac).is_ok())
     }
 
     /// Keeps a proof.
     pub(crate) fn keep(&self, proved: Proved<'_>) -> io::Result<()> {
-        let mac = to_hex(&self.mac(proved).finalize().into_bytes());
-        let temporary = format!("new-{}", to_hex(&random::<8>()?));
-        let written = self.write(&temporary, mac.as_bytes());
-        let kept = written.and_then(|()| Ok(renameat(&self.dir, &temporary, &self.dir, proved.name())?));
-        if kept.is_err() {
-            let _harmless = unlinkat(&self.dir, &temporary, AtFlags::empty());
-        }
-        kept
+        whole::put(&self.dir, &proved.name(), &[to_hex(&self.mac(proved).finalize().into_bytes()).as_bytes()])
     }
 
     fn mac(&self, proved: Proved<'_>) -> hmac::Hmac<sha2::Sha256> {
         let mut mac = self.key.hmac();
         mac.update(&proved.fields());
         mac
-    }
-
-    fn read(&self, name: &str) -> io::Result<String> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = std::fs::File::from(openat(&self.dir, name, flags, Mode::empty())?);
-        let mut text = String::new();
-        file.take(PROOF_MAX + 1).read_to_string(&mut text)?;
-        Ok(text)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = std::fs::File::from(openat(&self.dir, name, flags, Mode::RUSR | Mode::WUSR)?);
-        file.write_all(bytes)
     }
 }
 

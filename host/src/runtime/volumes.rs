@@ -62,7 +62,12 @@ impl Portreeve {
             match self.inner.volumes_on(backend).await {
                 Ok(volumes) => {
                     answered = true;
-                    all.extend(volumes);
+                    // Two backends may drive one engine; a label is of one volume alone.
+                    let fresh = |found: &VolumeInfo| {
+                        !all.iter().any(|known: &VolumeInfo| known.owner_label() == found.owner_label())
+                    };
+                    let fresh = volumes.into_iter().filter(fresh).collect::<Vec<_>>();
+                    all.extend(fresh);
                 }
                 Err(error @ (Error::State(_) | Error::Refused(_) | Error::Fault(_))) => return Err(error),
                 Err(error) => problems.push(format!("{}: {error}", backend.name())),

@@ -1,14 +1,13 @@
 //! Compiled code on disk: derived from components, keyed by all that it depends on, sealed with the install's key.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{Read, Write};
 
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::Dir;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::digest::Digest;
-use crate::state::DerivedKey;
+use crate::state::{DerivedKey, whole};
 
 /// The most compiled code that is read back, in bytes.
 const MOST: u64 = 256 << 20;
@@ -29,9 +28,7 @@ impl CodeCache {
     /// The code of a component; none where there is none, or its seal is broken.
     pub(super) fn load(&self, engine: &Engine, digest: &Digest) -> Option<Component> {
         let name = name_of(engine, digest);
-        let mut file = self.folder.open(&name).ok()?;
-        let mut sealed = Vec::new();
-        Read::by_ref(&mut file).take(MOST).read_to_end(&mut sealed).ok()?;
+        let sealed = whole::get(&self.folder, &name, MOST).ok()?;
         let (seal, code) = sealed.split_at_checked(SEAL)?;
         // Compared in constant time.
         if self.seal(&name, code) != blake3::Hash::from_slice(seal).ok()? {
@@ -57,13 +54,7 @@ impl CodeCache {
     }
 
     fn write(&self, name: &str, code: &[u8]) -> std::io::Result<()> {
-        let temporary = format!("{name}.{}", std::process::id());
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = self.folder.open_with(&temporary, &options)?;
-        file.write_all(self.seal(name, code).as_bytes())?;
-        file.write_all(code)?;
-        self.folder.rename(&temporary, &self.folder, name)
+        whole::put(&self.folder, name, &[self.seal(name, code).as_bytes(), code])
     }
 }
 
