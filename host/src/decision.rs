@@ -31,6 +31,7 @@ pub(crate) struct Permit {
     argv: Vec<String>,
     environment: Vec<(String, EnvValue)>,
     timeout: Option<Duration>,
+    brief: bool,
     output_cap: usize,
 }
 
@@ -68,6 +69,11 @@ impl Permit {
     /// The time it has; none where it ends with its object or by cancellation.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.timeout
+    }
+
+    /// Whether it has a time of its own, and does not wait for a container's.
+    pub(crate) fn is_brief(&self) -> bool {
+        self.brief
     }
 
     /// The most that is kept of each of its output streams, in bytes.
@@ -253,6 +259,7 @@ impl Grounds<'_> {
             program,
             argv,
             timeout: self.timeout(command),
+            brief: matches!(command.timeout(), Timeout::After(_)),
             output_cap,
         })
     }
@@ -344,7 +351,8 @@ mod for_test {
             output_cap: usize,
         ) -> Self {
             let (effect, object) = (Effect::Read, Object::Engine);
-            Self { command: "test".to_owned(), effect, object, program, argv, environment, timeout, output_cap }
+            let (command, brief) = ("test".to_owned(), timeout.is_some());
+            Self { command, effect, object, program, argv, environment, timeout, brief, output_cap }
         }
 
         pub(crate) fn for_test_parts(&mut self) -> Parts<'_> {

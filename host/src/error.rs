@@ -1,5 +1,7 @@
 //! What can go wrong, in the words of an operator, and which part of it a guest may know.
 
+mod advice;
+
 use std::fmt;
 
 use crate::digest::Digest;
@@ -35,6 +37,12 @@ pub enum Error {
     /// The engine says that a name, a port or an object is in use.
     #[error("in use: {0}")]
     InUse(String),
+    /// A host port that was to be published is taken. Nothing was started.
+    #[error("port in use: {0}")]
+    PortInUse(String),
+    /// The engine's storage, or ours, is full.
+    #[error("no space: {0}")]
+    NoSpace(String),
     /// An image is not what its digest says, or that can't be shown.
     #[error("digest: {0}")]
     Digest(String),
@@ -123,6 +131,8 @@ impl Error {
             Self::Spec(_) | Self::Reference(_) | Self::Config(_) => "invalid",
             Self::NotFound { .. } => "not-found",
             Self::Conflict(_) | Self::InUse(_) => "conflict",
+            Self::PortInUse(_) => "port-in-use",
+            Self::NoSpace(_) => "no-space",
             Self::Digest(_) => "digest",
             Self::Unauthorised(_) => "unauthorised",
             Self::Unavailable(_) => "unavailable",

@@ -60,6 +60,7 @@ pub mod scope;
 pub mod spec;
 pub mod state;
 mod walk;
+mod within;
 
 pub use backend::{BackendSource, Standing};
 pub use digest::Digest;
@@ -77,3 +78,4 @@ pub use runtime::{
 pub use sandbox::{Finding, Severity};
 pub use scope::{Call, LogOptions};
 pub use spec::ContainerSpec;
+pub use within::within;

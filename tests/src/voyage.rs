@@ -41,6 +41,9 @@ pub const FOLLOW: &str = "--follow";
 pub const LIST: &str = "--ps";
 /// Lists the containers so many times, and says `.` after each. Further word: how often.
 pub const CALLS: &str = "--calls";
+/// Runs, reads, stops and removes many containers at once by one host. Further words: the beginning of their names, how
+/// many, how many commands at once.
+pub const FLEET: &str = "--fleet";
 /// Says the argv of every intent in the journal that is newer. Further word: the number of the last known record.
 pub const INTENTS: &str = "--intents";
 
@@ -55,7 +58,7 @@ pub fn main_if_called() -> Option<ExitCode> {
     }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [role, engine, folder, image, more @ ..] = &words[..] else { return None };
-    if ![SAIL, RUN, ATTACH, READ, FOLLOW, LIST, CALLS, INTENTS].contains(&role.as_str()) {
+    if ![SAIL, RUN, ATTACH, READ, FOLLOW, LIST, CALLS, FLEET, INTENTS].contains(&role.as_str()) {
         return None;
     }
     let voyage = Voyage { berth: Berth::at(engine, Path::new(folder)), image: image.parse().unwrap(), more };
@@ -105,6 +108,7 @@ impl Voyage<'_> {
             FOLLOW => self.follow().await,
             LIST => self.list().await,
             CALLS => self.calls().await,
+            FLEET => self.fleet().await,
             _ => self.intents(self.number(0)),
         }
     }
@@ -246,6 +250,31 @@ impl Voyage<'_> {
         Ok(Vec::new())
     }
 
+    /// Every container has a task of its own; what was lost is told, not asserted.
+    async fn fleet(&self) -> Result<Vec<Value>, Error> {
+        let at_once = usize::try_from(self.number(2)).unwrap();
+        let portreeve = self.berth.builder().commands_at_once(at_once.try_into().unwrap()).build().await?;
+        portreeve.pull(&self.image).await?;
+        portreeve.list().await?;
+        let (before, begun) = (peak_memory(), Instant::now());
+        let mut tasks = JoinSet::new();
+        for number in 0..self.number(1) {
+            let name = format!("{}-{number}", self.word(0));
+            tasks
+                .spawn(ship(portreeve.clone(), ContainerSpec { network: Some(NetworkMode::None), ..self.ship(&name) }));
+        }
+        let ships: Vec<Value> = tasks.join_all().await;
+        let seconds = begun.elapsed().as_secs_f64();
+        let left = portreeve.list().await?.len();
+        Ok(vec![json!({"before": before, "peak": peak_memory(), "seconds": seconds, "left": left, "ships": ships})])
+    }
+
+    fn ship(&self, name: &str) -> ContainerSpec {
+        let mut spec = ContainerSpec::new(self.image.clone(), name.parse().unwrap());
+        spec.words = ["say", name, "wait"].map(str::to_owned).to_vec();
+        spec
+    }
+
     async fn list(&self) -> Result<Vec<Value>, Error> {
         let portreeve = self.berth.builder().build().await?;
         let containers = portreeve.list().await?.len();
@@ -257,6 +286,24 @@ impl Voyage<'_> {
         let records = Journal::read(&state, Filter::default()).unwrap().map(Result::unwrap);
         let newer = records.filter(|record| record.kind == Kind::Intent && record.seq.get() > known);
         Ok(newer.map(|record| json!({"seq": record.seq.get(), "argv": record.argv})).collect())
+    }
+}
+
+/// The whole life of one container, and what of it was lost.
+async fn ship(portreeve: Portreeve, spec: ContainerSpec) -> Value {
+    let name = spec.name.to_string();
+    let life = async {
+        let id = portreeve.run(&spec).await?.id;
+        let mut log = portreeve.logs(&name, &LogOptions { follow: true, ..LogOptions::default() }).await?;
+        heard(&mut log, &name).await;
+        drop(log);
+        portreeve.stop(&name, Duration::from_secs(10)).await?;
+        portreeve.remove(&name, false).await?;
+        Ok::<String, Error>(id)
+    };
+    match life.await {
+        Ok(id) => json!({"name": name, "id": id}),
+        Err(error) => json!({"name": name, "lost": error.to_string()}),
     }
 }
 

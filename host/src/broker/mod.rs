@@ -6,9 +6,11 @@ mod budget;
 mod health;
 mod pending;
 mod services;
+mod turns;
 
 pub(crate) use budget::Budget;
 pub(crate) use services::Services;
+pub(crate) use turns::Turns;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -53,6 +55,7 @@ impl Broker {
     /// Runs an ask of the guest's to its end.
     pub(crate) async fn perform(&self, ask: &Ask) -> Result<Output, Error> {
         let permit = self.decide(ask)?;
+        let _turn = self.turn(&permit).await;
         let intent = self.record(&permit)?;
         if self.leaves_out(&permit) {
             return Ok(intent.left_out());
@@ -78,6 +81,7 @@ impl Broker {
     /// Runs a command of the host's own, which only looks. What it printed is for the host alone.
     pub(crate) async fn look(&self, command: &str, facts: Bindings) -> Result<RawOutput, Error> {
         let permit = self.grounds().decide_evidence(command, facts)?;
+        let _turn = self.turn(&permit).await;
         let intent = self.record(&permit)?;
         let raw = self.services.executor.run(&permit).await.map_err(|error| self.failed(error))?;
         intent.concluded(crate::output::status(raw.exit()), Some(raw.timing().spawn))?;
@@ -159,6 +163,10 @@ impl Broker {
         }
         let clean = |text: &str| self.redactor.text(text);
         self.services.events.emit(|| Event::Progress { item: clean(item), status: clean(status), current, total });
+    }
+
+    async fn turn(&self, permit: &Permit) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        self.services.turns.take(self.backend.name(), permit).await
     }
 
     fn grounds(&self) -> Grounds<'_> {

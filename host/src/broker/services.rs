@@ -1,5 +1,6 @@
 //! What all calls share.
 
+use super::Turns;
 use crate::devices::DeviceChecker;
 use crate::event::Events;
 use crate::executor::Executor;
@@ -12,6 +13,7 @@ pub(crate) struct Services {
     pub(crate) executor: Executor,
     pub(crate) devices: DeviceChecker,
     pub(crate) quarantine: Quarantine,
+    pub(crate) turns: Turns,
     pub(crate) events: Events,
     /// Only commands that look are run.
     pub(crate) dry_run: bool,

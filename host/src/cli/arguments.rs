@@ -1,14 +1,15 @@
 //! What can be asked of the program.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "demo")]
 use super::demo;
 use super::{
-    audit, backend, completions, container, detect, image, journal, policy, preflight, redact, reference, run, verify,
-    volume,
+    audit, backend, completions, container, detect, image, journal, parse, policy, preflight, redact, reference, run,
+    verify, volume,
 };
 
 /// Runs containers through backends that can do nothing an operator did not approve.
@@ -50,6 +51,9 @@ pub(crate) struct Common {
     /// Tell of everything that happens, command lines included
     #[arg(long, global = true)]
     pub(crate) verbose: bool,
+    /// End the command, and what it began, when it is not done within this time: `30s`, `5m`
+    #[arg(long, global = true, value_name = "DURATION", value_parser = parse::duration)]
+    pub(crate) deadline: Option<Duration>,
     /// Say at the end, on standard error, how often each secret and each redaction rule was masked
     #[arg(long, global = true)]
     pub(crate) show_redactions: bool,

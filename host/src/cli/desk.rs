@@ -101,7 +101,7 @@ pub(crate) fn open_with(
     let failed = |error| Failure::Output(error).during("starting");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(failed)?;
     let outcome = runtime.block_on(async {
-        let mut signals = Signals::listen().map_err(failed)?;
+        let mut signals = Signals::listen(common.deadline).map_err(failed)?;
         let desk = Desk::new(common, tone).await?;
         let outcome = command(&desk, &mut signals).await;
         desk.teller.finish();

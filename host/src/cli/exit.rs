@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use portreeve::{Conflict, Error, Refusal};
 use serde_json::{Value, json};
@@ -62,6 +63,8 @@ pub(crate) enum Failure {
     Told(Status),
     /// A signal came.
     Interrupted(u8),
+    /// The caller's deadline came: so long after the start.
+    Late(Duration),
     /// Whoever read our results reads no more.
     Closed,
     /// The system failed us.
@@ -84,6 +87,7 @@ impl Failure {
             Self::Call(error) => of_error(error),
             Self::Unproved(_) => Status::NO,
             Self::Told(status) => *status,
+            Self::Late(_) => Status::FAILED,
             Self::Interrupted(number) => Status::of_signal(*number),
             Self::Closed => Status::of_signal(SIGPIPE),
             Self::Output(_) => Status::FAILED,
@@ -96,6 +100,7 @@ impl Failure {
             Self::Usage(why) => Some(why.clone()),
             Self::Call(error) | Self::Unproved(error) => Some(error.to_string()),
             Self::Output(error) => Some(format!("standard output: {error}")),
+            Self::Late(limit) => Some(format!("time-out: it was not done within {limit:?}; what was begun is ended")),
             Self::Told(_) | Self::Interrupted(_) | Self::Closed => None,
         }
     }
@@ -105,11 +110,14 @@ impl Failure {
         let message = self.message()?;
         let kind = match self {
             Self::Usage(_) => "usage",
+            Self::Late(_) => "timeout",
             Self::Call(error) | Self::Unproved(error) => error.kind(),
             _ => "io",
         };
         let mut error = json!({ "kind": kind, "message": message, "status": self.status().code() });
         if let (Self::Call(call), Some(members)) = (self, error.as_object_mut()) {
+            members.insert("retryable".to_owned(), json!(call.is_retryable()));
+            members.extend(call.advice().map(|advice| ("advice".to_owned(), json!(advice))));
             members.extend(details(call));
         }
         Some(json!({ "error": error }))
@@ -173,7 +181,7 @@ fn refusal_document(refusal: &Refusal) -> Value {
 /// A failure as people read it; a refusal with its parts one a line.
 fn words(failure: &Failure) -> Option<String> {
     let Failure::Call(error) = failure else { return failure.message().map(|text| plain_lines(&text)) };
-    let Error::Refused(refusal) = &**error else { return Some(plain_lines(&error.to_string())) };
+    let Error::Refused(refusal) = &**error else { return Some(advised(error)) };
     let mut text = format!("refused: {}", plain(&refusal.why));
     let rule = Some(refusal.rule.as_str().to_owned());
     let parts = [("rule", &rule), ("command", &refusal.command), ("slot", &refusal.slot), ("value", &refusal.value)];
@@ -184,6 +192,12 @@ fn words(failure: &Failure) -> Option<String> {
         }
     }
     Some(text)
+}
+
+/// An error, and what to do about it.
+fn advised(error: &Error) -> String {
+    let text = plain_lines(&error.to_string());
+    error.advice().map_or_else(|| text.clone(), |advice| format!("{text}\n  {:<8} {advice}", "remedy"))
 }
 
 /// Tells of a failure on standard error, and gives the status to end with.
@@ -269,6 +283,6 @@ mod tests {
     #[test]
     fn what_an_engine_said_can_not_steer_a_terminal() {
         let failure = Failure::from(Error::InUse("\u{1b}]0;x\u{7}".to_owned()));
-        assert_eq!(words(&failure).unwrap(), r"in use: \u{1b}]0;x\u{7}");
+        assert!(words(&failure).unwrap().starts_with("in use: \\u{1b}]0;x\\u{7}\n  remedy "));
     }
 }

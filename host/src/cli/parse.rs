@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use portreeve::Error;
@@ -84,6 +85,14 @@ pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
     moment_before(text, Timestamp::now())
 }
 
+/// A length of time, such as `30s` or `1m 30s`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    parsed
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| format!("{text:?} is no length of time; expected 500ms, 30s, 5m or 2h"))
+}
+
 fn moment_before(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let expected =
         || format!("{text:?} is no time; expected RFC 3339, seconds since the epoch, or a duration such as 10m");
@@ -108,6 +117,15 @@ fn epoch(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_of_time_is_more_than_nothing() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for wrong in ["", "0s", "-1s", "5", "soon"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
 
     fn none(_: &str) -> Option<OsString> {
         None

@@ -247,7 +247,8 @@ async fn attached(desk: &Desk, signals: &mut Signals, spec: &ContainerSpec) -> R
 /// A run that was cut short leaves nothing behind: what it made is removed, what it only started is stopped.
 async fn undone(desk: &Desk, spec: &ContainerSpec, begun: Begun, failure: Failure) -> Failure {
     // What the library could not do, it undid itself.
-    let cut_short = matches!(failure, Failure::Interrupted(_) | Failure::Closed | Failure::Output(_));
+    let cut_short =
+        matches!(failure, Failure::Interrupted(_) | Failure::Late(_) | Failure::Closed | Failure::Output(_));
     if cut_short
         && !desk.dry_run
         && let Err(error) = undo(desk, spec, begun).await

@@ -1,12 +1,13 @@
 //! Configuring a host.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Inner, Portreeve};
 use crate::approval::Approvals;
 use crate::backend::{Backend, BackendSource, HostEnvironment};
-use crate::broker::Services;
+use crate::broker::{Services, Turns};
 use crate::devices::DeviceChecker;
 use crate::error::Error;
 use crate::event::{Event, Events, Level};
@@ -36,6 +37,7 @@ pub struct PortreeveBuilder {
     rules: Option<RuleSet>,
     variables: Vec<(String, Vec<u8>)>,
     durability: Durability,
+    commands_at_once: Option<NonZeroUsize>,
     dry_run: bool,
     offline: bool,
 }
@@ -89,6 +91,13 @@ impl PortreeveBuilder {
         self
     }
 
+    /// How many commands of one engine run at once; others wait in the order in which they came. What waits for a
+    /// container (its end, its grace, its log) does not count. Default: twice the number of processors, at least 4.
+    pub fn commands_at_once(mut self, most: NonZeroUsize) -> Self {
+        self.commands_at_once = Some(most);
+        self
+    }
+
     /// Decide and render everything, but run only what looks.
     pub fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
@@ -116,7 +125,8 @@ impl PortreeveBuilder {
         let events = self.listener.unwrap_or_else(Events::none);
         let quarantine = Quarantine::new(state.area(Area::Quarantine)?);
         let (executor, dry_run) = (Executor::default(), self.dry_run);
-        let services = Services { journal, executor, devices, quarantine, events, dry_run };
+        let turns = Turns::new(self.commands_at_once.unwrap_or_else(Turns::usual));
+        let services = Services { journal, executor, devices, quarantine, turns, events, dry_run };
         let policy = self.policy.unwrap_or_else(Policy::home);
         let rules = self.rules.unwrap_or_else(RuleSet::builtin);
         let rules = if policy.rules().is_empty() { rules } else { rules.merged(policy.rules()) };

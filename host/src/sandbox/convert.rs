@@ -109,7 +109,17 @@ pub(super) fn from_guest(
         wit::Error::Invalid(what) => Error::Config(clean(&what)),
         wit::Error::Timeout(what) => Error::Timeout(clean(&what)),
         wit::Error::Cancelled => Error::Cancelled,
-        wit::Error::Extension(extension) => Error::Unsupported(clean(&extension.name)),
+        wit::Error::Extension(extension) => extended(&extension.name, clean(&extension.value), &clean),
+    }
+}
+
+/// Kinds of errors that came after 0.1.0 of the interface.
+fn extended(name: &str, what: String, clean: impl Fn(&str) -> String) -> Error {
+    match name {
+        "port-in-use" => Error::PortInUse(what),
+        "no-space" => Error::NoSpace(what),
+        "gpu" => Error::Gpu(what),
+        _ => Error::Unsupported(format!("an error of a kind that this host does not know, {}: {what}", clean(name))),
     }
 }
 

@@ -7,6 +7,14 @@ pub(crate) const PHRASES: &[Phrase] = &[
     Phrase::unavailable("is the docker daemon running"),
     Phrase::unavailable("error during connect"),
     Phrase::unavailable("permission denied while trying to connect"),
+    Phrase::no_space("no space left on device"),
+    Phrase::no_space("disk quota exceeded"),
+    Phrase::port_in_use("port is already allocated"),
+    Phrase::port_in_use("address already in use"),
+    Phrase::port_in_use("ports are not available"),
+    Phrase::gpu("could not select device driver"),
+    Phrase::gpu("nvidia-container-cli"),
+    Phrase::gpu("unresolvable cdi devices"),
     // A missing command is the container's failure, not a missing object.
     Phrase::other("failed to create task"),
     Phrase::not_found("no such container"),
@@ -18,8 +26,6 @@ pub(crate) const PHRASES: &[Phrase] = &[
     Phrase::conflict("is not running"),
     Phrase::conflict("you cannot remove a running container"),
     Phrase::conflict("container is running"),
-    Phrase::conflict("port is already allocated"),
-    Phrase::conflict("address already in use"),
     Phrase::conflict("is already in progress"),
     Phrase::conflict("volume is in use"),
     Phrase::digest("manifest verification failed for digest"),
@@ -31,7 +37,6 @@ pub(crate) const PHRASES: &[Phrase] = &[
     Phrase::unauthorised("authentication required"),
     Phrase::unauthorised("requested access to the resource is denied"),
     Phrase::unauthorised("no basic auth credentials"),
-    Phrase::unsupported("could not select device driver"),
     Phrase::unsupported("unknown runtime specified"),
     Phrase::invalid("invalid reference format"),
     Phrase::invalid("invalid checksum digest"),
@@ -72,6 +77,12 @@ mod tests {
             Error::Unsupported(_) => "unsupported",
             Error::Invalid(_) => "invalid",
             Error::Engine(_) => "engine",
+            Error::Extension(extension) => match extension.name.as_str() {
+                "port-in-use" => "port-in-use",
+                "no-space" => "no-space",
+                "gpu" => "gpu",
+                _ => "unknown extension",
+            },
             _ => "another",
         }
     }
@@ -104,7 +115,12 @@ mod tests {
             ),
             ("conflict", 1, "Error response from daemon: Cannot kill container: x: Container 00 is not running"),
             (
-                "conflict",
+                "no-space",
+                1,
+                "failed to register layer: Error processing tar file(exit status 1): write /a: no space left on device",
+            ),
+            (
+                "port-in-use",
                 1,
                 "Error response from daemon: driver failed programming external connectivity on endpoint x (00): Bind for 127.0.0.1:80 failed: port is already allocated\nError: failed to start containers: x",
             ),
@@ -124,7 +140,7 @@ mod tests {
                 "Error response from daemon: Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused",
             ),
             (
-                "unsupported",
+                "gpu",
                 1,
                 "Error response from daemon: could not select device driver \"\" with capabilities: [[gpu]]\nError: failed to start containers: x",
             ),

@@ -5,6 +5,12 @@ use portreeve_plugin::Phrase;
 pub(crate) const PHRASES: &[Phrase] = &[
     // A missing command is the container's failure, not a missing object.
     Phrase::other("oci runtime attempted to invoke a command that was not found"),
+    Phrase::no_space("no space left on device"),
+    Phrase::no_space("disk quota exceeded"),
+    Phrase::port_in_use("address already in use"),
+    Phrase::port_in_use("port is already allocated"),
+    Phrase::gpu("unresolvable cdi devices"),
+    Phrase::gpu("nvidia-container-cli"),
     Phrase::not_found("no such container"),
     Phrase::not_found("no container with name or id"),
     Phrase::not_found("image not known"),
@@ -31,7 +37,6 @@ pub(crate) const PHRASES: &[Phrase] = &[
     Phrase::unauthorised("authentication required"),
     Phrase::unauthorised("requested access to the resource is denied"),
     Phrase::unauthorised("invalid username/password"),
-    Phrase::unsupported("unresolvable cdi devices"),
     Phrase::unsupported("cgroups in hybrid mode not supported"),
     Phrase::invalid("invalid reference format"),
     Phrase::invalid("invalid checksum digest"),
@@ -71,6 +76,12 @@ mod tests {
             Error::Unsupported(_) => "unsupported",
             Error::Invalid(_) => "invalid",
             Error::Engine(_) => "engine",
+            Error::Extension(extension) => match extension.name.as_str() {
+                "port-in-use" => "port-in-use",
+                "no-space" => "no-space",
+                "gpu" => "gpu",
+                _ => "unknown extension",
+            },
             _ => "another",
         }
     }
@@ -97,7 +108,7 @@ mod tests {
                 "Error: can only kill running containers. 00 is in state exited: container state improper",
             ),
             (
-                "conflict",
+                "port-in-use",
                 125,
                 "Error: unable to start container \"00\": cannot listen on the TCP port: listen tcp4 127.0.0.1:80: bind: address already in use",
             ),
@@ -121,7 +132,13 @@ mod tests {
                 125,
                 "Error: pinging container registry r: Get \"https://r/v2/\": dial tcp 127.0.0.1:1: connect: connection refused",
             ),
-            ("unsupported", 125, "Error: setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=0"),
+            (
+                "no-space",
+                125,
+                "Error: writing blob: storing blob to file \"/var/tmp/storage1/1\": write /var/tmp/storage1/1: no space left on device",
+            ),
+            ("port-in-use", 126, "Error: rootlessport listen tcp 127.0.0.1:8080: bind: address already in use"),
+            ("gpu", 125, "Error: setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=0"),
             (
                 "unsupported",
                 126,

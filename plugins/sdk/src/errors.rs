@@ -1,6 +1,6 @@
 //! From an engine's words to the kinds of errors.
 
-use crate::{EngineFailure, Error, engine::Output};
+use crate::{EngineFailure, Error, Extension, engine::Output};
 
 /// What a phrase in an engine's error means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,12 @@ pub enum Kind {
     Unauthorised,
     /// [`Error::Unavailable`].
     Unavailable,
+    /// A host port that is taken.
+    PortInUse,
+    /// The engine's storage is full.
+    NoSpace,
+    /// A GPU that can't be had.
+    Gpu,
     /// [`Error::Unsupported`].
     Unsupported,
     /// [`Error::Invalid`].
@@ -54,6 +60,9 @@ constructors! {
     digest, Digest;
     unauthorised, Unauthorised;
     unavailable, Unavailable;
+    port_in_use, PortInUse;
+    no_space, NoSpace;
+    gpu, Gpu;
     unsupported, Unsupported;
     invalid, Invalid;
     other, Other;
@@ -71,10 +80,18 @@ pub fn classify(phrases: &[Phrase], output: &Output) -> Error {
         Kind::Digest => Error::Digest(message),
         Kind::Unauthorised => Error::Unauthorised(message),
         Kind::Unavailable => Error::Unavailable(message),
+        Kind::PortInUse => extension("port-in-use", message),
+        Kind::NoSpace => extension("no-space", message),
+        Kind::Gpu => extension("gpu", message),
         Kind::Unsupported => Error::Unsupported(message),
         Kind::Invalid => Error::Invalid(message),
         Kind::Other => Error::Engine(EngineFailure { status: output.status, message }),
     }
+}
+
+/// A kind of error that the interface names by a word.
+fn extension(name: &str, value: String) -> Error {
+    Error::Extension(Extension { name: name.into(), value })
 }
 
 /// How many lines an error keeps.

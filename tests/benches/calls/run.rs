@@ -78,7 +78,7 @@ fn own_run(engine: Engine, harbour: &Harbour, name: &str) -> Command {
 }
 
 /// What the journal says was run since the last look.
-fn intents(harbour: &Harbour, last: &mut u64) -> Vec<Vec<String>> {
+pub(crate) fn intents(harbour: &Harbour, last: &mut u64) -> Vec<Vec<String>> {
     let said = harbour.play(voyage::INTENTS, &[&last.to_string()]);
     let records: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     *last = records.iter().filter_map(|record| record["seq"].as_u64()).max().unwrap_or(*last);

@@ -141,7 +141,7 @@ pub(crate) async fn a_port_that_the_engine_chose_is_read_back(setting: Arc<Setti
     setting.until(&format!("{address} answers"), || answers(address)).await;
     let other = taking(&setting, port.host);
     let error = setting.host.run(&other).await.unwrap_err();
-    assert!(matches!(error, Error::InUse(_)), "{error:?}");
+    assert!(matches!(error, Error::PortInUse(_)), "{error:?}");
     assert!(!setting.exists(other.name.as_str()), "what could not be started is still there");
 }
 

@@ -1,0 +1,66 @@
+//! What a caller can do about an error: try again, or mend something first.
+
+use super::Error;
+
+impl Error {
+    /// Whether the same call may succeed later without anybody changing anything: the engine, the registry or a backend
+    /// could not answer just now, or not in time.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Timeout(_) | Self::Quarantined { .. })
+    }
+
+    /// What to do about it, in a sentence; none where the message itself says so.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NotFound { .. } => "see what there is with `ps --all`, `images`, `volume ls`",
+            Self::InUse(_) => "end or remove what uses it first, or take another name",
+            Self::PortInUse(_) => "publish another host port, or 0 for one of the engine's choice",
+            Self::NoSpace(_) => "free space where the engine stores images and containers, then call again",
+            Self::Digest(_) => "do not use this image: pull it again from a registry that you trust, by its digest",
+            Self::Unauthorised(_) => "log in with the engine's own client (`login`), then call again",
+            Self::Unavailable(_) => "see that the engine's service and the registry answer, then call again",
+            Self::NoEngine(_) => "`preflight` names the command that mends each engine",
+            Self::Gpu(_) => "`preflight --gpus` says what is there and what is missing",
+            Self::Engine { .. } => "`journal show` has the command line; the engine's own log may say more",
+            Self::Unsupported(_) => "leave the option out, or use another backend",
+            Self::Timeout(_) => "call again; allow more time where the engine or the registry is slow",
+            Self::Fault(_) => "tell the backend's author; another backend may serve meanwhile",
+            Self::Quarantined { .. } => "wait, or use another backend; what ends or removes is still allowed",
+            Self::State(_) => {
+                "see that the state directory is ours, writable and has space: without a record nothing is done"
+            }
+            Self::Refused(_)
+            | Self::Spec(_)
+            | Self::Reference(_)
+            | Self::Conflict(_)
+            | Self::Cancelled
+            | Self::Backend { .. }
+            | Self::Config(_)
+            | Self::Io { .. } => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_by_itself_is_retryable() {
+        assert!(Error::Unavailable(String::new()).is_retryable());
+        assert!(Error::Timeout(String::new()).is_retryable());
+        for error in [
+            Error::NoSpace(String::new()),
+            Error::PortInUse(String::new()),
+            Error::InUse(String::new()),
+            Error::Digest(String::new()),
+            Error::Unauthorised(String::new()),
+            Error::Gpu(String::new()),
+            Error::Cancelled,
+        ] {
+            assert!(!error.is_retryable(), "{error:?}");
+        }
+    }
+}
