@@ -6,6 +6,7 @@ pub(crate) const PHRASES: &[Phrase] = &[
     // A missing command is the container's failure, not a missing object.
     Phrase::other("oci runtime attempted to invoke a command that was not found"),
     Phrase::not_found("no such container"),
+    Phrase::not_found("could not be found on container"),
     Phrase::not_found("no container with name or id"),
     Phrase::not_found("image not known"),
     Phrase::not_found("no such image"),
