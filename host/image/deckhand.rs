@@ -14,6 +14,8 @@
 //! | `args …` | the rest of the words, verbatim, one a line; ends with 0 |
 //! | `file PATH`, `ls PATH`, `write PATH TEXT` | a file's content; a directory's names, sorted; a new content |
 //! | `stat PATH` | kind, device numbers, mode, owner, size |
+//! | `cat`, `tty` | its input, until that ends; `terminal ROWS COLUMNS`, or `no terminal` |
+//! | `link TARGET PATH` | a symbolic link |
 //! | `id`, `pwd` | who and where it is |
 //! | `sleep SECONDS` | waits; fractions are allowed |
 //! | `lines COUNT MILLISECONDS` | `line 1`, `line 2` … with a pause between them |
@@ -53,6 +55,10 @@ pub(crate) trait World {
     fn variables(&self) -> Vec<(OsString, OsString)>;
     /// Where `say` goes; nothing is buffered before it.
     fn stdout(&mut self) -> &mut dyn Write;
+    /// What `cat` reads.
+    fn stdin(&mut self) -> &mut dyn Read;
+    /// Lines and characters of the terminal that it prints to.
+    fn terminal(&self) -> Option<(u16, u16)>;
     /// Where `warn` and complaints go.
     fn stderr(&mut self) -> &mut dyn Write;
     /// Where a path inside the container lies.
@@ -111,6 +117,9 @@ impl<I: Iterator<Item = OsString>> Hand<'_, I> {
             b"ls" => self.text("ls").and_then(|path| self.ls(&path)),
             b"write" => self.write(),
             b"stat" => self.text("stat").and_then(|path| self.stat(&path)),
+            b"cat" => self.cat(),
+            b"tty" => self.tty(),
+            b"link" => self.link(),
             b"id" => self.id(),
             b"pwd" => self.pwd(),
             b"sleep" => self.seconds().and_then(|time| self.pause(time)),
@@ -221,6 +230,29 @@ impl<I: Iterator<Item = OsString>> Hand<'_, I> {
     fn stat(&mut self, path: &OsStr) -> Result<(), End> {
         let metadata = std::fs::symlink_metadata(self.world.path(path)).map_err(failure(path))?;
         self.labelled(path, ": ", describe(&metadata).as_bytes())
+    }
+
+    fn cat(&mut self) -> Result<(), End> {
+        let mut piece = vec![0; 4096];
+        loop {
+            let count = self.world.stdin().read(&mut piece).map_err(failure("cat"))?;
+            if count == 0 {
+                return Ok(());
+            }
+            self.out(piece.get(..count).unwrap_or_default())?;
+        }
+    }
+
+    fn tty(&mut self) -> Result<(), End> {
+        match self.world.terminal() {
+            Some((rows, columns)) => self.line(format!("terminal {rows} {columns}").as_bytes()),
+            None => self.line(b"no terminal"),
+        }
+    }
+
+    fn link(&mut self) -> Result<(), End> {
+        let (target, path) = (self.text("link")?, self.text("link")?);
+        std::os::unix::fs::symlink(target, self.world.path(&path)).map_err(failure(&path))
     }
 
     fn id(&mut self) -> Result<(), End> {

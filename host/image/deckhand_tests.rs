@@ -4,6 +4,7 @@ use super::*;
 
 /// A world in memory, rooted at a folder of the test's own.
 struct Stage {
+    input: &'static [u8],
     out: Vec<u8>,
     err: Vec<u8>,
     variables: Vec<(OsString, OsString)>,
@@ -18,6 +19,12 @@ impl World for Stage {
     }
     fn stdout(&mut self) -> &mut dyn Write {
         &mut self.out
+    }
+    fn stdin(&mut self) -> &mut dyn Read {
+        &mut self.input
+    }
+    fn terminal(&self) -> Option<(u16, u16)> {
+        Some((30, 100))
     }
     fn stderr(&mut self) -> &mut dyn Write {
         &mut self.err
@@ -50,7 +57,8 @@ fn stage() -> Stage {
     let variables = vec![("SECRET".into(), "p@ss \"w\"/+x".into()), ("HOME".into(), "/root".into())];
     let root = std::env::temp_dir().join(format!("deckhand-{}-{:?}", std::process::id(), std::thread::current().id()));
     std::fs::create_dir_all(&root).unwrap();
-    Stage { out: vec![], err: vec![], variables, root, slept: Duration::ZERO, ended_while_asleep: false }
+    let input = &b"ahoy"[..];
+    Stage { input, out: vec![], err: vec![], variables, root, slept: Duration::ZERO, ended_while_asleep: false }
 }
 
 fn play(stage: &mut Stage, words: &[&str]) -> (i32, String, String) {
@@ -164,4 +172,10 @@ fn a_request_is_answered_whole() {
     let mut text = String::new();
     client.read_to_string(&mut text).unwrap();
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("\r\n\r\naye\n"), "{text}");
+}
+
+#[test]
+fn what_it_is_fed_it_hands_on() {
+    let (status, out, _) = play(&mut stage(), &["cat", "say", "", "tty"]);
+    assert_eq!((status, out.as_str()), (0, "ahoy\nterminal 30 100\n"));
 }

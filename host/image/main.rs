@@ -8,7 +8,7 @@ mod deckhand;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::mem::ManuallyDrop;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::FromRawFd;
@@ -23,16 +23,16 @@ fn main() {
 
 /// The process itself, on unbuffered streams: what was said is out before a signal can end it.
 struct Process {
+    stdin: ManuallyDrop<File>,
     stdout: ManuallyDrop<File>,
     stderr: ManuallyDrop<File>,
 }
 
 impl Process {
     fn new() -> Self {
-        // SAFETY: 1 and 2 are open for the whole life of the process, and are never closed by these files.
-        unsafe {
-            Self { stdout: ManuallyDrop::new(File::from_raw_fd(1)), stderr: ManuallyDrop::new(File::from_raw_fd(2)) }
-        }
+        // SAFETY: 0, 1 and 2 are open for the whole life of the process, and are never closed by these files.
+        let open = |number| unsafe { ManuallyDrop::new(File::from_raw_fd(number)) };
+        Self { stdin: open(0), stdout: open(1), stderr: open(2) }
     }
 }
 
@@ -43,6 +43,14 @@ impl deckhand::World for Process {
 
     fn stdout(&mut self) -> &mut dyn Write {
         &mut *self.stdout
+    }
+
+    fn stdin(&mut self) -> &mut dyn Read {
+        &mut *self.stdin
+    }
+
+    fn terminal(&self) -> Option<(u16, u16)> {
+        terminal::size()
     }
 
     fn stderr(&mut self) -> &mut dyn Write {
@@ -80,6 +88,34 @@ impl deckhand::World for Process {
 
     fn crash(&mut self) -> i32 {
         std::process::abort()
+    }
+}
+
+/// What the standard library does not tell.
+mod terminal {
+    use std::ffi::{c_int, c_ulong};
+
+    /// TIOCGWINSZ (ioctl_tty(2)); the same on all architectures that images are made for.
+    const GET_SIZE: c_ulong = 0x5413;
+
+    #[repr(C)]
+    #[derive(Default)]
+    struct Size {
+        rows: u16,
+        columns: u16,
+        x: u16,
+        y: u16,
+    }
+
+    unsafe extern "C" {
+        fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
+    }
+
+    pub(super) fn size() -> Option<(u16, u16)> {
+        let mut size = Size::default();
+        // SAFETY: the request writes a `winsize`, which is what `Size` is laid out as.
+        let status = unsafe { ioctl(1, GET_SIZE, &raw mut size) };
+        (status == 0).then_some((size.rows, size.columns))
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::error::{Error, Refusal, Rule};
 use crate::executor::{CheckedProgram, EnvValue, host_defaults};
 use crate::grants::{
-    Binding, Bindings, Command, Effect, Grants, Limit, Object, Origin, ProgramGrant, RenderError, Slot, Timeout,
+    Binding, Bindings, Command, Effect, Grants, Limit, Object, Origin, ProgramGrant, RenderError, Slot, Stdin, Timeout,
 };
 use crate::redaction::Redactor;
 use crate::scope::{Argument, Ask, Scope};
@@ -33,6 +33,18 @@ pub(crate) struct Permit {
     timeout: Option<Duration>,
     brief: bool,
     output_cap: usize,
+    input: Input,
+}
+
+/// What a command's standard input is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// At its end.
+    None,
+    /// The caller's, through a pipe.
+    Pipe,
+    /// A terminal, and all its output too; the caller may write to it, or not.
+    Terminal { fed: bool },
 }
 
 impl Permit {
@@ -76,6 +88,11 @@ impl Permit {
         self.brief
     }
 
+    /// What its standard input is.
+    pub(crate) fn input(&self) -> Input {
+        self.input
+    }
+
     /// The most that is kept of each of its output streams, in bytes.
     pub(crate) fn output_cap(&self) -> usize {
         self.output_cap
@@ -114,8 +131,11 @@ impl Grounds<'_> {
             return Err(Refusal::new(Rule::CommandNotGranted, why).command(command.name()).remedy(remedy).into());
         }
         self.opened(command, spent)?;
+        self.has_words(command)?;
+        self.says_what_the_host_fills(command)?;
         let named = self.resolve(command, &ask.arguments)?;
-        let caller = if command.effect() == Effect::Create { self.exact(command, named)? } else { named };
+        let is_exact = command.effect() == Effect::Create || self.scope.call().is_exact();
+        let caller = if is_exact { self.exact(command, named)? } else { named };
         self.permit(command, caller, self.most_output())
     }
 
@@ -174,6 +194,16 @@ impl Grounds<'_> {
         }
     }
 
+    /// What runs words in a container runs those of a caller.
+    fn has_words(&self, command: &Command) -> Result<(), Refusal> {
+        let runs_words = command.effect() == Effect::Change && command.template().has(Slot::Word);
+        if !runs_words || !self.scope.caller().get(Slot::Word).is_empty() {
+            return Ok(());
+        }
+        let why = format!("the call `{}` has no words to run", self.scope.call().name());
+        Err(Refusal::new(Rule::EffectNotOpen, why).command(command.name()).remedy("the caller would ask for an exec"))
+    }
+
     /// Each argument names a slot of the template, and a fact of the call.
     fn resolve(&self, command: &Command, arguments: &[Argument]) -> Result<Bindings, Refusal> {
         let mut named = Bindings::default();
@@ -219,12 +249,7 @@ impl Grounds<'_> {
             |slot: Slot, why: &str| Refusal::new(Rule::NotExact, why).command(command.name()).slot(slot.name());
         for (slot, facts) in self.scope.caller().iter() {
             if !command.template().slots().any(|known| known == slot) {
-                return Err(refused(
-                    slot,
-                    "the caller asked for this, and the command's template can't say it (unsupported)",
-                )
-                .value(&first_value(facts))
-                .remedy(self.with_token(command, slot)));
+                return Err(self.unsayable(command, slot, facts));
             }
             if !same_multiset(facts, named.get(slot)) {
                 return Err(refused(slot, "what the caller asked for was left out, or given more than once")
@@ -233,6 +258,19 @@ impl Grounds<'_> {
             }
         }
         Ok(self.scope.caller().clone())
+    }
+
+    /// What the host fills in the caller's name is not left out either.
+    fn says_what_the_host_fills(&self, command: &Command) -> Result<(), Refusal> {
+        let filled = |slot: Slot| slot.origin() == Origin::Caller && !command.template().has(slot);
+        let lost = self.scope.host().iter().find(|(slot, _)| filled(*slot) && command.effect() != Effect::Read);
+        lost.map_or(Ok(()), |(slot, facts)| Err(self.unsayable(command, slot, facts)))
+    }
+
+    fn unsayable(&self, command: &Command, slot: Slot, facts: &[Binding]) -> Refusal {
+        let why = "the caller asked for this, and the command's template can't say it (unsupported)";
+        let refusal = Refusal::new(Rule::NotExact, why).command(command.name()).slot(slot.name());
+        refusal.value(&first_value(facts)).remedy(self.with_token(command, slot))
     }
 
     /// What an operator would add, that a command could say a slot.
@@ -260,15 +298,31 @@ impl Grounds<'_> {
             argv,
             timeout: self.timeout(command),
             brief: matches!(command.timeout(), Timeout::After(_)),
+            input: self.input(command),
             output_cap,
         })
     }
 
+    /// The operator's time, and for what the caller wanted done the caller's, where that is shorter.
     fn timeout(&self, command: &Command) -> Option<Duration> {
-        match command.timeout() {
+        let granted = match command.timeout() {
             Timeout::After(time) => Some(time),
             Timeout::None => None,
             Timeout::Grace => Some(Duration::from_secs(u64::from(self.scope.grace()) + BEYOND_GRACE)),
+        };
+        let asked = self.scope.limit().filter(|_| command.effect() != Effect::Read);
+        granted.into_iter().chain(asked).min()
+    }
+
+    /// The caller's input reaches a command only where the operator says so, and the caller too.
+    fn input(&self, command: &Command) -> Input {
+        let [caller, host] = [self.scope.caller(), self.scope.host()].map(|facts| !facts.get(Slot::Stdin).is_empty());
+        let fed = caller || host;
+        match command.stdin() {
+            Stdin::None => Input::None,
+            Stdin::Caller if self.scope.is_terminal() => Input::Terminal { fed },
+            Stdin::Caller if fed => Input::Pipe,
+            Stdin::Caller => Input::None,
         }
     }
 
@@ -340,6 +394,7 @@ mod for_test {
         pub(crate) environment: &'a mut Vec<(String, EnvValue)>,
         pub(crate) timeout: &'a mut Option<Duration>,
         pub(crate) output_cap: &'a mut usize,
+        pub(crate) input: &'a mut Input,
     }
 
     impl Permit {
@@ -351,13 +406,13 @@ mod for_test {
             output_cap: usize,
         ) -> Self {
             let (effect, object) = (Effect::Read, Object::Engine);
-            let (command, brief) = ("test".to_owned(), timeout.is_some());
-            Self { command, effect, object, program, argv, environment, timeout, brief, output_cap }
+            let (command, brief, input) = ("test".to_owned(), timeout.is_some(), Input::None);
+            Self { command, effect, object, program, argv, environment, timeout, brief, output_cap, input }
         }
 
         pub(crate) fn for_test_parts(&mut self) -> Parts<'_> {
-            let Self { program, environment, timeout, output_cap, .. } = self;
-            Parts { program, environment, timeout, output_cap }
+            let Self { program, environment, timeout, output_cap, input, .. } = self;
+            Parts { program, environment, timeout, output_cap, input }
         }
     }
 }

@@ -42,6 +42,7 @@ mod endpoint;
 mod error;
 mod event;
 pub mod evidence;
+mod exchange;
 mod executor;
 pub mod grants;
 pub mod journal;
@@ -67,15 +68,15 @@ pub use digest::Digest;
 pub use error::{Conflict, Difference, Error, Fault, FaultKind, Refusal, Rule};
 pub use event::{Event, Level};
 pub use evidence::{ContainerInfo, ContainerState, MountInfo, VolumeInfo};
-pub use executor::close_inherited;
+pub use executor::{CommandInput, close_inherited};
 pub use output::LogChunk;
 pub use policy::Policy;
 pub use reference::Reference;
 pub use runtime::{
-    BackendInfo, CommandInfo, DangerInfo, Detection, EngineIdentity, ImageInfo, Intention, LogStream, Portreeve,
-    PortreeveBuilder, PreflightReport, PulledImage, Removed,
+    BackendInfo, CommandInfo, Completed, DangerInfo, Detection, EngineIdentity, ImageInfo, Intention, LogStream,
+    Portreeve, PortreeveBuilder, PreflightReport, PulledImage, Removed,
 };
 pub use sandbox::{Finding, Severity};
 pub use scope::{Call, LogOptions};
-pub use spec::ContainerSpec;
+pub use spec::{ContainerSpec, ExecSpec};
 pub use within::within;

@@ -3,8 +3,9 @@
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::executor::{ExecError, Exit, RawOutput, RawStream, Source};
+use crate::executor::{CommandInput, ExecError, Exit, RawOutput, RawStream, Source};
 use crate::redaction::{RedactionStream, Redactor};
+use crate::spec::WindowSize;
 
 /// A command that ran to its end, redacted.
 #[derive(Debug, Clone, Default)]
@@ -113,6 +114,16 @@ impl RedactedStream {
             }
             self.fill().await;
         }
+    }
+
+    /// Where the caller writes.
+    pub(crate) fn take_input(&mut self) -> Option<CommandInput> {
+        self.raw.take_input()
+    }
+
+    /// Sets the size of its terminal.
+    pub(crate) fn resize(&self, size: WindowSize) -> std::io::Result<()> {
+        self.raw.resize(size)
     }
 
     async fn fill(&mut self) {

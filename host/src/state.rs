@@ -110,6 +110,8 @@ pub enum Area {
     Blobs,
     /// Compiled components.
     Code,
+    /// What is on its way into a container, or out of one.
+    Exchange,
     /// The journal.
     Journal,
     /// Proofs of images' content.
@@ -128,6 +130,7 @@ impl Area {
             Self::Backends => "backends",
             Self::Blobs => "blobs",
             Self::Code => "code",
+            Self::Exchange => "exchange",
             Self::Journal => "journal",
             Self::Proofs => "proofs",
             Self::Quarantine => "quarantine",

@@ -18,13 +18,14 @@ use crate::backend::Backend;
 use crate::decision::{Grounds, Permit};
 use crate::error::{Error, Refusal, Rule};
 use crate::event::{Event, Level};
-use crate::executor::{Captured, ExecError, RawChunk, RawOutput, RawStream, Source};
+use crate::executor::{Captured, CommandInput, ExecError, RawChunk, RawOutput, RawStream, Source};
 use crate::grants::{Bindings, Effect, Object};
 use crate::journal::{CallId, Entry, Kind};
 use crate::output::{Output, RedactedStream};
 use crate::owner::ObjectKind;
 use crate::redaction::Redactor;
 use crate::scope::{Ask, Scope};
+use crate::spec::WindowSize;
 use pending::Pending;
 
 /// The monitor of one call of one backend.
@@ -36,6 +37,8 @@ pub(crate) struct Broker {
     budget: Budget,
     call: CallId,
     refusals: Mutex<Vec<Refusal>>,
+    /// With which status each command that changes something ended.
+    changes: Mutex<Vec<i32>>,
 }
 
 impl Broker {
@@ -49,7 +52,8 @@ impl Broker {
         let call = CallId::random().map_err(|source| Error::io("randomness for a call's name", source))?;
         let budget = Budget::of(backend.grants());
         let scope = backend.host_facts(scope);
-        Ok(Self { backend, services, scope, redactor, budget, call, refusals: Mutex::default() })
+        let (refusals, changes) = (Mutex::default(), Mutex::default());
+        Ok(Self { backend, services, scope, redactor, budget, call, refusals, changes })
     }
 
     /// Runs an ask of the guest's to its end.
@@ -62,6 +66,9 @@ impl Broker {
         }
         let raw = self.services.executor.run(&permit).await.map_err(|error| self.failed(error))?;
         let output = Output::redact(&raw, &self.redactor);
+        if permit.effect() == Effect::Change {
+            self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(output.status());
+        }
         intent.concluded(output.status(), Some(raw.timing().spawn))?;
         Ok(output)
     }
@@ -109,6 +116,17 @@ impl Broker {
         self.services.journal.append(&entry).map(drop).map_err(|error| Error::State(format!("the journal: {error}")))
     }
 
+    /// Records what the host does by itself to processes that a command left behind; without the record it is not done.
+    pub(crate) fn record_ending(&self, why: &str) -> Result<(), Error> {
+        let entry = Entry { why: Some(why), ..self.entry(Kind::Note) };
+        self.services.journal.append(&entry).map(drop).map_err(|error| Error::State(format!("the journal: {error}")))
+    }
+
+    /// With which status each command that changes something ended, as the host saw it.
+    pub(crate) fn changes(&self) -> Vec<i32> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Which refusals there were.
     pub(crate) fn take_refusals(&self) -> Vec<Refusal> {
         std::mem::take(&mut *self.refusals.lock().unwrap_or_else(PoisonError::into_inner))
@@ -154,6 +172,11 @@ impl Broker {
         }
         let from = self.backend.name().to_owned();
         self.services.events.emit(|| Event::Narration { from, level, message: self.redactor.text(message) });
+    }
+
+    /// Tells what the host does by itself.
+    pub(crate) fn narrate_own(&self, level: Level, message: &str) {
+        self.services.events.say(level, || self.redactor.text(message));
     }
 
     /// Hands on how far a guest is, redacted. What is too much is left out: a long pull is no offence.
@@ -337,6 +360,22 @@ impl Running {
             intent.concluded(status, None)?;
         }
         Ok(status)
+    }
+
+    /// Where the caller writes.
+    pub(crate) fn take_input(&mut self) -> Option<CommandInput> {
+        self.stream.as_mut()?.take_input()
+    }
+
+    /// Sets the size of its terminal.
+    pub(crate) fn resize(&self, size: WindowSize) -> Result<(), Error> {
+        let Some(stream) = &self.stream else { return Ok(()) };
+        stream.resize(size).map_err(|error| Error::io("the size of a terminal", error))
+    }
+
+    /// Whether it is one that does something to a container.
+    pub(crate) fn changes_a_container(&self) -> bool {
+        (self.permit.effect(), self.permit.object()) == (Effect::Change, Object::Container)
     }
 
     /// The name of the command in the grants.

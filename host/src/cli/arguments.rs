@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 #[cfg(feature = "demo")]
 use super::demo;
 use super::{
-    audit, backend, completions, container, detect, image, journal, parse, policy, preflight, redact, reference, run,
-    verify, volume,
+    audit, backend, completions, container, cp, detect, exec, image, journal, parse, policy, preflight, redact,
+    reference, run, verify, volume,
 };
 
 /// Runs containers through backends that can do nothing an operator did not approve.
@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 }
 
 const AFTER: &str = "\
-Exit status: the container's own for a foreground run; 125 when portreeve or the engine failed; 126 when policy or
+Exit status: the container's own for a foreground run, the command's own for an exec; 125 when portreeve or the engine failed; 126 when policy or
 grant refused; 1 when `verify` or `ref` says no; 2 when the arguments are wrong; 128 + N when signal N ended it.";
 
 /// Options of every command.
@@ -75,6 +75,11 @@ pub(crate) enum Command {
     /// Run a container
     #[command(override_usage = "portreeve run [OPTIONS] IMAGE [WORDS]...")]
     Run(Box<run::Run>),
+    /// Run a command in a running container
+    #[command(override_usage = "portreeve exec [OPTIONS] NAME WORDS...")]
+    Exec(exec::Exec),
+    /// Copy a file or folder into a container, or out of it
+    Cp(cp::Cp),
     /// List containers of this install
     Ps(container::Ps),
     /// Show containers, as the host sees them
@@ -143,6 +148,11 @@ mod tests {
     #[test]
     fn help_of_run() {
         insta::assert_snapshot!("help-run", help(&["run"]));
+    }
+
+    #[test]
+    fn help_of_exec() {
+        insta::assert_snapshot!("help-exec", help(&["exec"]));
     }
 
     #[test]

@@ -4,15 +4,18 @@
 
 mod approve;
 mod arguments;
+mod attach;
 mod audit;
 mod backend;
 mod completions;
 mod container;
+mod cp;
 #[cfg(feature = "demo")]
 mod demo;
 mod desk;
 mod detect;
 mod dossier;
+mod exec;
 mod exit;
 mod explain;
 mod image;
@@ -67,6 +70,7 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Ref(command) => command.run(common),
         Command::Verify(command) => command.run(common),
         Command::Run(command) => command.run(common),
+        Command::Exec(command) => command.run(common),
         #[cfg(feature = "demo")]
         Command::Demo(command) => command.run(common),
         Command::Detect(command) => desk::open(common, async |desk| command.run(desk).await),
@@ -75,6 +79,7 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Images(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Rmi(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Volume(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Cp(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Ps(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Inspect(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Logs(command) => desk::open(common, async |desk| command.run(desk).await),

@@ -80,6 +80,22 @@ pub(crate) fn tmpfs(text: &str) -> Result<Tmpfs, Failure> {
     Ok(Tmpfs { target: target.parse().map_err(wrong)?, size })
 }
 
+/// A length of time such as `30s`, more than none.
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    let expected = || format!("{text:?} is no length of time; expected one such as 500ms, 30s or 5m");
+    parsed.filter(|time| !time.is_zero()).ok_or_else(expected)
+}
+
+/// Of several variables of one name the last.
+pub(crate) fn last_of_each(mut variables: Vec<Variable>) -> Vec<Variable> {
+    let mut last = std::collections::BTreeSet::new();
+    variables.reverse();
+    variables.retain(|variable| last.insert(variable.name.clone()));
+    variables.reverse();
+    variables
+}
+
 /// A point in time: RFC 3339, seconds since the epoch, or a duration such as `10m` for so long ago.
 pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
     moment_before(text, Timestamp::now())

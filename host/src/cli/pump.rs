@@ -33,7 +33,8 @@ impl Sink {
         Ok(Self::Bytes { stdout, stderr: file(io::stderr())? })
     }
 
-    async fn put(&mut self, chunk: &LogChunk) -> io::Result<()> {
+    /// Hands on one piece.
+    pub(super) async fn put(&mut self, chunk: &LogChunk) -> io::Result<()> {
         match (self, chunk) {
             (Self::Bytes { stdout, .. }, LogChunk::Stdout(bytes)) => write(stdout, bytes).await,
             (Self::Bytes { stderr, .. }, LogChunk::Stderr(bytes)) => write(stderr, bytes).await,
@@ -43,7 +44,8 @@ impl Sink {
         }
     }
 
-    async fn end(&mut self) -> io::Result<()> {
+    /// Hands on what is left of a line.
+    pub(super) async fn end(&mut self) -> io::Result<()> {
         let Self::Lines { stdout, out, err } = self else { return Ok(()) };
         write(stdout, &out.rest()).await?;
         write(stdout, &err.rest()).await

@@ -13,10 +13,11 @@ use portreeve::{ContainerSpec, Error, Reference};
 use serde_json::json;
 
 use super::arguments::Common;
+use super::attach::attach;
 use super::desk::{self, Desk};
 use super::exit::{Failure, Outcome, Status};
 use super::progress::Tone;
-use super::pump::{Sink, pump};
+use super::pump::Sink;
 use super::signals::Signals;
 use super::{name, parse, secret, show};
 
@@ -36,6 +37,12 @@ pub(crate) struct Run {
     /// Leave it running and print its ID
     #[arg(long, short)]
     detach: bool,
+    /// Hand it our standard input
+    #[arg(long, short, conflicts_with = "detach")]
+    interactive: bool,
+    /// Give it a terminal: the keys of ours are its own, and the size
+    #[arg(long, short, conflicts_with = "detach")]
+    tty: bool,
     /// Remove it when it ends
     #[arg(long, conflicts_with = "restart")]
     rm: bool,
@@ -170,6 +177,8 @@ impl Run {
             ulimits: self.ulimit,
             cap_drop: self.cap_drop,
             hostname: self.hostname,
+            stdin: self.interactive,
+            terminal: self.tty,
             ..ContainerSpec::new(image, name)
         })
     }
@@ -183,11 +192,7 @@ impl Run {
         for text in &self.env {
             variables.extend(parse::variable(text, |name| var_os(name))?);
         }
-        let mut last = std::collections::BTreeSet::new();
-        variables.reverse();
-        variables.retain(|variable| last.insert(variable.name.clone()));
-        variables.reverse();
-        Ok(variables)
+        Ok(parse::last_of_each(variables))
     }
 }
 
@@ -240,7 +245,7 @@ async fn attached(desk: &Desk, signals: &mut Signals, spec: &ContainerSpec) -> R
     let mut sink = Sink::open(desk.json)?;
     let mut stream = signals.unless(desk.portreeve.run_attached(spec)).await?;
     desk.teller.finish();
-    signals.unless(pump(&mut stream, &mut sink)).await?;
+    signals.unless(attach(&mut stream, &mut sink, spec.terminal)).await?;
     signals.unless(stream.finish()).await
 }
 

@@ -14,8 +14,8 @@ use crate::owner::OwnerLabel;
 use crate::policy::Policy;
 use crate::reference::Reference;
 use crate::scope::{Call, for_engine};
-use crate::spec::Signal;
-use crate::state::{InstallId, from_hex};
+use crate::spec::{EnvName, ExecSpec, Secret, SecretDelivery, SecretValue, Signal, SpecError};
+use crate::state::{Area, InstallId, from_hex};
 
 /// Within what a request is looked for.
 pub(crate) struct Bounds<'a> {
@@ -59,6 +59,8 @@ impl Candidate<'_> {
             return request::check(self.found, bounds);
         }
         self.check_image(bounds.policy)?;
+        self.check_exec()?;
+        self.check_exchange()?;
         self.check_signal()
     }
 
@@ -145,6 +147,47 @@ impl Candidate<'_> {
         }
         let why = if said { "the registry is not on this machine" } else { "the registry is on this machine" };
         Err(Objection::new(slot, image.to_string(), why))
+    }
+
+    /// A command in a container has words, and no variable of the host's own.
+    fn check_exec(&self) -> Result<(), Objection> {
+        if !self.command.template().has(Slot::ExecMark) {
+            return Ok(());
+        }
+        let is_mark = |text: &str| from_hex::<16>(text.as_bytes()).is_some();
+        self.require(Slot::ExecMark, is_mark, "the host's mark is 32 hexadecimal digits")?;
+        let texts = |slot: Slot, field: &'static str| {
+            self.found.get(slot).iter().map(move |value| value.field(field).unwrap_or_default().to_owned())
+        };
+        let plain = texts(Slot::EnvPlain, "name").zip(texts(Slot::EnvPlain, "value"));
+        let env = plain.map(|(name, value)| format!("{name}={value}").parse());
+        let env = env.collect::<Result<_, _>>().map_err(|error: SpecError| Objection {
+            slot: Some(Slot::EnvPlain),
+            value: error.value.clone(),
+            why: error.to_string(),
+        })?;
+        let names = texts(Slot::EnvSecret, "name").map(|name| name.parse());
+        let names = names.collect::<Result<Vec<EnvName>, _>>().map_err(|error: SpecError| Objection {
+            slot: Some(Slot::EnvSecret),
+            value: error.value.clone(),
+            why: error.to_string(),
+        })?;
+        let secret = |name| Secret { name, value: SecretValue::new(*b""), delivery: SecretDelivery::Environment };
+        let secrets = names.into_iter().map(secret).collect();
+        let spec = ExecSpec { words: texts(Slot::Word, "word").collect(), env, secrets, ..ExecSpec::default() };
+        spec.check().map_err(|error| Objection { slot: None, value: error.value.clone(), why: error.to_string() })
+    }
+
+    /// The host makes a folder for each copy, below its state.
+    fn check_exchange(&self) -> Result<(), Objection> {
+        let is_exchange = |path: &str| {
+            let mut parts = path.rsplit('/').skip(1);
+            let folder = parts.next().is_some_and(|name| from_hex::<16>(name.as_bytes()).is_some());
+            folder && parts.next() == Some(Area::Exchange.name())
+        };
+        let why = "the host makes a folder of its own for each copy";
+        self.require(Slot::ExchangeFile, is_exchange, why)?;
+        self.require(Slot::ExchangeNew, is_exchange, why)
     }
 
     fn check_signal(&self) -> Result<(), Objection> {

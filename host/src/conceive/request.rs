@@ -117,6 +117,8 @@ impl Reading<'_> {
         spec.stop_signal = self.one(Slot::StopSignal)?;
         spec.read_only = self.is_there(Slot::ReadOnly);
         spec.remove = self.is_there(Slot::Remove);
+        spec.stdin = self.is_there(Slot::Stdin);
+        spec.terminal = self.is_there(Slot::Terminal);
         Ok(())
     }
 

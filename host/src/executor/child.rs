@@ -8,23 +8,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::net::unix::pipe::Receiver;
+use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::oneshot;
 
 use super::environment;
 use super::output::Exit;
 use super::reaper::{Reaper, has_exited};
+use super::terminal::Terminal;
 use super::{ExecError, Failure};
-use crate::decision::Permit;
+use crate::decision::{Input, Permit};
 
 /// Between two looks, where the kernel has no pidfd_open(2) or a filter forbids it.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// The host's ends of what a child reads and writes.
+pub(super) struct Ends {
+    /// Standard output and standard error; of a terminal, what it shows alone.
+    pub(super) output: [Option<Receiver>; 2],
+    /// Where the caller writes.
+    pub(super) input: Option<Sender>,
+    /// The terminal, to be resized.
+    pub(super) terminal: Option<OwnedFd>,
+}
+
 /// The command line of a permit, everything checked that execve(2) would garble or that changed since the decision.
-fn prepare(permit: &Permit) -> Result<Command, Failure> {
+fn prepare(permit: &Permit, terminal: Option<&Terminal>) -> Result<Command, Failure> {
     let program = permit.program();
     program.recheck()?;
     environment::check(permit.environment())?;
@@ -35,10 +46,20 @@ fn prepare(permit: &Permit) -> Result<Command, Failure> {
     let mut command = Command::new(program.exec_path());
     command.arg0(program.path()).args(words);
     command.env_clear().envs(permit.environment().iter().map(|(name, value)| (name, value.expose())));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    connect(&mut command, permit.input(), terminal).map_err(Failure::Io)?;
     // Not the caller's folder: nothing of it may matter, and no mount is kept busy.
     command.current_dir("/").process_group(0);
     Ok(command)
+}
+
+fn connect(command: &mut Command, input: Input, terminal: Option<&Terminal>) -> io::Result<()> {
+    if let Some(terminal) = terminal {
+        command.stdin(terminal.child()?).stdout(terminal.child()?).stderr(terminal.child()?);
+        return Ok(());
+    }
+    let stdin = if input == Input::Pipe { Stdio::piped() } else { Stdio::null() };
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Ok(())
 }
 
 /// A started child. Dropped before its end was collected, its whole group gets TERM, then KILL.
@@ -49,17 +70,23 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts what the permit says; returns when the program was executed, with the read ends of its stdout and stderr.
-    pub(super) fn spawn(permit: &Permit, reaper: &Arc<Reaper>) -> Result<(Self, [Receiver; 2]), Failure> {
-        let child = prepare(permit)?
+    /// Starts what the permit says; returns when the program was executed, with the host's ends.
+    pub(super) fn spawn(permit: &Permit, reaper: &Arc<Reaper>) -> Result<(Self, Ends), Failure> {
+        let is_terminal = matches!(permit.input(), Input::Terminal { .. });
+        let terminal = is_terminal.then(Terminal::open).transpose().map_err(Failure::Io)?;
+        // The command holds ends of the child's, which are closed on this side with it.
+        let child = prepare(permit, terminal.as_ref())?
             .spawn()
             .map_err(|source| Failure::Spawn { program: permit.program().path().to_owned(), source })?;
         let watch = Watch::Look(Pid::from_child(&child));
         // From here on every way out ends the child.
         let mut running = Self { child: Some(child), watch, reaper: Arc::clone(reaper) };
         running.watch().map_err(Failure::Io)?;
-        let pipes = running.pipes().map_err(Failure::Io)?;
-        Ok((running, pipes))
+        let ends = match terminal {
+            Some(terminal) => of_terminal(terminal, permit.input()),
+            None => running.pipes(),
+        };
+        Ok((running, ends.map_err(Failure::Io)?))
     }
 
     fn watch(&mut self) -> io::Result<()> {
@@ -69,13 +96,22 @@ impl Running {
         Ok(())
     }
 
-    fn pipes(&mut self) -> io::Result<[Receiver; 2]> {
-        let child = self.child.as_mut();
-        let (stdout, stderr) = child.map(|child| (child.stdout.take(), child.stderr.take())).unwrap_or_default();
-        let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
+    fn pipes(&mut self) -> io::Result<Ends> {
+        let child = self.child.as_mut().ok_or(Errno::CHILD)?;
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(Errno::BADF.into());
         };
-        Ok([Receiver::from_owned_fd(stdout.into())?, Receiver::from_owned_fd(stderr.into())?])
+        let input = child.stdin.take().map(|stdin| Sender::from_owned_fd(stdin.into())).transpose()?;
+        let output = [Receiver::from_owned_fd(stdout.into())?, Receiver::from_owned_fd(stderr.into())?].map(Some);
+        Ok(Ends { output, input, terminal: None })
+    }
+
+    /// Tells the group that the size of its terminal changed. Not reaped yet, its number is still its own.
+    pub(super) fn resized(&self) {
+        if let Some(child) = &self.child {
+            // One that has ended looks at nothing any more.
+            let _gone = kill_process_group(Pid::from_child(child), Signal::WINCH);
+        }
     }
 
     /// Returns when the child has ended; it is not reaped by this. Can be cancelled.
@@ -105,6 +141,15 @@ impl Running {
     pub(super) fn patience(&self) -> Duration {
         self.reaper.grace() + Duration::from_secs(1)
     }
+}
+
+/// Tokio's pipes do for any descriptor that can be polled.
+fn of_terminal(terminal: Terminal, input: Input) -> io::Result<Ends> {
+    let host = terminal.into_host();
+    let output = Receiver::from_owned_fd_unchecked(host.try_clone()?)?;
+    let fed = input == Input::Terminal { fed: true };
+    let input = fed.then(|| host.try_clone().and_then(Sender::from_owned_fd_unchecked)).transpose()?;
+    Ok(Ends { output: [Some(output), None], input, terminal: Some(host) })
 }
 
 impl Drop for Running {

@@ -2,17 +2,22 @@
 //!
 //! It knows no policy: it takes a [`Permit`], which only the decision can make, and does what it says. The program is
 //! the file that was checked, executed by its descriptor; the environment is the permit's and nothing else; there is no
-//! standard input, no shell, and no way to keep a process of the group alive beyond its time.
+//! standard input but where the permit says so, no shell, and no way to keep a process of the group alive beyond its time.
 
 mod child;
 mod environment;
+mod input;
+mod inside;
 mod output;
 mod program;
 mod reaper;
 mod stream;
+mod terminal;
 
 pub use environment::close_inherited;
 pub(crate) use environment::{EnvValue, EnvironmentError, host_defaults};
+pub use input::CommandInput;
+pub(crate) use inside::Inside;
 pub(crate) use output::{Captured, Exit, RawChunk, RawOutput, Source};
 pub(crate) use program::{CheckedProgram, ProgramError, ProgramGrant};
 pub(crate) use reaper::GRACE;
@@ -134,8 +139,14 @@ impl Executor {
         let begun = Instant::now();
         let command = permit.command();
         child::require_runtime()?;
-        let (running, pipes) = Running::spawn(permit, &self.reaper).map_err(|failure| failure.of(command))?;
-        Ok(RawStream::new(command, running, pipes, Clock::start(begun, permit.timeout())))
+        let (running, ends) = Running::spawn(permit, &self.reaper).map_err(|failure| failure.of(command))?;
+        Ok(RawStream::new(command, running, ends, Clock::start(begun, permit.timeout())))
+    }
+
+    /// The processes that a command had started in a container, to be ended when it is: those that bear this variable,
+    /// in the PID namespace of the container's first process.
+    pub(crate) fn inside(&self, name: &str, word: &str, first: Option<u32>) -> Inside {
+        Inside::new(&self.reaper, name, word, first)
     }
 
     /// Waits until every group that is being ended is gone, at most `limit`; whether that came about. Blocks: for the

@@ -78,10 +78,10 @@ impl Reaper {
 }
 
 /// Counts one group that is ending, for as long as it lives.
-struct Active(Arc<Reaper>);
+pub(super) struct Active(Arc<Reaper>);
 
 impl Active {
-    fn begin(reaper: &Arc<Reaper>) -> Self {
+    pub(super) fn begin(reaper: &Arc<Reaper>) -> Self {
         *reaper.active() += 1;
         Self(Arc::clone(reaper))
     }

@@ -2,19 +2,22 @@
 
 use std::future::{pending, poll_fn};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use rustix::io::ioctl_fionread;
+use rustix::io::{Errno, ioctl_fionread};
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep, timeout};
 
-use super::child::Running;
+use super::child::{Ends, Running};
+use super::input::CommandInput;
 use super::output::{Captured, Exit, RawChunk, Source, Timing};
+use super::terminal::resize;
 use super::{ExecError, Failure};
+use crate::spec::WindowSize;
 
 /// The largest piece that is read at once; also what a pipe holds (pipe(7)).
 pub(crate) const CHUNK: usize = 64 * 1024;
@@ -32,6 +35,8 @@ pub(crate) struct RawStream {
     command: String,
     running: Running,
     pipes: [Option<Receiver>; 2],
+    input: Option<CommandInput>,
+    terminal: Option<OwnedFd>,
     turn: Source,
     clock: Clock,
     after_end: Option<AfterEnd>,
@@ -74,17 +79,32 @@ enum Event {
 }
 
 impl RawStream {
-    pub(super) fn new(command: &str, running: Running, [stdout, stderr]: [Receiver; 2], clock: Clock) -> Self {
+    pub(super) fn new(command: &str, running: Running, ends: Ends, clock: Clock) -> Self {
         Self {
             command: command.to_owned(),
             running,
-            pipes: [Some(stdout), Some(stderr)],
+            pipes: ends.output,
+            input: ends.input.map(CommandInput::new),
+            terminal: ends.terminal,
             turn: Source::Stdout,
             clock,
             after_end: None,
             failed: None,
             killed: None,
         }
+    }
+
+    /// Where the caller writes; once, and only where the permit says so.
+    pub(crate) fn take_input(&mut self) -> Option<CommandInput> {
+        self.input.take()
+    }
+
+    /// Sets the size of its terminal, where it has one.
+    pub(crate) fn resize(&self, size: WindowSize) -> io::Result<()> {
+        let Some(terminal) = &self.terminal else { return Ok(()) };
+        resize(terminal.as_fd(), size)?;
+        self.running.resized();
+        Ok(())
     }
 
     /// The next piece of either stream; none when both are closed, when the child has ended and nothing more comes,
@@ -114,6 +134,8 @@ impl RawStream {
     /// [`ExecError::TimedOut`], after the group was ended; [`ExecError::Failed`] when a pipe or the child's status can't
     /// be read.
     pub(crate) async fn exit(&mut self) -> Result<Exit, ExecError> {
+        // An input that nobody took is at its end, or a command that reads it would wait for ever.
+        self.input = None;
         while self.next().await.is_some() {}
         if self.after_end.is_none() && !self.clock.expired {
             self.await_end().await;
@@ -159,6 +181,8 @@ impl RawStream {
             Ok(bytes) if bytes.is_empty() => *slot = None,
             Ok(bytes) => return Some(self.chunk(source, bytes)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // What a terminal says when nobody is at its other end any more (pty(7)).
+            Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => *slot = None,
             Err(error) => {
                 *slot = None;
                 self.failed = Some(error);

@@ -1,6 +1,7 @@
 //! Real children: a shell stands in for an engine.
 
 use super::*;
+use crate::decision::Input;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -251,4 +252,49 @@ async fn two_hundred_followed_streams_at_once() {
     }
     drop(streams);
     assert!(executor.settle(10 * SECOND));
+}
+
+#[tokio::test]
+async fn an_input_reaches_the_child_and_so_does_its_end() {
+    let mut permit = shell("cat; echo over");
+    *permit.for_test_parts().input = Input::Pipe;
+    let mut stream = Executor::default().stream(&permit).unwrap();
+    let mut input = stream.take_input().unwrap();
+    assert!(stream.take_input().is_none());
+    input.write_all(b"ahoy\n").await.unwrap();
+    drop(input);
+    let mut said = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        said.extend(chunk.into_bytes());
+    }
+    assert_eq!((said.as_slice(), stream.exit().await.unwrap()), (&b"ahoy\nover\n"[..], Exit::Code(0)));
+}
+
+#[tokio::test]
+async fn without_a_word_there_is_no_input_and_an_untaken_one_ends() {
+    let mut stream = Executor::default().stream(&shell("cat")).unwrap();
+    assert!(stream.take_input().is_none());
+    assert_eq!(stream.exit().await.unwrap(), Exit::Code(0));
+    let mut permit = shell("cat");
+    *permit.for_test_parts().input = Input::Pipe;
+    assert_eq!(Executor::default().stream(&permit).unwrap().exit().await.unwrap(), Exit::Code(0));
+}
+
+#[tokio::test]
+async fn a_terminal_is_raw_and_has_the_size_that_is_set() {
+    let mut permit = shell(
+        "test -t 0 && test -t 1 && test -t 2 && echo one; read line; stty size; echo $line; echo two >&2; exit 3",
+    );
+    *permit.for_test_parts().input = Input::Terminal { fed: true };
+    let mut stream = Executor::default().stream(&permit).unwrap();
+    let mut input = stream.take_input().unwrap();
+    stream.resize(crate::spec::WindowSize { rows: 31, columns: 101 }).unwrap();
+    input.write_all(b"ahoy\n").await.unwrap();
+    let mut said = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        assert_eq!(chunk.source(), Source::Stdout);
+        said.extend(chunk.into_bytes());
+    }
+    assert_eq!(String::from_utf8(said).unwrap(), "one\n31 101\nahoy\ntwo\n");
+    assert_eq!(stream.exit().await.unwrap(), Exit::Code(3));
 }

@@ -139,6 +139,29 @@ impl std::fmt::Display for Timeout {
     }
 }
 
+/// What feeds the standard input of a command. Absent means nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stdin {
+    /// Nothing: it is at its end.
+    #[default]
+    None,
+    /// The caller, where it asks for that in its call.
+    Caller,
+}
+
+impl Stdin {
+    pub(super) const WORDS: [(&'static str, Self); 2] = [("none", Self::None), ("caller", Self::Caller)];
+
+    /// As the file spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Caller => "caller",
+        }
+    }
+}
+
 fn duration(text: &str) -> Option<Duration> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(unit_at)?;
@@ -164,11 +187,13 @@ pub struct Command {
     template: Template,
     for_backends: bool,
     marked: Vec<String>,
+    stdin: Stdin,
+    unstarted: Vec<String>,
 }
 
 impl Command {
-    pub(super) const KEYS: [&'static str; 8] =
-        ["purpose", "effect", "object", "timeout", "argv", "match", "not-match", "dangerous"];
+    pub(super) const KEYS: [&'static str; 10] =
+        ["purpose", "effect", "object", "timeout", "argv", "match", "not-match", "dangerous", "stdin", "unstarted"];
 
     pub(super) fn read(section: Section<'_>, programs: &[ProgramGrant]) -> Result<Self, GrantsError> {
         section.only(&Self::KEYS)?;
@@ -184,6 +209,8 @@ impl Command {
             for_backends,
             template,
             marked: section.texts("dangerous")?,
+            stdin: section.get("stdin").map_or(Ok(Stdin::None), |entry| entry.choice(&Stdin::WORDS))?,
+            unstarted: section.texts("unstarted")?,
         };
         command.check(&section)?;
         command.check_marks(&section)?;
@@ -197,6 +224,12 @@ impl Command {
                 "`{}` creates a {} without {{owner.label}}",
                 self.name,
                 self.object.as_str()
+            )));
+        }
+        if self.stdin == Stdin::Caller && (self.effect != Effect::Change || !self.template.has(Slot::Stdin)) {
+            return Err(section.error(format!(
+                "`{}` takes the caller's input: its effect is change, and a token of it stands when = \"stdin\"",
+                self.name
             )));
         }
         if self.effect != Effect::Read && !self.for_backends {
@@ -238,6 +271,11 @@ impl Command {
         Self { timeout: self.timeout.narrowed(timeout), ..self }
     }
 
+    /// The same, fed by no more than this.
+    pub(super) fn fed_by(self, stdin: Stdin) -> Self {
+        Self { stdin: self.stdin.min(stdin), ..self }
+    }
+
     /// The same, closed to backends.
     pub(super) fn for_evidence_alone(self) -> Self {
         Self { for_backends: false, ..self }
@@ -271,6 +309,19 @@ impl Command {
     #[must_use]
     pub const fn timeout(&self) -> Timeout {
         self.timeout
+    }
+
+    /// What feeds its standard input.
+    #[must_use]
+    pub const fn stdin(&self) -> Stdin {
+        self.stdin
+    }
+
+    /// Whether the last line of standard error says that the engine never started what it was to run in a container.
+    #[must_use]
+    pub fn is_unstarted(&self, line: &str) -> bool {
+        let line = line.to_ascii_lowercase();
+        self.unstarted.iter().any(|text| line.contains(&text.to_ascii_lowercase()))
     }
 
     /// The command line that it becomes.
@@ -350,6 +401,12 @@ mod tests {
             assert_eq!(Timeout::After(duration(text).unwrap()).to_string(), text);
         }
         assert_eq!((Timeout::None.to_string(), Timeout::Grace.to_string()), ("none".to_owned(), "grace".to_owned()));
+    }
+
+    #[test]
+    fn a_request_never_adds_an_input() {
+        assert_eq!(Stdin::None.min(Stdin::Caller), Stdin::None);
+        assert_eq!(Stdin::WORDS.map(|(word, stdin)| word == stdin.as_str()), [true; 2]);
     }
 
     #[test]

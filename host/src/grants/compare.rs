@@ -213,6 +213,11 @@ fn differences(found: &mut Findings, old: &Command, new: &Command) {
         (true, false) => found.less("only the host may run it any more"),
         _ => {}
     }
+    match (old.stdin(), new.stdin()) {
+        (one, other) if other > one => found.more("its input is the caller's, and was none"),
+        (one, other) if other < one => found.less("it has no input any more"),
+        _ => {}
+    }
     let why = || format!("its time was {} and is {}", old.timeout(), new.timeout());
     match (rank(old.timeout()), rank(new.timeout())) {
         (one, other) if other > one => found.more(why()),

@@ -36,7 +36,7 @@ mod template;
 mod tests;
 
 pub use binding::{Binding, Bindings};
-pub use command::{Command, Effect, Object, Timeout};
+pub use command::{Command, Effect, Object, Stdin, Timeout};
 pub use compare::{Change, Verdict};
 pub use danger::Danger;
 pub use error::GrantsError;

@@ -50,8 +50,8 @@ impl fmt::Display for Dropped {
 impl Grants {
     /// Narrows this grant to what a backend asks for: `self` is the operator's, `request` the backend's.
     ///
-    /// A command holds where both have it, token for token, with the operator's effect and object and the shorter
-    /// time-out; limits are the lower of both. Programs, endpoint, runtimes, evidence, devices and probes hold as the
+    /// A command holds where both have it, token for token, with the operator's effect and object, the shorter time-out
+    /// and the caller's input where both have that; limits are the lower of both. Programs, endpoint, runtimes, evidence, devices and probes hold as the
     /// operator has them. A command that the host's own evidence needs stays, though not for the backend.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ fn agreed(granted: &Command, asked: Option<&Command>) -> Result<Command, DropRea
     let asked = asked.ok_or(DropReason::NotRequested)?;
     match granted.template().first_difference(asked.template()) {
         Some(index) => Err(DropReason::Differs(index)),
-        None => Ok(granted.clone().shortened(asked.timeout())),
+        None => Ok(granted.clone().shortened(asked.timeout()).fed_by(asked.stdin())),
     }
 }
 

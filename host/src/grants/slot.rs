@@ -182,6 +182,8 @@ catalogue! {
     LimitNproc "limit.nproc" Host Scalar ["" Count] "Processes, soft and hard, within the host's own limit; left out where the caller asked for `nproc`.";
     RegistryLoopback "registry.loopback" Host Flag [] "The image's registry is on a loopback address.";
     ExchangeFile "exchange.file" Host Scalar ["" HostPath] "A file of the exchange folder, as the host resolved it.";
+    ExchangeNew "exchange.new" Host Scalar ["" HostPath] "A path of the exchange folder where nothing is yet, for the engine to write to.";
+    ExecMark "exec.mark" Host Scalar ["" Mark] "The word by which the host knows the processes of this exec.";
     Query "query" Evidence Repeated ["name" Name] "A name or ID that the host asks about.";
     ImageQuery "image.query" Evidence Scalar ["" ImageQuery] "An image that the host asks about, by reference or ID.";
 }

@@ -11,6 +11,7 @@ use toml::Spanned;
 use super::{Demand, Names, Policy, Rules, Stance};
 use crate::error::Error;
 use crate::redaction::{RawRule, RuleSet};
+use crate::spec::{Memory, SpecError};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +29,8 @@ struct File {
     networks: Networks,
     #[serde(default)]
     volumes: Volumes,
+    #[serde(default)]
+    copies: Copies,
     #[serde(default)]
     secrets: Secrets,
     #[serde(default)]
@@ -77,6 +80,28 @@ struct Networks {
 #[serde(deny_unknown_fields)]
 struct Volumes {
     allow: Option<BTreeSet<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Copies {
+    largest: Option<Bytes>,
+}
+
+/// A number of bytes such as `512m`.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct Bytes(u64);
+
+impl TryFrom<String> for Bytes {
+    type Error = SpecError;
+
+    fn try_from(text: String) -> Result<Self, SpecError> {
+        if text == "0" {
+            return Ok(Self(0));
+        }
+        text.parse::<Memory>().map(|size| Self(size.bytes()))
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -173,6 +198,7 @@ impl Policy {
             gpus: file.gpus.allow.unwrap_or(self.gpus),
             networks: names(file.networks.allow, self.networks),
             volumes: names(file.volumes.allow, self.volumes),
+            copies: file.copies.largest.map_or(self.copies, |largest| largest.0),
             unmaskable: file.secrets.unmaskable.unwrap_or(self.unmaskable),
             places: Places::default(),
             rules: self.rules,
@@ -217,6 +243,7 @@ impl Policy {
             ("gpus", format!("allow = {}", self.gpus)),
             ("networks", format!("allow = {}", list(&self.networks))),
             ("volumes", format!("allow = {}", list(&self.volumes))),
+            ("copies", format!("largest = \"{}\"", self.copies)),
             ("secrets", format!("unmaskable = \"{}\"", word(self.unmaskable))),
         ];
         for (section, body) in lines {
@@ -270,6 +297,14 @@ mod tests {
         let policy = Policy::parse("extends = \"home\"\n[networks]\nallow = [\"host\"]\n", "p.toml").unwrap();
         assert_eq!(policy.networks, Names::Only(["host".to_owned()].into()));
         assert_eq!(policy.addresses, Policy::home().addresses);
+    }
+
+    #[test]
+    fn the_largest_copy_is_a_number_of_bytes() {
+        let policy = Policy::parse("[copies]\nlargest = \"2m\"\n", "p.toml").unwrap();
+        assert_eq!(policy.copies(), 2 << 20);
+        assert_eq!(Policy::parse(&policy.to_toml(), "p.toml").unwrap(), policy);
+        assert!(Policy::parse("[copies]\nlargest = \"much\"\n", "p.toml").is_err());
     }
 
     #[test]

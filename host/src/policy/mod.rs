@@ -99,6 +99,9 @@ impl Names {
     }
 }
 
+/// The most bytes of one copy, where no policy file says otherwise.
+const COPIES: u64 = 1 << 30;
+
 /// What callers may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -124,6 +127,8 @@ pub struct Policy {
     pub(crate) volumes: Names,
     /// Secrets that are too short or too common to be masked.
     pub(crate) unmaskable: Stance,
+    /// The most bytes that one copy into or out of a container may have.
+    pub(crate) copies: u64,
     /// Where each key stands in the file.
     pub(crate) places: Places,
     /// Redaction rules beside the built-in ones.
@@ -167,6 +172,7 @@ impl Policy {
             gpus: true,
             networks: names(&["none", "bridge"]),
             volumes: Names::Any,
+            copies: COPIES,
             unmaskable: Stance::Refuse,
             rules: Rules::default(),
             places: Places::default(),
@@ -182,6 +188,7 @@ impl Policy {
             addresses: Names::Any,
             networks: Names::Any,
             unmaskable: Stance::Allow,
+            copies: u64::MAX,
             ..Self::home()
         }
     }
@@ -200,6 +207,7 @@ impl Policy {
             gpus: false,
             networks: Names::none(),
             volumes: Names::none(),
+            copies: 0,
             unmaskable: Stance::Refuse,
             places: Places::default(),
             rules: Rules::default(),
@@ -222,6 +230,12 @@ impl Policy {
     #[must_use]
     pub fn rules(&self) -> &RuleSet {
         &self.rules.set
+    }
+
+    /// The most bytes that one copy into or out of a container may have.
+    #[must_use]
+    pub fn copies(&self) -> u64 {
+        self.copies
     }
 
     /// What must be shown of an image.

@@ -69,6 +69,7 @@ impl Portreeve {
         let created = inner.create(backend, &kept).await?;
         inner.say(Level::Info, || format!("running {}", spec.name));
         let scope = Scope::of_container(Call::RunToCompletion, spec.name.as_str(), &created.container.id);
+        let scope = scope.attached(spec.stdin, spec.terminal);
         let broker = inner.broker(backend, scope, &created.redactor)?;
         let running = match crate::sandbox::Guest::enter(&inner.sandbox, Arc::clone(&broker)).await {
             Ok(guest) => guest.run_to_completion(spec.name.as_str()).await,

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use super::create::Created;
+use super::exec::Executed;
 use super::{Inner, Portreeve};
 use crate::broker::{Broker, Running};
 use crate::error::Error;
 use crate::evidence::ContainerState;
+use crate::executor::CommandInput;
 use crate::output::LogChunk;
 use crate::sandbox::Guest;
 use crate::scope::{Call, LogOptions, Scope};
+use crate::spec::WindowSize;
 
 /// The output of a container: its log, or what it prints while it runs. Dropping it ends the reading.
 ///
@@ -20,13 +23,15 @@ pub struct LogStream {
     running: Running,
     /// Of a run with its output attached: what is to be looked at when it ends.
     attached: Option<Attached>,
+    /// Of a command in a container: what is to be ended when nobody waits for it any more.
+    executed: Option<Executed>,
+    /// Standard error's end, or a terminal's: what the engine says where it could not start.
+    last_words: Vec<u8>,
 }
 
 struct Attached {
     created: Created,
     remove: bool,
-    /// Standard error's last line: what the engine says where it could not start.
-    last_words: Vec<u8>,
 }
 
 impl Portreeve {
@@ -40,7 +45,7 @@ impl Portreeve {
         let scope = Scope::of_container(Call::Logs, name, &container.id).with_log_options(options);
         let broker = self.inner.broker(&backend, scope, &redactor)?;
         let running = Guest::enter(&self.inner.sandbox, Arc::clone(&broker)).await?.logs(name, options).await?;
-        Ok(LogStream { inner: Arc::clone(&self.inner), broker, running, attached: None })
+        Ok(LogStream::new(Arc::clone(&self.inner), broker, running))
     }
 }
 
@@ -52,25 +57,59 @@ impl LogStream {
         created: Created,
         remove: bool,
     ) -> Self {
-        Self { inner, broker, running, attached: Some(Attached { created, remove, last_words: Vec::new() }) }
+        Self { attached: Some(Attached { created, remove }), ..Self::new(inner, broker, running) }
+    }
+
+    pub(super) fn executed(inner: Arc<Inner>, broker: Arc<Broker>, running: Running, executed: Executed) -> Self {
+        Self { executed: Some(executed), ..Self::new(inner, broker, running) }
+    }
+
+    fn new(inner: Arc<Inner>, broker: Arc<Broker>, running: Running) -> Self {
+        Self { inner, broker, running, attached: None, executed: None, last_words: Vec::new() }
+    }
+
+    /// Where the caller writes to what takes an input; once. Whoever does not take it should not have asked for an
+    /// input: the command waits for one until the stream is finished or dropped.
+    pub fn take_input(&mut self) -> Option<CommandInput> {
+        self.running.take_input()
+    }
+
+    /// Sets the size of its terminal; of what has none, nothing.
+    ///
+    /// # Errors
+    /// `Io` where the kernel does not.
+    pub fn resize(&self, size: WindowSize) -> Result<(), Error> {
+        self.running.resize(size)
+    }
+
+    /// Whether this is a dry run, in which nothing runs.
+    pub(super) fn is_left_out(&self) -> bool {
+        self.inner.services.dry_run
     }
 
     /// The next piece; none at the end. Cancelling it loses nothing.
     pub async fn next(&mut self) -> Option<LogChunk> {
         let chunk = self.running.next().await?;
-        if let (Some(attached), LogChunk::Stderr(bytes)) = (&mut self.attached, &chunk) {
-            attached.hear(bytes);
+        match &chunk {
+            LogChunk::Stderr(bytes) => self.hear(bytes),
+            // A terminal has one stream.
+            LogChunk::Stdout(bytes) if self.executed.is_some() => self.hear(bytes),
+            LogChunk::Stdout(_) => {}
         }
         Some(chunk)
     }
 
-    /// Waits for the end and gives the exit status: the container's own for a run, else 0.
+    /// Waits for the end and gives the exit status: the container's own for a run, the command's own for an exec, else 0.
     ///
     /// # Errors
     /// `Engine` where the engine failed; for a run, what was created is removed again then.
     pub async fn finish(mut self) -> Result<i32, Error> {
         while self.next().await.is_some() {}
-        let status = self.running.finish().await?;
+        let ended = self.running.finish().await;
+        if let Some(executed) = &mut self.executed {
+            return executed.conclude(self.running.command(), ended, &self.last_words);
+        }
+        let status = ended?;
         match self.attached.take() {
             Some(attached) => self.conclude(status, attached).await,
             None if status == 0 => Ok(0),
@@ -84,7 +123,7 @@ impl LogStream {
 
     /// The container's own status, from the host's evidence; then it is removed where that was asked.
     async fn conclude(&self, status: i32, attached: Attached) -> Result<i32, Error> {
-        let Attached { created, remove, last_words, .. } = attached;
+        let Attached { created, remove } = attached;
         let backend = self.broker.backend();
         if self.inner.services.dry_run {
             if remove {
@@ -99,7 +138,7 @@ impl LogStream {
         }
         if !ended {
             self.inner.unmake(backend, &created.volumes).await;
-            let message = self.broker.redactor().text(String::from_utf8_lossy(&last_words).trim());
+            let message = self.broker.redactor().text(String::from_utf8_lossy(&self.last_words).trim());
             return Err(Error::Engine { command: self.running.command().to_owned(), status, message });
         }
         Ok(seen.and_then(|seen| seen.exit_code).unwrap_or(status))
@@ -111,10 +150,8 @@ impl LogStream {
             self.inner.abandon(self.broker.backend(), &attached.created.container.name).await;
         }
     }
-}
 
-impl Attached {
-    /// Keeps the end of what was said on standard error.
+    /// Keeps the end of what was said.
     fn hear(&mut self, bytes: &[u8]) {
         const KEPT: usize = 4096;
         self.last_words.extend_from_slice(bytes);

@@ -1,9 +1,12 @@
 //! The façade: the one place that wires the parts, and the calls that a caller makes.
 
 mod builder;
+mod completed;
 mod containers;
+mod copies;
 mod create;
 mod detect;
+mod exec;
 mod images;
 mod info;
 mod lifecycle;
@@ -17,6 +20,7 @@ mod shelf;
 mod volumes;
 
 pub use builder::PortreeveBuilder;
+pub use completed::Completed;
 pub use containers::Removed;
 pub use detect::{Detection, EngineIdentity};
 pub use images::{ImageInfo, PulledImage};

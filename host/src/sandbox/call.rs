@@ -17,7 +17,7 @@ use crate::error::{Error, Fault, FaultKind};
 use crate::event::Level;
 use crate::reference::Reference;
 use crate::scope::{Ask, LogOptions};
-use crate::spec::{ContainerSpec, Gpus, Label, Mount, Port};
+use crate::spec::{ContainerSpec, ExecSpec, Gpus, Label, Mount, Port};
 
 /// The most that is kept of a text that a guest returns, in bytes.
 const TEXT: usize = 8 << 10;
@@ -194,6 +194,31 @@ impl Guest {
         let outcome = self.exports.portreeve_backend_containers().call_run_to_completion(&mut self.store, name).await;
         let log = self.settle(outcome)?;
         self.running(log)
+    }
+
+    /// Runs a command in a container. All that it prints is the caller's.
+    pub(crate) async fn exec(mut self, name: &str, spec: &ExecSpec) -> Result<Running, Error> {
+        let spec = convert::exec(spec);
+        let outcome = self.exports.portreeve_backend_containers().call_exec(&mut self.store, name, &spec).await;
+        let log = self.settle(outcome)?;
+        if self.store.data().table.get(&log).is_ok_and(|handle| handle.was_read) {
+            return Err(said(&self.broker, FaultKind::Untrue, "it read what the command printed to its caller").into());
+        }
+        self.running(log)
+    }
+
+    /// Copies a file of the exchange folder into a container.
+    pub(crate) async fn copy_in(mut self, name: &str, file: &str, target: &str) -> Result<(), Error> {
+        let containers = self.exports.portreeve_backend_containers();
+        let outcome = containers.call_copy_in(&mut self.store, name, file, target).await;
+        self.settle(outcome)
+    }
+
+    /// Copies a file out of a container into the exchange folder.
+    pub(crate) async fn copy_out(mut self, name: &str, source: &str, file: &str) -> Result<(), Error> {
+        let containers = self.exports.portreeve_backend_containers();
+        let outcome = containers.call_copy_out(&mut self.store, name, source, file).await;
+        self.settle(outcome)
     }
 
     /// Opens a container's log.

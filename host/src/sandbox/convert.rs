@@ -1,11 +1,13 @@
 //! Between the types of the interface and those of the host.
 
+use super::bindings::exports::portreeve::backend::containers::ExecSpec as ExecRecord;
 use super::bindings::portreeve::backend::types as wit;
 use crate::error::{Error, Fault, FaultKind};
 use crate::reference::Reference;
 use crate::scope::{Argument, Ask, Given, for_engine, gpu_ids};
 use crate::spec::{
-    ContainerSpec, Gpus, Label, Mount, MountSource, NetworkMode, Port, Protocol, RestartPolicy, SecretDelivery,
+    ContainerSpec, ExecSpec, Gpus, Label, Mount, MountSource, NetworkMode, Port, Protocol, RestartPolicy,
+    SecretDelivery, Variable,
 };
 
 /// What a guest asks for.
@@ -148,6 +150,20 @@ pub(super) fn spec(spec: &ContainerSpec) -> wit::ContainerSpec {
     }
 }
 
+/// A command in a container as a guest sees it; its secrets are the host's to fill.
+pub(super) fn exec(spec: &ExecSpec) -> ExecRecord {
+    let variable =
+        |variable: &Variable| wit::Variable { name: variable.name.to_string(), value: variable.value.clone() };
+    ExecRecord {
+        words: spec.words.clone(),
+        env: spec.env.iter().map(variable).collect(),
+        workdir: spec.workdir.as_ref().map(ToString::to_string),
+        user: spec.user.as_ref().map(|user| user.as_str().to_owned()),
+        stdin: spec.stdin,
+        terminal: spec.terminal,
+    }
+}
+
 /// Labels as a guest sees them.
 pub(super) fn labels(labels: &[Label]) -> Vec<wit::Label> {
     let shown = |label: &Label| wit::Label { key: label.key().to_owned(), value: label.value().to_owned() };
@@ -212,6 +228,8 @@ fn options(spec: &ContainerSpec) -> Vec<wit::ContainerOption> {
     options.extend(spec.shm_size.map(|size| Option_::ShmSize(size.bytes())));
     options.extend(spec.hostname.as_ref().map(|name| Option_::Hostname(name.to_string())));
     options.extend(spec.stop_signal.as_ref().map(|signal| Option_::StopSignal(signal.as_str().to_owned())));
+    options.extend(spec.stdin.then_some(Option_::Stdin));
+    options.extend(spec.terminal.then_some(Option_::Terminal));
     options.extend(spec.cap_drop.iter().cloned().map(Option_::CapDrop));
     options.extend(
         spec.tmpfs.iter().map(|tmpfs| {

@@ -43,6 +43,12 @@ pub enum Call {
     List,
     /// Read a container's log.
     Logs,
+    /// Run a command in a container.
+    Exec,
+    /// Copy a file into a container.
+    CopyIn,
+    /// Copy a file out of a container.
+    CopyOut,
     /// Make a volume where there is none.
     VolumeEnsure,
     /// Look at a volume.
@@ -90,6 +96,9 @@ impl Call {
         Self::Inspect,
         Self::List,
         Self::Logs,
+        Self::Exec,
+        Self::CopyIn,
+        Self::CopyOut,
         Self::VolumeEnsure,
         Self::VolumeInspect,
         Self::VolumeList,
@@ -119,6 +128,9 @@ impl Call {
             Self::Inspect => "inspect",
             Self::List => "list",
             Self::Logs => "logs",
+            Self::Exec => "exec",
+            Self::CopyIn => "copy-in",
+            Self::CopyOut => "copy-out",
             Self::VolumeEnsure => "volume-ensure",
             Self::VolumeInspect => "volume-inspect",
             Self::VolumeList => "volume-list",
@@ -129,6 +141,11 @@ impl Call {
     /// Whether it only ends or takes away: what a backend may be called for even while it is quarantined.
     pub(crate) fn cleans_up(self) -> bool {
         matches!(self, Self::Stop | Self::Kill | Self::Remove | Self::ImageRemove)
+    }
+
+    /// Whether what changes something must render every fact of the caller's, as a creation does.
+    pub(crate) fn is_exact(self) -> bool {
+        matches!(self, Self::Exec | Self::CopyIn | Self::CopyOut)
     }
 
     /// The table: what a backend may cause in this call. What does not stand here is refused.
@@ -145,6 +162,7 @@ impl Call {
             Self::Start | Self::RunToCompletion | Self::Kill => {
                 const { &[allow(Read, Container, READS), allow(Change, Container, 1)] }
             }
+            Self::Exec | Self::CopyIn | Self::CopyOut => const { &[allow(Change, Container, 1)] },
             Self::Stop => const { &[allow(Read, Container, READS), allow(Change, Container, 3)] },
             Self::Remove => const { &[allow(Read, Container, READS), allow(Remove, Container, 1)] },
             Self::Wait | Self::Inspect | Self::List | Self::Logs => const { &[allow(Read, Container, READS)] },
@@ -199,6 +217,8 @@ impl Call {
                 StopGrace,
                 ReadOnly,
                 Remove,
+                Stdin,
+                Terminal,
             ],
             Self::Start | Self::RunToCompletion | Self::Wait | Self::Inspect => &[ContainerId],
             Self::Stop => &[ContainerId, Seconds],
@@ -207,6 +227,8 @@ impl Call {
             Self::VolumeEnsure => &[VolumeName, Label],
             Self::VolumeInspect | Self::VolumeRemove => &[VolumeName],
             Self::Logs => &[ContainerId, Follow, Timestamps, Tail, Since],
+            Self::Exec => &[ContainerId, Word, EnvPlain, Workdir, User, Stdin, Terminal],
+            Self::CopyIn | Self::CopyOut => &[ContainerId, InsidePath],
         }
     }
 
@@ -269,6 +291,10 @@ mod tests {
         let reference = "127.0.0.1:5000/some/app:1".parse().unwrap();
         let one = |call| Scope::of_container(call, "web", "a");
         let logs = LogOptions { follow: true, tail: Some(1), since: Some("1".to_owned()), timestamps: true };
+        let mut exec = crate::spec::ExecSpec::new(["a"]);
+        (exec.env, exec.workdir) = (vec!["A=b".parse().unwrap()], Some("/w".parse().unwrap()));
+        (exec.user, exec.stdin, exec.terminal) = (Some("1".parse().unwrap()), true, true);
+        let copy = |call| Scope::of_copy(call, "web", "a", "/x", &"/y".parse().unwrap());
         let file = SecretFile { name: "KEY".to_owned(), source: "/x".to_owned() };
         let scopes = vec![
             Scope::new(Call::List),
@@ -281,6 +307,9 @@ mod tests {
             one(Call::Kill).with_signal("SIGTERM"),
             one(Call::Remove).with_force(true),
             one(Call::Logs).with_log_options(&logs),
+            Scope::of_exec("web", "a", "m", &exec),
+            copy(Call::CopyIn),
+            copy(Call::CopyOut),
             Scope::of_create(&everything(), &[file]),
         ];
         for scope in scopes {
@@ -329,6 +358,7 @@ mod tests {
         spec.user = Some("1".parse().unwrap());
         (spec.stop_signal, spec.stop_grace) = (Some("TERM".parse().unwrap()), Some(1));
         (spec.read_only, spec.remove) = (true, true);
+        (spec.stdin, spec.terminal) = (true, true);
         spec
     }
 

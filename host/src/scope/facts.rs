@@ -167,6 +167,8 @@ fn options(facts: &mut Bindings, spec: &ContainerSpec) {
     scalar(facts, Slot::StopGrace, spec.stop_grace);
     flag(facts, Slot::ReadOnly, spec.read_only);
     flag(facts, Slot::Remove, spec.remove);
+    flag(facts, Slot::Stdin, spec.stdin);
+    flag(facts, Slot::Terminal, spec.terminal);
     match &spec.network {
         None => {}
         Some(NetworkMode::None) => flag(facts, Slot::NetworkNone, true),
@@ -176,13 +178,13 @@ fn options(facts: &mut Bindings, spec: &ContainerSpec) {
     }
 }
 
-fn flag(facts: &mut Bindings, slot: Slot, there: bool) {
+pub(super) fn flag(facts: &mut Bindings, slot: Slot, there: bool) {
     if there {
         facts.insert(slot, Binding::flag());
     }
 }
 
-fn scalar(facts: &mut Bindings, slot: Slot, value: Option<impl ToString>) {
+pub(super) fn scalar(facts: &mut Bindings, slot: Slot, value: Option<impl ToString>) {
     if let Some(value) = value {
         facts.insert(slot, Binding::scalar(value.to_string()));
     }

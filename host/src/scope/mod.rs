@@ -4,6 +4,7 @@
 //! facts of the caller's; it can neither add one nor change one, and what it may leave out the decision says.
 
 mod call;
+mod exec;
 mod facts;
 
 pub use call::Call;
@@ -11,6 +12,7 @@ pub use facts::LogOptions;
 pub(crate) use facts::{SecretFile, for_engine, gpu_ids};
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::grants::{Binding, Bindings, Slot};
 use crate::spec::{Cpus, SecretValue};
@@ -55,6 +57,10 @@ pub(crate) struct Scope {
     secrets: BTreeMap<String, SecretValue>,
     /// Seconds of grace, where the call has one.
     grace: u32,
+    /// The time that the caller gave the command.
+    limit: Option<Duration>,
+    /// The command is one of a terminal.
+    terminal: bool,
 }
 
 impl Scope {
@@ -67,6 +73,8 @@ impl Scope {
             host: Bindings::default(),
             secrets: BTreeMap::new(),
             grace: 0,
+            limit: None,
+            terminal: false,
         }
     }
 

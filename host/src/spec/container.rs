@@ -162,6 +162,10 @@ pub struct ContainerSpec {
     pub cap_drop: Vec<String>,
     /// The host name inside.
     pub hostname: Option<Name>,
+    /// Its standard input stays open, for whoever runs it attached.
+    pub stdin: bool,
+    /// It gets a terminal.
+    pub terminal: bool,
 }
 
 impl ContainerSpec {
@@ -195,6 +199,8 @@ impl ContainerSpec {
             ulimits: Vec::new(),
             cap_drop: Vec::new(),
             hostname: None,
+            stdin: false,
+            terminal: false,
         }
     }
 

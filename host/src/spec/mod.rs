@@ -5,6 +5,7 @@
 
 mod container;
 mod environment;
+mod exec;
 mod gpu;
 mod mount;
 mod name;
@@ -13,6 +14,8 @@ mod resources;
 
 pub use container::{ContainerSpec, NetworkMode, RestartPolicy};
 pub use environment::{EnvName, Secret, SecretDelivery, SecretValue, Variable};
+pub(crate) use exec::MARK;
+pub use exec::{ExecSpec, WindowSize};
 pub use gpu::{Gpu, Gpus};
 pub use mount::{InsidePath, Mount, MountSource, Tmpfs};
 pub use name::{Label, Name, Signal, User};
@@ -35,6 +38,16 @@ pub struct SpecError {
 }
 
 impl SpecError {
+    /// A path without a last part that is a name.
+    pub(crate) fn unnamed(path: &str) -> Self {
+        Self::new("path", path, "it has no last part, or one of other characters", "a file or folder by its name")
+    }
+
+    /// There is an input, and nothing that takes it.
+    pub(crate) fn without_input() -> Self {
+        Self::new("input", "", "the command takes no input", "a spec with standard input")
+    }
+
     fn new(what: &'static str, value: &str, why: impl Into<String>, expected: &'static str) -> Self {
         Self { what, value: value.escape_debug().to_string(), why: why.into(), expected }
     }

@@ -18,6 +18,8 @@ pub(crate) const PHRASES: &[Phrase] = &[
     // A missing command is the container's failure, not a missing object.
     Phrase::other("failed to create task"),
     Phrase::not_found("no such container"),
+    Phrase::not_found("could not find the file"),
+    Phrase::not_found("no such file or directory"),
     Phrase::not_found("no such image"),
     Phrase::not_found("no such volume"),
     Phrase::not_found("manifest unknown"),

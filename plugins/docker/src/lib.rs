@@ -9,8 +9,8 @@ mod images;
 mod preflight;
 
 use portreeve_plugin::{
-    Backend, ContainerSpec, ContainerStatus, Description, Engine, Finding, Image, ImageSummary, Intention, Label,
-    LogOptions, Plan, Probe, Probes, Result, cli::Cli, logs::Log, pull,
+    Backend, ContainerSpec, ContainerStatus, Description, Engine, ExecSpec, Finding, Image, ImageSummary, Intention,
+    Label, LogOptions, Plan, Probe, Probes, Result, cli::Cli, logs::Log, pull,
 };
 
 /// The engine's client.
@@ -102,6 +102,18 @@ impl Backend for Docker {
 
     fn container_list() -> Result<Vec<String>> {
         DOCKER.container_list()
+    }
+
+    fn container_exec(name: &str, spec: &ExecSpec) -> Result<Log> {
+        DOCKER.container_exec(name, spec)
+    }
+
+    fn container_copy_in(name: &str, _: &str, target: &str) -> Result<()> {
+        DOCKER.container_copy_in(name, target)
+    }
+
+    fn container_copy_out(name: &str, source: &str, _: &str) -> Result<()> {
+        DOCKER.container_copy_out(name, source)
     }
 
     fn container_logs(name: &str, options: &LogOptions) -> Result<Log> {

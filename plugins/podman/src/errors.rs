@@ -12,6 +12,7 @@ pub(crate) const PHRASES: &[Phrase] = &[
     Phrase::gpu("unresolvable cdi devices"),
     Phrase::gpu("nvidia-container-cli"),
     Phrase::not_found("no such container"),
+    Phrase::not_found("could not be found on container"),
     Phrase::not_found("no container with name or id"),
     Phrase::not_found("image not known"),
     Phrase::not_found("no such image"),

@@ -1,8 +1,8 @@
 //! Slots and their values.
 
 use crate::{
-    Argument, ContainerOption, ContainerSpec, Env, Error, Gpus, Image, Label, Mount, MountSource, NetworkMode,
-    RestartPolicy, Result, Value,
+    Argument, ContainerOption, ContainerSpec, Env, Error, ExecSpec, Gpus, Image, Label, Mount, MountSource,
+    NetworkMode, RestartPolicy, Result, Value,
 };
 
 /// The values for the slots of one command.
@@ -41,6 +41,21 @@ impl Arguments {
         }
         words.extend(spec.words.iter().cloned());
         Ok(if words.is_empty() { arguments } else { arguments.with("word", Value::Words(words)) })
+    }
+
+    /// Exactly what an `exec` template takes: the call's container, and the command that runs in it.
+    #[must_use]
+    pub fn of_exec(name: &str, spec: &ExecSpec) -> Self {
+        let mut arguments =
+            Self::none().container(name).flag_if("stdin", spec.stdin).flag_if("terminal", spec.terminal);
+        arguments = arguments.each("env.plain", &spec.env, |env| Value::Env(Env::Plain(env.clone())));
+        if let Some(folder) = &spec.workdir {
+            arguments = arguments.text("workdir", folder);
+        }
+        if let Some(user) = &spec.user {
+            arguments = arguments.text("user", user);
+        }
+        arguments.with("word", Value::Words(spec.words.clone()))
     }
 
     /// The call's container, for `container.id`: the host puts in the ID that it verified.
@@ -160,6 +175,8 @@ impl Arguments {
             Option::CapDrop(name) => self.text("cap.drop", name),
             Option::Hostname(name) => self.text("hostname", name),
             Option::StopSignal(signal) => self.text("stop-signal", signal),
+            Option::Stdin => self.flag("stdin"),
+            Option::Terminal => self.flag("terminal"),
             other => return Err(Error::Unsupported(format!("`create` has no slot for {}", name(other)))),
         })
     }
@@ -202,8 +219,6 @@ fn name(option: &ContainerOption) -> &str {
         ContainerOption::Alias(_) => "network aliases",
         ContainerOption::Platform(_) => "a platform",
         ContainerOption::Health(_) => "a health check",
-        ContainerOption::Stdin => "standard input",
-        ContainerOption::Terminal => "a terminal",
         ContainerOption::Extension(extension) => &extension.name,
         _ => "this option",
     }
@@ -248,6 +263,18 @@ mod tests {
         let arguments = Arguments::of_spec(&spec()).unwrap();
         assert_eq!(slots(&arguments), ["container.name", "word"]);
         assert_eq!(value(&arguments, "word"), &Value::Words(vec!["-c".into(), "true".into()]));
+    }
+
+    #[test]
+    fn an_exec_has_what_was_asked_and_nothing_else() {
+        let spec =
+            ExecSpec { words: vec!["a".into()], env: vec![], workdir: None, user: None, stdin: false, terminal: false };
+        assert_eq!(slots(&Arguments::of_exec("web", &spec)), ["container.id", "word"]);
+        let variable = Variable { name: "A".into(), value: "1".into() };
+        let (workdir, user) = (Some("/w".into()), Some("1".into()));
+        let all = ExecSpec { env: vec![variable], workdir, user, stdin: true, terminal: true, ..spec };
+        let expected = ["container.id", "stdin", "terminal", "env.plain", "workdir", "user", "word"];
+        assert_eq!(slots(&Arguments::of_exec("web", &all)), expected);
     }
 
     #[test]
@@ -314,6 +341,8 @@ mod tests {
             (ContainerOption::CapDrop("ALL".into()), "cap.drop", Value::Text("ALL".into())),
             (ContainerOption::Hostname("h".into()), "hostname", Value::Text("h".into())),
             (ContainerOption::StopSignal("SIGINT".into()), "stop-signal", Value::Text("SIGINT".into())),
+            (ContainerOption::Stdin, "stdin", Value::Flag),
+            (ContainerOption::Terminal, "terminal", Value::Flag),
         ] {
             let arguments = Arguments::of_spec(&ContainerSpec { options: vec![option], ..spec() }).unwrap();
             assert_eq!(value(&arguments, slot), &expected);
@@ -325,7 +354,6 @@ mod tests {
         for (option, word) in [
             (ContainerOption::Pod("p".into()), "a pod"),
             (ContainerOption::CapAdd("NET_ADMIN".into()), "added capabilities"),
-            (ContainerOption::Terminal, "a terminal"),
         ] {
             let error = Arguments::of_spec(&ContainerSpec { options: vec![option], ..spec() }).unwrap_err();
             assert_eq!(error, Error::Unsupported(format!("`create` has no slot for {word}")));

@@ -4,8 +4,8 @@
 //! and slots can pass its calls on to here.
 
 use crate::{
-    Arguments, ContainerSpec, ContainerStatus, Error, Image, ImageSummary, Label, LogOptions, Phrase, Plan, Result,
-    classify, closing_words,
+    Arguments, ContainerSpec, ContainerStatus, Error, ExecSpec, Image, ImageSummary, Label, LogOptions, Phrase, Plan,
+    Result, classify, closing_words,
     engine::{self, Output},
     inspect,
     logs::{self, Log},
@@ -176,6 +176,30 @@ impl Cli {
         Ok(inspect::lines(&output.stdout).map(Into::into).collect())
     }
 
+    /// `exec`.
+    ///
+    /// # Errors
+    /// What the host says where it did not run the command.
+    pub fn container_exec(&self, name: &str, spec: &ExecSpec) -> Result<Log> {
+        logs::open("exec", Arguments::of_exec(name, spec))
+    }
+
+    /// `copy-in`. The file is the host's to fill.
+    ///
+    /// # Errors
+    /// As [`Cli::run`].
+    pub fn container_copy_in(&self, name: &str, target: &str) -> Result<()> {
+        self.run("copy-in", of(name).text("inside.path", target)).map(drop)
+    }
+
+    /// `copy-out`. The file is the host's to fill.
+    ///
+    /// # Errors
+    /// As [`Cli::run`].
+    pub fn container_copy_out(&self, name: &str, source: &str) -> Result<()> {
+        self.run("copy-out", of(name).text("inside.path", source)).map(drop)
+    }
+
     /// `logs`.
     ///
     /// # Errors
@@ -287,6 +311,19 @@ mod tests {
         assert_eq!(log.unwrap().read(3).unwrap(), b"hel");
         let slots: Vec<_> = seen.asks[0].1.iter().map(|argument| argument.slot.as_str()).collect();
         assert_eq!(slots, ["container.id", "follow", "tail", "since"]);
+    }
+
+    #[test]
+    fn a_copy_names_the_container_and_the_path_inside() {
+        let stage = Stage::new().command("copy-in", 0, "", "").command("copy-out", 0, "", "");
+        let (_, seen) = stage.play(|| {
+            CLIENT.container_copy_in("web", "/a").unwrap();
+            CLIENT.container_copy_out("web", "/b").unwrap();
+        });
+        let path = |path: &str| Argument { slot: "inside.path".into(), value: Value::Text(path.into()) };
+        let expected =
+            [("copy-in".to_owned(), vec![web(), path("/a")]), ("copy-out".to_owned(), vec![web(), path("/b")])];
+        assert_eq!(seen.asks, expected);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::marker::PhantomData;
 
 use portreeve_plugin::{
-    Arguments, Backend, ContainerSpec, ContainerStatus, Description, Engine, EngineIdentity, Finding, Image,
+    Arguments, Backend, ContainerSpec, ContainerStatus, Description, Engine, EngineIdentity, ExecSpec, Finding, Image,
     ImageSummary, Intention, Label, LogOptions, Probe, Result, cli::Cli, logs::Log,
 };
 
@@ -67,6 +67,18 @@ pub trait Mischief {
 
     fn logs(name: &str, options: &LogOptions) -> Result<Log> {
         PODMAN.container_logs(name, options)
+    }
+
+    fn exec(name: &str, spec: &ExecSpec) -> Result<Log> {
+        PODMAN.container_exec(name, spec)
+    }
+
+    fn copy_in(name: &str, target: &str) -> Result<()> {
+        PODMAN.container_copy_in(name, target)
+    }
+
+    fn copy_out(name: &str, source: &str) -> Result<()> {
+        PODMAN.container_copy_out(name, source)
     }
 
     fn volume_ensure(name: &str, labels: &[Label]) -> Result<bool> {
@@ -152,6 +164,18 @@ impl<M: Mischief> Backend for Guest<M> {
 
     fn container_logs(name: &str, options: &LogOptions) -> Result<Log> {
         M::logs(name, options)
+    }
+
+    fn container_exec(name: &str, spec: &ExecSpec) -> Result<Log> {
+        M::exec(name, spec)
+    }
+
+    fn container_copy_in(name: &str, _: &str, target: &str) -> Result<()> {
+        M::copy_in(name, target)
+    }
+
+    fn container_copy_out(name: &str, source: &str, _: &str) -> Result<()> {
+        M::copy_out(name, source)
     }
 
     fn volume_ensure(name: &str, labels: &[Label]) -> Result<bool> {

@@ -1,7 +1,9 @@
 //! The commands, one file for each kind of object.
 
 mod containers;
+mod copies;
 pub(crate) mod engine;
+mod exec;
 mod images;
 mod lifecycle;
 mod listing;
@@ -38,6 +40,8 @@ pub(crate) fn run(engine: &mut Engine, verb: Verb, arguments: &Arguments) -> Res
         Verb::VolumeInspect => volumes::inspect,
         Verb::VolumeLs => volumes::list,
         Verb::VolumeRm => volumes::remove,
+        Verb::Exec => exec::exec,
+        Verb::Cp => copies::copy,
     };
     perform(engine, arguments)
 }

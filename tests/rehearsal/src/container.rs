@@ -151,6 +151,11 @@ impl<'s> Place<'s> {
         self.directory.join("alive")
     }
 
+    /// A pipe by which a client feeds it.
+    pub(crate) fn input(&self) -> PathBuf {
+        self.directory.join("input")
+    }
+
     /// Where a worker notes that TERM does nothing.
     pub(crate) fn ignores_term(&self) -> PathBuf {
         self.directory.join("ignores-term")

@@ -58,7 +58,7 @@ impl Dialect {
     }
 
     pub(crate) fn order(self, verb: Verb) -> Order {
-        if verb == Verb::Create { Order::FlagsFirst } else { Order::Mixed }
+        if matches!(verb, Verb::Create | Verb::Exec) { Order::FlagsFirst } else { Order::Mixed }
     }
 
     /// The exit status and what stands on stderr.

@@ -33,14 +33,14 @@
 //! # How it is as the real ones, and how not
 //!
 //! Images really come from a registry over HTTP, on loopback alone, and every digest is checked. Documents, words and exit
-//! statuses were recorded from Podman 4.3.1 and Docker 20.10.24. It does not know `run`, `exec`, `cp`, pods
+//! statuses were recorded from Podman 4.3.1 and Docker 20.10.24. It does not know `run`, pods
 //! or networks as commands, `start --attach` does not proxy signals (a client that is killed leaves the container
 //! running), layers are not unpacked (`save` writes them as they lie in
 //! `blobs`, edited or not), and `--format` is JSON or nothing.
 //!
 //! # Faults
 //!
-//! Commands: `version info ps pull image-inspect images rmi save create start stop kill rm wait inspect logs volume-create
+//! Commands: `version info ps pull image-inspect images rmi save create start stop kill rm wait inspect logs exec cp volume-create
 //! volume-inspect volume-ls volume-rm`, `*` for all.
 //!
 //! | fault | what the command does |
@@ -54,7 +54,7 @@
 //! | `die`, `die-halfway` | SIGKILLs itself; at once, or with its work done and half of its output written |
 //! | `exit-N` | does its work and ends with N |
 //! | `fail` | does nothing, says `rehearsed failure`, and ends as the engine does |
-//! | `ignore` | says that it did its work and does nothing (`start`, `stop`, `kill`, `rm`, `rmi`, `volume-create`, `volume-rm`) |
+//! | `ignore` | says that it did its work and does nothing (`start`, `stop`, `kill`, `rm`, `rmi`, `cp`, `volume-create`, `volume-rm`) |
 //! | `leak-env` | prints every variable that it was given on stderr |
 //! | `lie-digest`, `lie-id` | claims another digest, another ID (`image-inspect`) |
 //! | `missing` | claims that the object is not there (`inspect`, `image-inspect`, `volume-inspect`) |
@@ -113,7 +113,7 @@ pub fn main_if_called() -> Option<ExitCode> {
     let program = Path::new(words.first()?).file_name()?.to_string_lossy().into_owned();
     let role = words.get(1).map(String::as_str).unwrap_or_default();
     match (role, program.as_str()) {
-        (supervisor::SUPERVISOR | supervisor::WORKER, _) => Some(behind(&root, &words)),
+        (supervisor::SUPERVISOR | supervisor::WORKER | supervisor::EXEC, _) => Some(behind(&root, &words)),
         (_, "podman" | "docker") => Some(ExitCode::from(engine::run(&root, &program, words))),
         _ => None,
     }
@@ -125,6 +125,7 @@ fn behind(root: &Path, words: &[String]) -> ExitCode {
     let (role, id, dialect) = (word(1), word(2), Dialect::from_word(word(3)));
     let status = match role {
         supervisor::SUPERVISOR => supervisor::run(root, id, dialect).map(|()| 0),
+        supervisor::EXEC => worker::exec(root, id, dialect, words.get(4..).unwrap_or_default()),
         _ => worker::run(root, id, dialect),
     };
     // A worker's complaint goes to its container's log; a supervisor has nobody to complain to.

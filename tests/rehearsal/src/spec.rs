@@ -37,6 +37,11 @@ pub(crate) struct Spec {
     pub(crate) read_only: bool,
     pub(crate) remove: bool,
     pub(crate) runtime: String,
+    /// Its input stays open.
+    #[serde(default)]
+    pub(crate) interactive: bool,
+    #[serde(default)]
+    pub(crate) terminal: bool,
     /// Podman's `--device`, Docker's device requests.
     pub(crate) devices: Vec<String>,
 }
@@ -98,6 +103,8 @@ impl Spec {
             read_only: arguments.is_set("read-only"),
             remove: arguments.is_set("rm"),
             runtime: text("runtime"),
+            interactive: arguments.is_set("interactive"),
+            terminal: arguments.is_set("tty"),
             devices: devices(arguments),
         })
     }

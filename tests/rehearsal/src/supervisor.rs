@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use crate::clock::Moment;
@@ -21,6 +22,9 @@ pub(crate) const SUPERVISOR: &str = "rehearsal-supervisor";
 
 /// The word that makes this program a container's process.
 pub(crate) const WORKER: &str = "rehearsal-worker";
+
+/// The word that makes this program a command in a container.
+pub(crate) const EXEC: &str = "rehearsal-exec";
 
 /// What a supervisor says when the container runs.
 const READY: &str = "ready";
@@ -46,7 +50,7 @@ pub(crate) fn launch(root: &Path, dialect: Dialect, place: &Place<'_>) -> io::Re
     stdout.read_exact(&mut said)
 }
 
-fn this_program(root: &Path, words: &[&str]) -> Command {
+pub(crate) fn this_program(root: &Path, words: &[&str]) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.args(words).env_clear().env(crate::VARIABLE, root);
     command
@@ -77,7 +81,7 @@ pub(crate) fn run(root: &Path, id: &str, dialect: Dialect) -> io::Result<()> {
 /// One run from start to end. The guard is the launching command's at the first run, ours at others.
 fn supervise(root: &Path, dialect: Dialect, place: &Place<'_>, restarts: u32, guard: Option<Guard>) -> io::Result<()> {
     let mut worker = this_program(root, &[WORKER, &place.id, dialect.word()])
-        .stdin(Stdio::null())
+        .stdin(input(place))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
@@ -87,6 +91,14 @@ fn supervise(root: &Path, dialect: Dialect, place: &Place<'_>, restarts: u32, gu
     pump(&mut worker, place, dialect)?;
     rustix::process::waitid(WaitId::Pid(Pid::from_child(&worker)), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)?;
     end(place, worker)
+}
+
+/// What a client feeds it, where there is one that holds the other end; nothing otherwise.
+fn input(place: &Place<'_>) -> Stdio {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(place.input(), flags, Mode::empty());
+    let blocking = opened.and_then(|pipe| rustix::io::ioctl_fionbio(&pipe, false).map(|()| pipe));
+    blocking.map_or_else(|_| Stdio::null(), Stdio::from)
 }
 
 fn begin(place: &Place<'_>, worker: &Child, restarts: u32) -> io::Result<()> {

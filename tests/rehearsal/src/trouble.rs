@@ -26,6 +26,15 @@ pub(crate) enum Trouble {
         typed: String,
         phase: &'static str,
     },
+    /// `exec` in what does not run.
+    NotExecutable,
+    /// `exec` of what is not there.
+    NoProgram(String),
+    /// `cp` of what is not there, or to where nothing can be.
+    NoPath {
+        path: String,
+        id: String,
+    },
     /// `rm` without force of what runs.
     Running {
         id: String,

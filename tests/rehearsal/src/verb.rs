@@ -22,10 +22,12 @@ pub(crate) enum Verb {
     VolumeInspect,
     VolumeLs,
     VolumeRm,
+    Exec,
+    Cp,
 }
 
 /// Each command's name, as the file `faults` has it.
-pub(crate) const NAMES: [&str; 20] = [
+pub(crate) const NAMES: [&str; 22] = [
     "version",
     "info",
     "ps",
@@ -46,9 +48,11 @@ pub(crate) const NAMES: [&str; 20] = [
     "volume-inspect",
     "volume-ls",
     "volume-rm",
+    "exec",
+    "cp",
 ];
 
-const VERBS: [Verb; 20] = [
+const VERBS: [Verb; 22] = [
     Verb::Version,
     Verb::Info,
     Verb::Ps,
@@ -69,6 +73,8 @@ const VERBS: [Verb; 20] = [
     Verb::VolumeInspect,
     Verb::VolumeLs,
     Verb::VolumeRm,
+    Verb::Exec,
+    Verb::Cp,
 ];
 
 impl Verb {
@@ -125,12 +131,13 @@ mod tests {
         assert_eq!(find(&["container", "inspect", "x"]), Ok((Verb::Inspect, 2)));
         assert_eq!(find(&["image", "rm"]), Ok((Verb::Rmi, 2)));
         assert_eq!(find(&["container", "logs"]), Ok((Verb::Logs, 2)));
+        assert_eq!(find(&["container", "exec"]), Ok((Verb::Exec, 2)));
         assert_eq!(find(&["volume", "remove", "x"]), Ok((Verb::VolumeRm, 2)));
     }
 
     #[test]
     fn others_are_none() {
-        assert_eq!(find(&["exec", "x"]), Err("exec".to_owned()));
+        assert_eq!(find(&["commit", "x"]), Err("commit".to_owned()));
         assert_eq!(find(&["image", "prune"]), Err("image".to_owned()));
         assert_eq!(find(&["volume", "prune"]), Err("volume".to_owned()));
         assert_eq!(find(&[]), Err(String::new()));

@@ -5,7 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -28,15 +28,37 @@ pub(crate) fn run(root: &Path, id: &str, dialect: Dialect) -> io::Result<i32> {
     let container = place.container()?;
     let words: Vec<OsString> =
         container.entrypoint.iter().chain(&container.words).skip(1).map(OsString::from).collect();
-    let mut ship = Ship {
-        ports: place.status()?.ports,
-        stdout: File::from(io::stdout().as_fd().try_clone_to_owned()?),
-        stderr: File::from(io::stderr().as_fd().try_clone_to_owned()?),
-        container,
-        place,
-    };
+    let mut ship = Ship::of(place)?;
     ship.prepare()?;
+    let _ = std::fs::remove_file(ship.place.ignores_term());
     Ok(deckhand::run(words, &mut ship))
+}
+
+/// The life of a command in a container that runs: `WORKDIR USER PROGRAM WORDS…`, with its own variables as those of this
+/// process. Like the real ones, it outlives the client that started it.
+pub(crate) fn exec(root: &Path, id: &str, dialect: Dialect, words: &[String]) -> io::Result<i32> {
+    rustix::process::setsid()?;
+    let state = State::open(root, dialect.word())?;
+    let place = Place::of(&state, id);
+    let mut ship = Ship::of(place)?;
+    let [workdir, user, _, words @ ..] = words else { return Err(io::ErrorKind::InvalidInput.into()) };
+    for (name, value) in std::env::vars().filter(|(name, _)| name != crate::VARIABLE) {
+        ship.container.env.retain(|pair| pair.split_once('=').is_none_or(|(known, _)| known != name));
+        ship.container.env.push(format!("{name}={value}"));
+    }
+    let given = |text: &String, own: &mut String| (!text.is_empty()).then(|| own.clone_from(text));
+    given(workdir, &mut ship.container.workdir);
+    given(user, &mut ship.container.user);
+    ship.container.spec.terminal = false;
+    ship.crashed = 134;
+    Ok(deckhand::run(words.iter().map(OsString::from), &mut ship))
+}
+
+/// Where a path inside a container lies.
+pub(crate) fn lies_at(place: Place<'_>, inside: &str) -> io::Result<PathBuf> {
+    let ship = Ship::of(place)?;
+    ship.prepare()?;
+    Ok(deckhand::World::path(&ship, OsStr::new(inside)))
 }
 
 /// The world of one container.
@@ -44,14 +66,30 @@ struct Ship<'s> {
     place: Place<'s>,
     container: Container,
     ports: Vec<Port>,
+    stdin: File,
     stdout: File,
     stderr: File,
+    /// What a crash ends with: the kernel spares the first process of a container the SIGABRT.
+    crashed: i32,
+}
+
+impl<'s> Ship<'s> {
+    fn of(place: Place<'s>) -> io::Result<Self> {
+        Ok(Self {
+            ports: place.status()?.ports,
+            stdin: File::from(io::stdin().as_fd().try_clone_to_owned()?),
+            stdout: File::from(io::stdout().as_fd().try_clone_to_owned()?),
+            stderr: File::from(io::stderr().as_fd().try_clone_to_owned()?),
+            container: place.container()?,
+            place,
+            crashed: 139,
+        })
+    }
 }
 
 impl Ship<'_> {
     /// Makes the folders that mounts without a source, and the container itself, write to.
     fn prepare(&self) -> io::Result<()> {
-        let _ = std::fs::remove_file(self.place.ignores_term());
         for mount in self.container.spec.mounts.iter().filter(|mount| mount.kind != "bind") {
             state::create_directory(&self.source(mount))?;
         }
@@ -92,6 +130,16 @@ impl deckhand::World for Ship<'_> {
 
     fn stdout(&mut self) -> &mut dyn Write {
         &mut self.stdout
+    }
+
+    fn stdin(&mut self) -> &mut dyn Read {
+        &mut self.stdin
+    }
+
+    fn terminal(&self) -> Option<(u16, u16)> {
+        // What a container prints goes to its log: of its terminal there is no more than the word.
+        let played = self.container.spec.terminal.then_some((24, 80));
+        rustix::termios::tcgetwinsize(&self.stdout).ok().map(|size| (size.ws_row, size.ws_col)).or(played)
     }
 
     fn stderr(&mut self) -> &mut dyn Write {
@@ -135,7 +183,6 @@ impl deckhand::World for Ship<'_> {
     }
 
     fn crash(&mut self) -> i32 {
-        // It plays a first process, which the kernel spares the SIGABRT.
-        139
+        self.crashed
     }
 }

@@ -13,8 +13,8 @@ use crate::ground::{Ground, Kind};
 use crate::setting::Setting;
 use crate::table::{Outcome, Verdict};
 use crate::{
-    containers, creation, detection, doomed, ends, images, journal, liars, logs, ownership, policy, program, proofs,
-    secrets, volumes,
+    containers, copies, creation, detection, doomed, ends, exec, images, journal, liars, logs, ownership, policy,
+    program, proofs, secrets, volumes,
 };
 
 /// How long one behaviour may take.
@@ -128,6 +128,40 @@ behaviours! {
         a_dry_run_only_looks
     }
     real: containers { a_program_that_is_not_there_leaves_nothing }
+    all: exec {
+        an_exec_ends_with_the_commands_status
+        an_exec_has_its_own_variables_folder_and_user
+        a_secret_of_an_exec_appears_nowhere
+        a_secret_of_an_exec_that_the_client_would_read_is_refused
+        an_exec_is_fed_by_its_caller
+        an_exec_that_asks_for_no_input_has_none
+        an_exec_with_a_terminal_has_the_size_that_is_set
+        a_secret_is_masked_on_a_terminal_too
+        an_exec_of_what_is_not_there_has_the_status_of_shells
+        an_exec_in_what_does_not_run_is_no_status
+        an_exec_in_what_is_not_ours_is_not_found
+        an_exec_that_takes_too_long_is_ended_inside
+        an_exec_that_nobody_waits_for_is_ended_inside
+        an_exec_prints_more_than_is_kept
+        a_dry_run_runs_no_command_in_a_container
+        a_run_is_fed_to_its_end
+        a_run_with_a_terminal_has_one
+        a_run_to_completion_tells_all
+    }
+    all: copies {
+        a_file_is_copied_in_and_out
+        a_folder_is_copied_in_and_out
+        a_copy_into_a_folder_keeps_its_name
+        what_is_no_file_is_not_copied_in
+        what_leads_out_is_not_copied_in
+        what_leads_out_is_not_copied_out
+        a_copy_that_is_too_large_leaves_nothing
+        a_copy_of_what_is_not_there_leaves_nothing
+        a_copy_never_goes_through_a_link
+        a_copy_in_what_is_not_ours_is_not_found
+        a_dry_run_copies_nothing
+    }
+    rehearsal: copies { an_engine_that_only_says_that_it_copied_is_not_believed }
     all: logs {
         a_tail_is_the_last_lines
         since_and_timestamps_hold
@@ -186,6 +220,8 @@ behaviours! {
         a_dry_run_of_the_program_prints_argvs
         an_interrupted_program_leaves_nothing
         the_program_makes_lists_shows_and_removes_volumes
+        the_program_runs_a_command_in_a_container
+        the_program_copies_in_and_out
     }
     all: journal {
         the_journal_verifies_and_has_every_command

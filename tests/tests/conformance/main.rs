@@ -15,10 +15,12 @@
 
 mod behaviours;
 mod containers;
+mod copies;
 mod creation;
 mod detection;
 mod doomed;
 mod ends;
+mod exec;
 mod ground;
 mod images;
 mod journal;

@@ -158,6 +158,71 @@ pub(crate) async fn the_program_makes_lists_shows_and_removes_volumes(setting: A
     assert!(setting.volume(&foreign).is_some());
 }
 
+pub(crate) async fn the_program_runs_a_command_in_a_container(setting: Arc<Setting>) {
+    let (image, name) = (setting.image.single().to_string(), setting.name("program-exec"));
+    let started = ask(&setting, &["run", "-d", "--network", "none", "--name", &name, &image, "wait"]).await;
+    assert_eq!(started.status, 0, "{started:?}");
+    let done = ask(&setting, &["exec", "-e", "A=b", &name, "/deckhand", "env", "A", "warn", "err", "exit", "7"]).await;
+    assert_eq!((done.status, done.stdout.as_str()), (7, "A=b\n"), "{done:?}");
+    assert!(done.stderr.contains("err\n"), "{done:?}");
+    let lines = ask(&setting, &["--json", "exec", &name, "/deckhand", "say", "out", "exit", "125"]).await;
+    let documents: Vec<serde_json::Value> =
+        lines.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&documents[0]["line"], &documents[1]["status"]), (&"out".into(), &125.into()), "{lines:?}");
+    assert_eq!(lines.status, 125);
+    let fed = fed(&setting, &["exec", "-i", &name, "/deckhand", "cat", "say", "over"], "ahoy\n").await;
+    assert_eq!((fed.status, fed.stdout.as_str()), (0, "ahoy\nover\n"), "{fed:?}");
+    let terminal = ask(&setting, &["exec", "-t", &name, "/deckhand", "tty"]).await;
+    assert!(terminal.stdout.starts_with("terminal "), "{terminal:?}");
+    let late = ask(&setting, &["exec", "--timeout", "1s", &name, "/deckhand", "wait"]).await;
+    assert!(late.status == 125 && late.stderr.contains("time-out"), "{late:?}");
+    let absent = ask(&setting, &["exec", &name, "/nonesuch"]).await;
+    assert!(matches!(absent.status, 126 | 127), "{absent:?}");
+    let run = ["run", "--rm", "-i", "--network", "none", &image, "cat"];
+    let run = self::fed(&setting, &run, "to the end").await;
+    assert_eq!((run.status, run.stdout.as_str()), (0, "to the end"), "{run:?}");
+    for (status, words) in [(125, ["exec", "nonesuch", "x"]), (2, ["exec", "-d", &name])] {
+        assert_eq!(ask(&setting, &words).await.status, status, "{words:?}");
+    }
+    assert_eq!(ask(&setting, &["rm", "-f", &name]).await.status, 0);
+}
+
+pub(crate) async fn the_program_copies_in_and_out(setting: Arc<Setting>) {
+    let (image, name) = (setting.image.single().to_string(), setting.name("program-cp"));
+    let started = ask(&setting, &["run", "-d", "--network", "none", "--name", &name, &image, "wait"]).await;
+    assert_eq!(started.status, 0, "{started:?}");
+    let folder = crate::behaviours::folder(&setting, &name);
+    std::fs::write(folder.join("a:b"), "ahoy").unwrap();
+    let (source, inside, back) = (folder.join("a:b"), format!("{name}:/note"), folder.join("back"));
+    let (source, back) = (source.to_str().unwrap(), back.to_str().unwrap());
+    let copied = ask(&setting, &["cp", source, &inside]).await;
+    assert_eq!((copied.status, copied.stdout.as_str()), (0, ""), "{copied:?}");
+    let copied = ask(&setting, &["--json", "cp", &inside, back]).await;
+    let document: serde_json::Value = serde_json::from_str(&copied.stdout).unwrap();
+    assert_eq!((&document["container"], &document["copied"]), (&name.as_str().into(), &back.into()));
+    assert_eq!(std::fs::read_to_string(back).unwrap(), "ahoy");
+    let cases: [(i32, [&str; 2]); 5] = [
+        (2, [source, back]),
+        (2, [&inside, &inside]),
+        (2, ["-", &inside]),
+        (125, ["/nonesuch-file", &inside]),
+        (126, ["/dev/null", &inside]),
+    ];
+    for (status, [from, to]) in cases {
+        assert_eq!(ask(&setting, &["cp", from, to]).await.status, status, "{from} {to}");
+    }
+    assert_eq!(ask(&setting, &["rm", "-f", &name]).await.status, 0);
+}
+
+async fn fed(setting: &Setting, words: &[&str], input: &str) -> Answer {
+    use std::io::Write as _;
+    let mut command = portreeve(setting);
+    let mut child =
+        command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    tokio::task::spawn_blocking(move || child.wait_with_output()).await.unwrap().unwrap().into()
+}
+
 async fn ended(child: &mut Child) -> std::process::ExitStatus {
     let begun = Instant::now();
     loop {

@@ -5,7 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
 mod claims;
+mod copies;
 mod creations;
+mod exec;
 mod hogs;
 mod imports;
 mod quarantine;
@@ -21,7 +23,8 @@ include!(concat!(env!("OUT_DIR"), "/guests.rs"));
 #[allow(unused_imports, reason = "each module's tests, for the assertion below")]
 mod tests {
     pub(crate) use super::{
-        claims::*, creations::*, hogs::*, imports::*, quarantine::*, sizes::*, spy::*, values::*, volumes::*, wasi::*,
+        claims::*, copies::*, creations::*, exec::*, hogs::*, imports::*, quarantine::*, sizes::*, spy::*, values::*,
+        volumes::*, wasi::*,
     };
 }
 

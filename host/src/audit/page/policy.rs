@@ -18,6 +18,7 @@ const KEYS: &[(&str, &str)] = &[
     ("gpus.allow", "GPUs"),
     ("networks.allow", "Networks"),
     ("volumes.allow", "Volumes of this install that may be made and mounted"),
+    ("copies.largest", "The largest copy into or out of a container, in bytes"),
     ("redaction.rule", "Redaction rules beside the built-in ones"),
     ("secrets.unmaskable", "Secrets too short or too common to be masked in output"),
 ];

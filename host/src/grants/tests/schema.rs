@@ -135,6 +135,8 @@ fn command() -> Value {
             "match": list(words()),
             "not-match": list(words()),
             "dangerous": words(),
+            "stdin": choice(&command::Stdin::WORDS),
+            "unstarted": words(),
         }),
     )
 }

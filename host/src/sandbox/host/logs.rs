@@ -14,6 +14,8 @@ pub struct LogHandle {
     pub(crate) running: Running,
     /// What a guest was given less of than came.
     left: Vec<u8>,
+    /// A guest read from it.
+    pub(crate) was_read: bool,
 }
 
 impl Host for State {
@@ -25,7 +27,7 @@ impl Host for State {
         let ask = convert::ask(command, arguments);
         match self.broker.open(&ask) {
             Err(error) => Ok(Err(convert::for_guest(error))),
-            Ok(running) => Ok(Ok(self.table.push(LogHandle { running, left: Vec::new() })?)),
+            Ok(running) => Ok(Ok(self.table.push(LogHandle { running, left: Vec::new(), was_read: false })?)),
         }
     }
 }
@@ -33,6 +35,7 @@ impl Host for State {
 impl HostLog for State {
     async fn read(&mut self, log: Resource<LogHandle>, max: u32) -> wasmtime::Result<Result<Vec<u8>, Error>> {
         let log = self.table.get_mut(&log)?;
+        log.was_read = true;
         if log.left.is_empty() {
             log.left = match log.running.next().await {
                 Some(LogChunk::Stdout(bytes) | LogChunk::Stderr(bytes)) => bytes,

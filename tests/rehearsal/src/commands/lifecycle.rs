@@ -1,7 +1,9 @@
 //! `start`, `stop`, `kill`, `rm`, `wait`.
 
+use std::fs::File;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{FileType, Mode};
 use rustix::process::{Pid, Signal};
 
 use super::containers::chosen;
@@ -26,7 +28,7 @@ const END_OF_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn start(engine: &mut Engine, arguments: &Arguments) -> Result<u8, Trouble> {
     if arguments.is_set("attach") {
-        return start_attached(engine, arguments.operand()?);
+        return start_attached(engine, arguments.operand()?, arguments.is_set("interactive"));
     }
     super::each(engine, Verb::Start, arguments, |engine, typed| {
         let place = Place::find(&engine.state, typed)?;
@@ -39,16 +41,35 @@ pub(crate) fn start(engine: &mut Engine, arguments: &Arguments) -> Result<u8, Tr
 }
 
 /// Only what this run prints, and its exit status.
-fn start_attached(engine: &mut Engine, typed: &str) -> Result<u8, Trouble> {
+fn start_attached(engine: &mut Engine, typed: &str, feeds: bool) -> Result<u8, Trouble> {
     let state = engine.state.clone();
     let place = Place::find(&state, typed)?;
     let from = std::fs::metadata(place.log()).map_or(0, |metadata| metadata.len());
     // Opened before the start: the container, and its log with it, may be gone soon after.
     let log = std::fs::OpenOptions::new().append(true).create(true).read(true).open(place.log())?;
+    let input = feeds.then(|| open_input(&place)).transpose()?;
     launch(engine, &place)?;
+    input.map(feed);
     let wish = Wish { follow: true, from, ..Wish::default() };
     logs::print_open(&place, log, engine.dialect, &wish, &mut engine.console)?;
     Ok(u8::try_from(place.exit_code()? & 0xff).unwrap_or(125))
+}
+
+/// Made and held before the container is started, which finds it then.
+fn open_input(place: &Place<'_>) -> std::io::Result<File> {
+    let path = place.input();
+    let _absent = std::fs::remove_file(&path);
+    rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+    // For both: nobody reads yet.
+    std::fs::OpenOptions::new().read(true).write(true).open(path)
+}
+
+/// Hands on what this process is fed, beside everything else.
+fn feed(mut input: File) {
+    std::thread::spawn(move || {
+        // A container that reads no more has what it wanted.
+        let _unread = std::io::copy(&mut std::io::stdin(), &mut input);
+    });
 }
 
 fn launch(engine: &Engine, place: &Place<'_>) -> Result<(), Trouble> {

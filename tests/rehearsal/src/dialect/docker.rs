@@ -52,9 +52,11 @@ pub(crate) fn flags(verb: Verb) -> Flags {
             "read-only",
             "rm",
             "entrypoint=",
+            "interactive,i",
+            "tty,t",
             "runtime=",
         ],
-        Verb::Start => &["attach,a"],
+        Verb::Start => &["attach,a", "interactive,i"],
         Verb::Stop => &["time=,t"],
         Verb::Kill => &["signal=,s"],
         Verb::Rm => &["force,f", "volumes,v"],
@@ -63,6 +65,8 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::VolumeCreate => &["driver=,d", "label=", "opt=,o", "name="],
         Verb::VolumeInspect => &["format=,f"],
         Verb::VolumeLs => &["filter=,f", "format=", "quiet,q"],
+        Verb::Exec => &["env=,e", "interactive,i", "tty,t", "workdir=,w", "user=,u"],
+        Verb::Cp => &["archive,a"],
         Verb::VolumeRm => &["force,f"],
     }
 }
@@ -87,6 +91,9 @@ pub(crate) fn describe(trouble: &Trouble, verb: Option<Verb>) -> (u8, String) {
         Trouble::NoSource(path) => daemon(format!("invalid mount config for type \"bind\": bind source path does not exist: {path}")),
         Trouble::NoRuntime(name) => daemon(format!("Unknown runtime specified {name}")),
         Trouble::NotRunning { typed, .. } => daemon(format!("Cannot kill container: {typed}: Container {typed} is not running")),
+        Trouble::NotExecutable => daemon("container is not running".to_owned()),
+        Trouble::NoProgram(path) => (127, format!("OCI runtime exec failed: exec failed: unable to start container process: exec: \"{path}\": stat {path}: no such file or directory: unknown")),
+        Trouble::NoPath { path, id } => daemon(format!("Could not find the file {path} in container {id}")),
         Trouble::Running { id } => {
             daemon(format!("You cannot remove a running container {id}. Stop the container before attempting removal or force remove"))
         }

@@ -63,8 +63,10 @@ pub(crate) fn flags(verb: Verb) -> Flags {
             "read-only",
             "rm",
             "entrypoint=",
+            "interactive,i",
+            "tty,t",
         ],
-        Verb::Start => &["attach,a", "sig-proxy="],
+        Verb::Start => &["attach,a", "sig-proxy=", "interactive,i"],
         Verb::Stop => &["time=,t", "ignore,i"],
         Verb::Kill => &["signal=,s"],
         Verb::Rm => &["force,f", "volumes,v", "time=,t", "ignore,i"],
@@ -73,6 +75,8 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::VolumeCreate => &["driver=", "label=,l", "opt=,o"],
         Verb::VolumeInspect => &["format=,f"],
         Verb::VolumeLs => &["filter=,f", "format=", "quiet,q"],
+        Verb::Exec => &["env=,e", "interactive,i", "tty,t", "workdir=,w", "user=,u"],
+        Verb::Cp => &["archive,a"],
         Verb::VolumeRm => &["force,f", "time=,t"],
     }
 }
@@ -107,6 +111,23 @@ pub(crate) fn describe(trouble: &Trouble, verb: Option<Verb>) -> (u8, String) {
         Trouble::NoRuntime(name) => format!("default OCI runtime \"{name}\" not found: invalid argument"),
         Trouble::NotRunning { phase, .. } => {
             format!("can only kill running containers. ID is in state {phase}: container state improper")
+        }
+        Trouble::NotExecutable => {
+            return (
+                255,
+                "Error: can only create exec sessions on running containers: container state improper".to_owned(),
+            );
+        }
+        Trouble::NoProgram(path) => {
+            return (
+                127,
+                format!(
+                    "Error: runc: exec failed: unable to start container process: exec: \"{path}\": stat {path}: no such file or directory: OCI runtime attempted to invoke a command that was not found"
+                ),
+            );
+        }
+        Trouble::NoPath { path, id } => {
+            format!("\"{path}\" could not be found on container {id}: no such file or directory")
         }
         Trouble::Running { id } => {
             let text = format!(

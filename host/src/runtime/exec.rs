@@ -1,0 +1,147 @@
+//! Commands in containers that run: started, fed, watched, and ended with everything that they started.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Completed, Inner, LogStream, Portreeve};
+use crate::broker::Broker;
+use crate::error::{Error, FaultKind, Refusal, Rule};
+use crate::event::Level;
+use crate::evidence::{ContainerInfo, ContainerState};
+use crate::executor::Inside;
+use crate::redaction::Redactor;
+use crate::sandbox::Guest;
+use crate::scope::{Call, Scope};
+use crate::spec::{ExecSpec, MARK};
+use crate::state::{random, to_hex};
+
+impl Portreeve {
+    /// Runs a command in a running container of ours; its output comes redacted, the streams apart, unless it has a
+    /// terminal.
+    ///
+    /// When its time is over, or the stream is dropped before its end, the engine's client is ended, and the command's
+    /// processes inside the container too, as far as this user may signal them and they keep their environment.
+    ///
+    /// # Errors
+    /// `Spec`, `Refused`; `NotFound` where the container is not there or not ours; `Engine` where it does not run.
+    pub async fn exec(&self, name: &str, spec: &ExecSpec) -> Result<LogStream, Error> {
+        spec.check()?;
+        let inner = &self.inner;
+        let (backend, container) = inner.find(name).await?;
+        check_running(&container)?;
+        inner.check_exec_secrets(name, spec)?;
+        let redactor =
+            inner.redactor_of_exec(&container, spec).map_err(|error| inner.refused(Call::Exec, name, error))?;
+        let word = random::<16>().map(|bytes| to_hex(&bytes));
+        let word = word.map_err(|source| Error::io("randomness for the mark of an exec", source))?;
+        let scope = Scope::of_exec(name, &container.id, &word, spec);
+        let broker = inner.broker(&backend, scope, &redactor)?;
+        let running = Guest::enter(&inner.sandbox, Arc::clone(&broker)).await?.exec(name, spec).await?;
+        if !running.changes_a_container() {
+            return Err(broker.fault(FaultKind::Untrue, "it gives another stream than that of the command").into());
+        }
+        let inside = inner.services.executor.inside(MARK, &word, container.pid);
+        let executed = Executed::new(Arc::clone(&broker), inside, spec.timeout, inner.services.dry_run);
+        Ok(LogStream::executed(Arc::clone(inner), broker, running, executed))
+    }
+
+    /// Runs a command in a running container of ours to its end, feeding it `input` where it takes one.
+    ///
+    /// # Errors
+    /// As [`Portreeve::exec`]; `Timeout` where its time ran out; `Engine` where the engine could not start it.
+    pub async fn exec_to_completion(&self, name: &str, spec: &ExecSpec, input: &[u8]) -> Result<Completed, Error> {
+        self.exec(name, spec).await?.complete(input).await
+    }
+}
+
+impl Inner {
+    /// What travels in the environment of the engine's client must not be read by the client itself.
+    fn check_exec_secrets(&self, name: &str, spec: &ExecSpec) -> Result<(), Error> {
+        let read = spec.secrets.iter().find(|secret| secret.name.is_read_by_clients());
+        read.map_or(Ok(()), |secret| {
+            let why = "the engine's client or the loader reads a variable of this name itself";
+            let remedy = "give the secret another name inside the container";
+            let refusal = Refusal::new(Rule::Secret, why).slot("env.secret").value(secret.name.as_str()).remedy(remedy);
+            Err(self.refused(Call::Exec, name, refusal.into()))
+        })
+    }
+
+    /// A redactor that knows the secrets of the container, and those of the command.
+    fn redactor_of_exec(&self, container: &ContainerInfo, spec: &ExecSpec) -> Result<Redactor, Error> {
+        spec.secrets.iter().try_fold(self.redactor_of_container(container), |redactor, secret| {
+            let known = redactor.with_secret(secret.name.as_str(), secret.value.expose());
+            known.map_err(super::secrets::unmaskable)
+        })
+    }
+}
+
+/// One that does not run can't be asked to run something.
+pub(super) fn check_running(container: &ContainerInfo) -> Result<(), Error> {
+    if container.state == ContainerState::Running {
+        return Ok(());
+    }
+    let message =
+        format!("{} is {}; only a running container runs a command", container.name, container.state.as_str());
+    Err(Error::Engine { command: "exec".to_owned(), status: 1, message })
+}
+
+/// What is left to do when the command of an exec ends, or is ended.
+pub(super) struct Executed {
+    broker: Arc<Broker>,
+    /// None once the command ended by itself, and in a dry run.
+    inside: Option<Inside>,
+    limit: Option<Duration>,
+}
+
+impl Executed {
+    fn new(broker: Arc<Broker>, inside: Inside, limit: Option<Duration>, dry_run: bool) -> Self {
+        Self { broker, inside: Some(inside).filter(|_| !dry_run), limit }
+    }
+
+    /// The status is the command's own, unless the engine says that it never started it.
+    pub(super) fn conclude(
+        &mut self,
+        command: &str,
+        ended: Result<i32, Error>,
+        last_words: &[u8],
+    ) -> Result<i32, Error> {
+        match ended {
+            Ok(status) => {
+                self.inside = None;
+                self.started(command, status, last_words).map_or(Ok(status), Err)
+            }
+            Err(Error::Timeout(why)) => {
+                self.end("its time is over");
+                let given = self.limit.map(|limit| format!(" (the caller gave it {} ms)", limit.as_millis()));
+                Err(Error::Timeout(format!("{why}{}", given.unwrap_or_default())))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn started(&self, command: &str, status: i32, last_words: &[u8]) -> Option<Error> {
+        let said = String::from_utf8_lossy(last_words);
+        let line = said.trim().lines().next_back().unwrap_or_default();
+        let granted = self.broker.backend().grants().command(command)?;
+        // A command that is not there (127) or can't be executed (126) has these statuses in every shell.
+        let unstarted = !matches!(status, 0 | 126 | 127) && granted.is_unstarted(line);
+        let message = self.broker.redactor().text(line.trim());
+        unstarted.then(|| Error::Engine { command: command.to_owned(), status, message })
+    }
+
+    /// Ends the processes of the command inside the container. No record, no action.
+    fn end(&mut self, why: &str) {
+        let Some(inside) = self.inside.take() else { return };
+        let why = format!("the processes of an exec are ended inside the container: {why}");
+        if self.broker.record_ending(&why).is_ok() {
+            self.broker.narrate_own(Level::Detail, &why);
+            inside.end();
+        }
+    }
+}
+
+impl Drop for Executed {
+    fn drop(&mut self) {
+        self.end("nobody waits for it any more");
+    }
+}
