@@ -31,6 +31,7 @@ pub mod approval;
 pub mod audit;
 mod backend;
 mod broker;
+pub mod compose;
 mod conceive;
 mod decision;
 #[cfg(feature = "demo")]
@@ -58,7 +59,9 @@ mod runtimes;
 mod sandbox;
 pub mod scope;
 pub mod spec;
+pub mod standard;
 pub mod state;
+pub mod units;
 mod walk;
 
 pub use backend::{BackendSource, Standing};
@@ -72,7 +75,7 @@ pub use policy::Policy;
 pub use reference::Reference;
 pub use runtime::{
     BackendInfo, CommandInfo, DangerInfo, Detection, EngineIdentity, ImageInfo, Intention, LogStream, Portreeve,
-    PortreeveBuilder, PreflightReport, PulledImage, Removed,
+    PortreeveBuilder, PreflightReport, PulledImage, Removed, UnitCheck,
 };
 pub use sandbox::{Finding, Severity};
 pub use scope::{Call, LogOptions};

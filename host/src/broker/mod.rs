@@ -3,11 +3,15 @@
 //! [`Broker::perform`] reads as what it does: decide, record, execute, redact, record.
 
 mod budget;
+mod errand;
 mod health;
 mod pending;
+mod plan;
 mod services;
 
 pub(crate) use budget::Budget;
+pub(crate) use errand::Errand;
+pub(crate) use plan::Line;
 pub(crate) use services::Services;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +38,8 @@ pub(crate) struct Broker {
     budget: Budget,
     call: CallId,
     refusals: Mutex<Vec<Refusal>>,
+    /// Of a call that is only planned: what it would run.
+    plan: Option<Mutex<Vec<Line>>>,
 }
 
 impl Broker {
@@ -47,12 +53,15 @@ impl Broker {
         let call = CallId::random().map_err(|source| Error::io("randomness for a call's name", source))?;
         let budget = Budget::of(backend.grants());
         let scope = backend.host_facts(scope);
-        Ok(Self { backend, services, scope, redactor, budget, call, refusals: Mutex::default() })
+        Ok(Self { backend, services, scope, redactor, budget, call, refusals: Mutex::default(), plan: None })
     }
 
     /// Runs an ask of the guest's to its end.
     pub(crate) async fn perform(&self, ask: &Ask) -> Result<Output, Error> {
         let permit = self.decide(ask)?;
+        if self.plans(&permit) {
+            return Ok(Output::default());
+        }
         let intent = self.record(&permit)?;
         if self.leaves_out(&permit) {
             return Ok(intent.left_out());
@@ -66,6 +75,9 @@ impl Broker {
     /// Starts an ask of the guest's, whose output is read as it comes.
     pub(crate) fn open(&self, ask: &Ask) -> Result<Running, Error> {
         let permit = self.decide(ask)?;
+        if self.plans(&permit) {
+            return Ok(Running { stream: None, intent: None, permit });
+        }
         let intent = self.record(&permit)?;
         if self.leaves_out(&permit) {
             intent.left_out();
@@ -121,11 +133,11 @@ impl Broker {
     }
 
     /// Decides without running: what a plan of a guest's would render to.
-    pub(crate) fn explain(&self, ask: &Ask, as_call: crate::scope::Call) -> Result<Vec<String>, Error> {
+    pub(crate) fn explain(&self, ask: &Ask, as_call: crate::scope::Call) -> Result<Line, Error> {
         let scope = self.scope.clone().with_call(as_call);
         let grounds = Grounds { scope: &scope, ..self.grounds() };
         let permit = grounds.decide(ask, |_, _| 0).map_err(|error| self.refused(error))?;
-        Ok(permit.argv().to_vec())
+        Ok(Line::of(&permit))
     }
 
     /// Looks at a device node for the guest.

@@ -7,6 +7,7 @@ mod arguments;
 mod audit;
 mod backend;
 mod completions;
+mod compose;
 mod container;
 #[cfg(feature = "demo")]
 mod demo;
@@ -30,6 +31,8 @@ mod run;
 mod secret;
 mod show;
 mod signals;
+mod standard;
+mod unit;
 mod verify;
 mod volume;
 
@@ -67,6 +70,9 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Ref(command) => command.run(common),
         Command::Verify(command) => command.run(common),
         Command::Run(command) => command.run(common),
+        Command::Unit(command) => command.run(common),
+        Command::Standard(command) => command.run(common),
+        Command::Compose(command) => command.run(common),
         #[cfg(feature = "demo")]
         Command::Demo(command) => command.run(common),
         Command::Detect(command) => desk::open(common, async |desk| command.run(desk).await),

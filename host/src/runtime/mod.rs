@@ -1,6 +1,7 @@
 //! The façade: the one place that wires the parts, and the calls that a caller makes.
 
 mod builder;
+mod compose_check;
 mod containers;
 mod create;
 mod detect;
@@ -14,6 +15,9 @@ mod probing;
 mod prove;
 mod secrets;
 mod shelf;
+mod standard;
+mod unit_check;
+mod units;
 mod volumes;
 
 pub use builder::PortreeveBuilder;
@@ -24,6 +28,7 @@ pub use info::{BackendInfo, CommandInfo, DangerInfo};
 pub use logs::LogStream;
 pub use preflight::{Intention, PreflightReport};
 pub(crate) use shelf::shelved;
+pub use unit_check::UnitCheck;
 
 use std::sync::Arc;
 

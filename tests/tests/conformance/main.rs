@@ -32,6 +32,7 @@ mod secrets;
 mod setting;
 mod suite;
 mod table;
+mod units;
 mod volumes;
 
 use std::process::ExitCode;
