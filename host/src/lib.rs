@@ -31,6 +31,7 @@ pub mod approval;
 pub mod audit;
 mod backend;
 mod broker;
+pub mod compose;
 mod conceive;
 mod decision;
 #[cfg(feature = "demo")]
@@ -59,7 +60,9 @@ mod runtimes;
 mod sandbox;
 pub mod scope;
 pub mod spec;
+pub mod standard;
 pub mod state;
+pub mod units;
 mod walk;
 mod within;
 
@@ -74,7 +77,7 @@ pub use policy::Policy;
 pub use reference::Reference;
 pub use runtime::{
     BackendInfo, CommandInfo, Completed, DangerInfo, Detection, EngineIdentity, ImageInfo, Intention, LogStream,
-    Portreeve, PortreeveBuilder, PreflightReport, PulledImage, Removed,
+    Portreeve, PortreeveBuilder, PreflightReport, PulledImage, Removed, UnitCheck,
 };
 pub use sandbox::{Finding, Severity};
 pub use scope::{Call, LogOptions};

@@ -3,12 +3,16 @@
 //! [`Broker::perform`] reads as what it does: decide, record, execute, redact, record.
 
 mod budget;
+mod errand;
 mod health;
 mod pending;
+mod plan;
 mod services;
 mod turns;
 
 pub(crate) use budget::Budget;
+pub(crate) use errand::Errand;
+pub(crate) use plan::Line;
 pub(crate) use services::Services;
 pub(crate) use turns::Turns;
 
@@ -39,6 +43,8 @@ pub(crate) struct Broker {
     refusals: Mutex<Vec<Refusal>>,
     /// With which status each command that changes something ended.
     changes: Mutex<Vec<i32>>,
+    /// Of a call that is only planned: what it would run.
+    plan: Option<Mutex<Vec<Line>>>,
 }
 
 impl Broker {
@@ -53,12 +59,15 @@ impl Broker {
         let budget = Budget::of(backend.grants());
         let scope = backend.host_facts(scope);
         let (refusals, changes) = (Mutex::default(), Mutex::default());
-        Ok(Self { backend, services, scope, redactor, budget, call, refusals, changes })
+        Ok(Self { backend, services, scope, redactor, budget, call, refusals, changes, plan: None })
     }
 
     /// Runs an ask of the guest's to its end.
     pub(crate) async fn perform(&self, ask: &Ask) -> Result<Output, Error> {
         let permit = self.decide(ask)?;
+        if self.plans(&permit) {
+            return Ok(Output::default());
+        }
         let _turn = self.turn(&permit).await;
         let intent = self.record(&permit)?;
         if self.leaves_out(&permit) {
@@ -76,6 +85,9 @@ impl Broker {
     /// Starts an ask of the guest's, whose output is read as it comes.
     pub(crate) fn open(&self, ask: &Ask) -> Result<Running, Error> {
         let permit = self.decide(ask)?;
+        if self.plans(&permit) {
+            return Ok(Running { stream: None, intent: None, permit });
+        }
         let intent = self.record(&permit)?;
         if self.leaves_out(&permit) {
             intent.left_out();
@@ -143,11 +155,11 @@ impl Broker {
     }
 
     /// Decides without running: what a plan of a guest's would render to.
-    pub(crate) fn explain(&self, ask: &Ask, as_call: crate::scope::Call) -> Result<Vec<String>, Error> {
+    pub(crate) fn explain(&self, ask: &Ask, as_call: crate::scope::Call) -> Result<Line, Error> {
         let scope = self.scope.clone().with_call(as_call);
         let grounds = Grounds { scope: &scope, ..self.grounds() };
         let permit = grounds.decide(ask, |_, _| 0).map_err(|error| self.refused(error))?;
-        Ok(permit.argv().to_vec())
+        Ok(Line::of(&permit))
     }
 
     /// Looks at a device node for the guest.

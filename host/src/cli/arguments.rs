@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 #[cfg(feature = "demo")]
 use super::demo;
 use super::{
-    audit, backend, completions, container, cp, detect, exec, image, journal, parse, policy, preflight, redact,
-    reference, run, verify, volume,
+    audit, backend, completions, compose, container, cp, detect, exec, image, journal, parse, policy, preflight,
+    redact, reference, run, standard, unit, verify, volume,
 };
 
 /// Runs containers through backends that can do nothing an operator did not approve.
@@ -70,6 +70,9 @@ pub(crate) enum Command {
     Pull(image::Pull),
     /// Prove link by link that an image is the one it should be: one that the engine holds, or one in an OCI layout
     Verify(verify::Verify),
+    /// Look at the built-in standards, which `verify --standard` compares a host with
+    #[command(subcommand)]
+    Standard(standard::Command),
     /// Say how references and digests are read
     Ref(reference::Ref),
     /// Run a container
@@ -80,6 +83,12 @@ pub(crate) enum Command {
     Exec(exec::Exec),
     /// Copy a file or folder into a container, or out of it
     Cp(cp::Cp),
+    /// Write a unit of systemd for a container
+    #[command(override_usage = "portreeve unit [OPTIONS] IMAGE [WORDS]...\n       portreeve unit [OPTIONS] NAME")]
+    Unit(Box<unit::Unit>),
+    /// Several services out of a compose file
+    #[command(subcommand)]
+    Compose(compose::Command),
     /// List containers of this install
     Ps(container::Ps),
     /// Show containers, as the host sees them

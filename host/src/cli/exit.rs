@@ -21,7 +21,7 @@ impl Status {
     /// We, or the engine, failed.
     pub(crate) const FAILED: Self = Self(125);
     /// Policy or grant did not allow it.
-    const REFUSED: Self = Self(126);
+    pub(crate) const REFUSED: Self = Self(126);
     /// The arguments are wrong.
     const USAGE: Self = Self(2);
 
@@ -95,7 +95,7 @@ impl Failure {
     }
 
     /// For people; nothing where nothing is to be said.
-    fn message(&self) -> Option<String> {
+    pub(crate) fn message(&self) -> Option<String> {
         match self {
             Self::Usage(why) => Some(why.clone()),
             Self::Call(error) | Self::Unproved(error) => Some(error.to_string()),

@@ -57,7 +57,9 @@ struct Answer<'a> {
 impl Court {
     fn open(common: &Common) -> Result<Self, Failure> {
         let sources = BackendSource::embedded().into_iter();
-        let all = sources.map(BackendSource::holding).collect::<Result<Vec<_>, Error>>()?;
+        let mut all = sources.map(BackendSource::holding).collect::<Result<Vec<_>, Error>>()?;
+        // What the host runs for itself is in the journal too.
+        all.push(portreeve::units::checks().map_err(|error| Error::Config(error.to_string()))?);
         let names = all.iter().map(|grants| grants.backend().to_owned()).collect::<Vec<_>>().join(", ");
         let asked = |grants: &Grants| common.backend.as_deref().is_none_or(|name| name == grants.backend());
         let backends: Vec<Grants> = all.into_iter().filter(asked).collect();

@@ -8,6 +8,7 @@ mod attach;
 mod audit;
 mod backend;
 mod completions;
+mod compose;
 mod container;
 mod cp;
 #[cfg(feature = "demo")]
@@ -33,6 +34,8 @@ mod run;
 mod secret;
 mod show;
 mod signals;
+mod standard;
+mod unit;
 mod verify;
 mod volume;
 
@@ -71,6 +74,9 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Verify(command) => command.run(common),
         Command::Run(command) => command.run(common),
         Command::Exec(command) => command.run(common),
+        Command::Unit(command) => command.run(common),
+        Command::Standard(command) => command.run(common),
+        Command::Compose(command) => command.run(common),
         #[cfg(feature = "demo")]
         Command::Demo(command) => command.run(common),
         Command::Detect(command) => desk::open(common, async |desk| command.run(desk).await),

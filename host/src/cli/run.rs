@@ -142,7 +142,20 @@ impl Run {
         })
     }
 
-    fn spec(self) -> Result<ContainerSpec, Failure> {
+    /// The secrets' options, taken out: for whoever does not want their values.
+    pub(crate) fn take_secrets(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.secret)
+    }
+
+    /// The only word, where nothing but one was given.
+    pub(crate) fn only_word(&self) -> Option<&str> {
+        match self.command.as_slice() {
+            [word] => Some(word),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn spec(self) -> Result<ContainerSpec, Failure> {
         let Self { command, name, .. } = &self;
         let (image, words) = command.split_first().ok_or_else(|| Failure::Usage("an image is missing".to_owned()))?;
         let image: Reference = image.parse().map_err(Error::from)?;

@@ -59,6 +59,19 @@ pub(crate) fn value(
     Ok((name, value))
 }
 
+/// What an option says of a secret, but for its value: the file that it lies in, where it is one.
+pub(crate) fn named(option: &str) -> Result<(EnvName, Option<PathBuf>, SecretDelivery), Failure> {
+    let (name, source, delivery) = parse(option)?;
+    let file = match source {
+        Source::Environment => None,
+        Source::File(path) => Some(path),
+        Source::Descriptor(_) => {
+            return Err(Failure::Usage(format!("the secret {name}: a descriptor is gone when a unit starts")));
+        }
+    };
+    Ok((name, file, delivery))
+}
+
 fn filled(name: &EnvName, value: Vec<u8>) -> Result<Vec<u8>, Failure> {
     match value.is_empty() {
         true => Err(Failure::Usage(format!("the secret {name} is empty"))),

@@ -13,6 +13,7 @@ use super::arguments::Common;
 use super::desk::{self, Desk};
 use super::exit::{Failure, Outcome, Status};
 use super::show::{self, plain_lines};
+use super::standard;
 
 /// `verify`.
 #[derive(Debug, Args)]
@@ -26,25 +27,38 @@ pub(crate) struct Verify {
     /// The entry of an index to follow; otherwise this machine's
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", requires = "layout")]
     platform: Option<Platform>,
+    /// Compare this host with a declared standard, and print a checklist
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["deep", "layout", "what"])]
+    standard: Option<PathBuf>,
+    /// The class of host that the standard is asked about; otherwise the one that it names
+    #[arg(long, value_name = "NAME", requires = "standard")]
+    class: Option<String>,
     /// The image; with --layout the digest of its manifest or index
-    #[arg(value_name = "IMAGE|DIGEST")]
-    what: String,
+    #[arg(value_name = "IMAGE|DIGEST", required_unless_present = "standard")]
+    what: Option<String>,
 }
 
 impl Verify {
     pub(crate) fn run(self, common: &Common) -> Outcome {
+        if let Some(file) = &self.standard {
+            return standard::verify(file, self.class.as_deref(), common);
+        }
         match &self.layout {
             Some(path) => self.of_layout(path, common),
             None => {
-                let image = self.what.parse::<Reference>().map_err(Error::from)?;
+                let image = self.what().parse::<Reference>().map_err(Error::from)?;
                 desk::open(common, async |desk| of_engine(desk, &image, self.deep).await)
             }
         }
     }
 
+    fn what(&self) -> &str {
+        self.what.as_deref().unwrap_or_default()
+    }
+
     fn of_layout(&self, path: &Path, common: &Common) -> Outcome {
-        let digest = self.what.parse::<Digest>();
-        let digest = digest.map_err(|error| Failure::Usage(format!("{}: {error}", self.what)))?;
+        let digest = self.what().parse::<Digest>();
+        let digest = digest.map_err(|error| Failure::Usage(format!("{}: {error}", self.what())))?;
         let platform = self.platform.clone().unwrap_or_else(Platform::current);
         let report = Layout::at(path).and_then(|layout| layout.verify(&digest, &platform)).map_err(unproved)?;
         let shown = json!({ "layout": path.display().to_string(), "verification": report });

@@ -2,6 +2,8 @@
 
 pub mod image;
 pub mod registry;
+mod smoke;
 mod steps;
 
+pub(crate) use smoke::smoke;
 pub use steps::{Demo, Step, perform};

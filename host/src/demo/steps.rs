@@ -86,7 +86,7 @@ pub async fn perform(
     journal(&portreeve, &mut teller)
 }
 
-fn publish(registry: &Registry) -> Result<Reference, Error> {
+pub(super) fn publish(registry: &Registry) -> Result<Reference, Error> {
     let built =
         BuiltinImage::build(&ImageOptions::default()).map_err(|error| Error::io("the built-in image", error))?;
     registry.publish("portreeve/deckhand", "demo", &built);

@@ -99,6 +99,7 @@ impl Grants {
             self.compare_devices(new),
             self.compare_probes(new),
             self.compare_limits(new),
+            self.compare_unit(new),
         ];
         let differing = others.into_iter().chain(self.compare_programs(new));
         let differing = differing.filter(|change| change.verdict != Verdict::Same);
@@ -155,6 +156,15 @@ impl Grants {
             found.more("the host looks for itself in another way");
         }
         found.concerning("evidence")
+    }
+
+    /// A unit runs without the host: any change of how it is written is one that an operator looks at.
+    fn compare_unit(&self, new: &Self) -> Change {
+        let mut found = Findings::default();
+        if self.unit() != new.unit() {
+            found.more("units of systemd are written in another way");
+        }
+        found.concerning("unit")
     }
 
     fn compare_devices(&self, new: &Self) -> Change {

@@ -8,11 +8,12 @@ use super::limits::Limits;
 use super::probe::ProbeSpec;
 use super::program::{EndpointGrant, ProgramGrant, RuntimeGrant};
 use super::reader::{Entry, Section, Source};
+use super::unit::UnitGrant;
 use super::{Example, Grants, Wasi};
 
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 12] = [
     "backend", "wasi", "programs", "endpoint", "runtimes", "commands", "evidence", "devices", "probes", "limits",
-    "examples",
+    "unit", "examples",
 ];
 
 /// The most bytes of a file. The largest shipped one has a thirtieth of it.
@@ -46,6 +47,7 @@ fn read(root: &Section<'_>, file: &str) -> Result<Grants, GrantsError> {
         devices: part(root, "devices", devices)?.unwrap_or_default(),
         probes: all(root, "probes", ProbeSpec::read)?,
         limits: part(root, "limits", Limits::read)?.unwrap_or_default(),
+        unit: part(root, "unit", UnitGrant::read)?.unwrap_or_default(),
         examples: examples(root)?.into_iter().map(|(_, example)| example).collect(),
         lines: root.sections("commands")?.iter().map(|section| (section.name().to_owned(), section.line())).collect(),
         dropped: Vec::new(),

@@ -31,6 +31,7 @@ mod rules;
 mod slot;
 mod store;
 mod template;
+mod unit;
 
 #[cfg(test)]
 mod tests;
@@ -56,6 +57,9 @@ pub use render::{RenderError, Rule};
 pub use slot::{Field, Origin, Shape, Slot};
 pub use store::{FilePattern, StoreGrant};
 pub use template::Template;
+pub use unit::{QuadletGrant, UnitGrant};
+
+pub(crate) use nearest::nearest as nearest_word;
 
 use std::collections::BTreeMap;
 
@@ -83,6 +87,7 @@ pub struct Grants {
     devices: Vec<String>,
     probes: Vec<ProbeSpec>,
     limits: Limits,
+    unit: UnitGrant,
     examples: Vec<Example>,
     /// The line of each command.
     lines: BTreeMap<String, usize>,
@@ -185,6 +190,12 @@ impl Grants {
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// How units of systemd are written for its engine.
+    #[must_use]
+    pub const fn unit(&self) -> &UnitGrant {
+        &self.unit
     }
 
     /// What the file says must be reachable, or must not.

@@ -1,7 +1,7 @@
 //! The nearest word, for messages.
 
 /// The candidate with the fewest changed letters, where they are few.
-pub(super) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // long words are no typing errors, and the cost grows with the square
     let most = (written.chars().count() / 3 + 1).min(6);
     let scored = candidates.into_iter().filter(|word| word.len().abs_diff(written.len()) <= most);

@@ -91,7 +91,7 @@ impl Portreeve {
     /// As [`Portreeve::create`]; `Digest` where the image is not held and its manifest can't be had.
     pub async fn explain(&self, spec: &ContainerSpec) -> Result<Vec<String>, Error> {
         let (backend, _) = self.inner.chosen().await?;
-        self.inner.explain(backend, spec).await
+        Ok(self.inner.explain(backend, spec).await?.argv)
     }
 
     /// Starts a container of ours.

@@ -6,6 +6,7 @@ use super::mounts::Checked;
 use super::volumes::Volumes;
 use super::{Inner, PulledImage};
 use crate::backend::Backend;
+use crate::broker::Line;
 use crate::error::{Conflict, Difference, Error, FaultKind, Refusal, Rule};
 use crate::evidence::document::is_id;
 use crate::evidence::{ContainerInfo, MountInfo};
@@ -56,7 +57,7 @@ impl Inner {
     }
 
     /// The command line that would create a container, as its backend plans it. Nothing is run but what looks.
-    pub(super) async fn explain(&self, backend: &Arc<Backend>, spec: &ContainerSpec) -> Result<Vec<String>, Error> {
+    pub(super) async fn explain(&self, backend: &Arc<Backend>, spec: &ContainerSpec) -> Result<Line, Error> {
         let mut spec = spec.clone();
         let (mounts, redactor) = self.admit(&mut spec)?;
         self.check_limits(backend, &spec)?;

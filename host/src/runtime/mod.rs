@@ -2,6 +2,7 @@
 
 mod builder;
 mod completed;
+mod compose_check;
 mod containers;
 mod copies;
 mod create;
@@ -17,6 +18,9 @@ mod probing;
 mod prove;
 mod secrets;
 mod shelf;
+mod standard;
+mod unit_check;
+mod units;
 mod volumes;
 
 pub use builder::PortreeveBuilder;
@@ -28,6 +32,7 @@ pub use info::{BackendInfo, CommandInfo, DangerInfo};
 pub use logs::LogStream;
 pub use preflight::{Intention, PreflightReport};
 pub(crate) use shelf::shelved;
+pub use unit_check::UnitCheck;
 
 use std::sync::Arc;
 

@@ -14,7 +14,7 @@ use crate::setting::Setting;
 use crate::table::{Outcome, Verdict};
 use crate::{
     containers, copies, creation, detection, doomed, ends, exec, images, journal, liars, logs, ownership, policy,
-    program, proofs, secrets, volumes,
+    program, proofs, secrets, units, volumes,
 };
 
 /// How long one behaviour may take.
@@ -211,6 +211,13 @@ behaviours! {
     rehearsal: volumes {
         a_volume_that_is_exchanged_is_noticed
         an_engine_that_lies_of_a_volume_is_not_believed
+    }
+    all: units {
+        a_plain_unit_runs_what_it_says
+        a_unit_of_a_container_names_its_id
+        a_unit_holds_no_secret
+        a_unit_has_files_for_its_volumes
+        a_standard_is_compared_with_the_host
     }
     all: doomed { a_killed_host_leaves_what_can_be_found }
     real: program {

@@ -45,7 +45,8 @@ pub(crate) async fn the_journal_verifies_and_has_every_command(setting: Arc<Sett
 /// What `policy explain` would say of everything that was run here, by whichever host.
 pub(crate) async fn every_command_that_ran_is_reachable(setting: Arc<Setting>) {
     let backend = setting.kind().backend();
-    let held: Vec<Grants> = BackendSource::embedded().into_iter().map(|source| source.holding().unwrap()).collect();
+    let mut held: Vec<Grants> = BackendSource::embedded().into_iter().map(|source| source.holding().unwrap()).collect();
+    held.push(portreeve::units::checks().unwrap());
     let none = Variables::default();
     // what a behaviour set up itself is addressed by the folder that it is in
     let made = ["login", "service"].map(|name| Variables::new([("XDG_RUNTIME_DIR", path_of(&setting, name))]));
@@ -57,7 +58,8 @@ pub(crate) async fn every_command_that_ran_is_reachable(setting: Arc<Setting>) {
         .collect();
     assert!(!lines.is_empty());
     for line in lines {
-        let (grants, own) = match held.iter().find(|grants| grants.backend() == line[0]) {
+        let known = held.iter().find(|grants| grants.backend() == line[0]);
+        let (grants, own) = match known.or_else(|| held.iter().find(|grants| grants.program(&line[0]).is_some())) {
             Some(grants) => (grants, line[0] == backend && setting.kind().is_real()),
             None => panic!("no backend has such a program: {line:?}"),
         };

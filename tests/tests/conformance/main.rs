@@ -34,6 +34,7 @@ mod secrets;
 mod setting;
 mod suite;
 mod table;
+mod units;
 mod volumes;
 
 use std::process::ExitCode;

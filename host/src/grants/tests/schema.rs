@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::page::REGENERATE;
 use super::*;
-use crate::grants::{command, element, evidence, load, probe, program};
+use crate::grants::{command, element, evidence, load, probe, program, unit};
 
 #[test]
 fn the_schema_is_current() {
@@ -97,9 +97,24 @@ fn section(key: &str) -> Value {
         "devices" => table(&["patterns"], json!({ "patterns": texts("^/dev/") })),
         "probes" => named("^.+$", one_of(&probe::WORDS.map(|(word, of)| probe(word, of)))),
         "limits" => limits(),
+        "unit" => unit(),
         "examples" => list(one_of(&["reachable", "unreachable"].map(|key| table(&[key], json!({ key: words() }))))),
         other => panic!("the schema does not know {other}"),
     }
+}
+
+fn unit() -> Value {
+    let version = json!({ "type": "string", "pattern": "^[0-9]{1,5}(\\.[0-9]{1,5})*$" });
+    let key = json!({ "type": "string", "pattern": "^[A-Za-z0-9]+$" });
+    let quadlet = exactly(
+        &unit::QuadletGrant::KEYS,
+        &["since", "secrets", "named", "rest", "keys"],
+        json!({
+            "since": version, "secrets": version, "named": version, "rest": key, "keys": named("^[a-z][a-z0-9-]*$", key), "implied": words(),
+        }),
+    );
+    let after = texts("^[A-Za-z0-9_@:-][A-Za-z0-9_.@:-]*$");
+    exactly(&unit::UnitGrant::KEYS, &[], json!({ "after": after, "quadlet": quadlet }))
 }
 
 fn program() -> Value {

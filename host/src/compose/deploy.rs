@@ -1,0 +1,70 @@
+//! `deploy`: the limits and the GPUs of a service, and nothing of a cluster.
+
+use super::parts::{get, only, texts};
+use super::unsupported;
+use super::yaml::{Node, Wrong};
+use crate::spec::{Cpus, Gpus, Memory};
+
+/// What `deploy` says of one container.
+#[derive(Debug, Default)]
+pub(super) struct Deploy {
+    pub(super) cpus: Option<Cpus>,
+    pub(super) memory: Option<Memory>,
+    pub(super) pids: Option<u32>,
+    pub(super) gpus: Gpus,
+}
+
+pub(super) fn read(node: &Node) -> Result<Deploy, Wrong> {
+    only(node, &["resources", "replicas"])?;
+    if let Some(replicas) = get(node, "replicas")?.filter(|replicas| replicas.text().is_ok_and(|text| text != "1")) {
+        return Err(unsupported(replicas.at, "more than one container of a service"));
+    }
+    let Some(resources) = get(node, "resources")? else { return Ok(Deploy::default()) };
+    only(resources, &["limits", "reservations"])?;
+    let mut deploy = match get(resources, "limits")? {
+        None => Deploy::default(),
+        Some(limits) => limited(limits)?,
+    };
+    if let Some(reservations) = get(resources, "reservations")? {
+        only(reservations, &["devices"])?;
+        deploy.gpus = get(reservations, "devices")?.map_or(Ok(Gpus::None), gpus)?;
+    }
+    Ok(deploy)
+}
+
+fn limited(node: &Node) -> Result<Deploy, Wrong> {
+    only(node, &["cpus", "memory", "pids"])?;
+    Ok(Deploy {
+        cpus: get(node, "cpus")?.map(Node::parsed).transpose()?,
+        memory: get(node, "memory")?.map(Node::parsed).transpose()?,
+        pids: get(node, "pids")?.map(Node::parsed).transpose()?,
+        gpus: Gpus::None,
+    })
+}
+
+/// The devices of a reservation: GPUs by their names, or all of them; a mere count names none.
+fn gpus(node: &Node) -> Result<Gpus, Wrong> {
+    match node.list()? {
+        [] => Ok(Gpus::None),
+        [device] => one(device),
+        [_, other, ..] => Err(unsupported(other.at, "a second reservation of devices: name all GPUs in one")),
+    }
+}
+
+fn one(node: &Node) -> Result<Gpus, Wrong> {
+    only(node, &["driver", "count", "device_ids", "capabilities"])?;
+    let capabilities = get(node, "capabilities")?.map(texts).transpose()?.unwrap_or_default();
+    if !capabilities.iter().any(|capability| capability == "gpu") {
+        return Err(unsupported(node.at, "devices that are no GPUs"));
+    }
+    match (get(node, "device_ids")?, get(node, "count")?) {
+        (Some(ids), None) => {
+            let mask = texts(ids)?.join(",");
+            mask.parse().map_err(|error| ids.wrong(format!("{error}")))
+        }
+        (None, Some(count)) if count.text()? == "all" => Ok(Gpus::All),
+        (None, Some(count)) => Err(unsupported(count.at, "a count of GPUs: name them under `device_ids`")),
+        (None, None) => Ok(Gpus::All),
+        (Some(_), Some(count)) => Err(count.wrong("`count` and `device_ids` exclude each other")),
+    }
+}

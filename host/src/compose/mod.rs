@@ -1,0 +1,304 @@
+//! Compose files: the common subset of the Compose Specification, read into specs of the host's own. Pure.
+//!
+//! Every key is accounted for: it is supported, or it is told with its line and column why not. A file with anything that
+//! is not supported is not brought up.
+
+mod deploy;
+mod interpolate;
+mod order;
+mod parts;
+mod service;
+mod top;
+mod words;
+mod yaml;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::spec::{ContainerSpec, InsidePath, Label, Name};
+use yaml::{Place, Wrong};
+
+/// The label that names the project of what was made for it.
+pub const PROJECT_LABEL: &str = "portreeve.compose.project";
+/// The label that names the service of a container, or the key of a network or volume, in the file.
+pub const PART_LABEL: &str = "portreeve.compose.part";
+
+/// What becomes of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It holds.
+    Supported,
+    /// The policy does not allow it.
+    Refused,
+    /// The Specification has it, and this program has not.
+    Unsupported,
+    /// Nobody knows it.
+    Unknown,
+    /// Its value is not well formed.
+    Invalid,
+}
+
+impl Verdict {
+    /// As it is printed.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Supported => "supported",
+            Self::Refused => "refused",
+            Self::Unsupported => "unsupported",
+            Self::Unknown => "unknown",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+/// A key of the file, and what becomes of it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The key with those above it: `services.web.ports[0]`.
+    pub key: String,
+    /// Its line, from 1.
+    pub line: usize,
+    /// Its column in characters, from 1.
+    pub column: usize,
+    /// What becomes of it.
+    pub verdict: Verdict,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// Where a file is read.
+pub struct Inputs<'a> {
+    /// The folder that relative paths begin at.
+    pub folder: &'a Path,
+    /// The project's name, where it is not the file's to say.
+    pub project: Option<&'a str>,
+    /// The value of a variable.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// The text of a file of variables.
+    pub env_file: &'a dyn Fn(&Path) -> Result<String, String>,
+    /// Profiles that are asked for.
+    pub profiles: &'a [String],
+}
+
+/// A compose file that was read.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Project {
+    /// Its name.
+    pub name: String,
+    /// The services of the profiles that were asked for, each after all that it depends on.
+    pub services: Vec<Service>,
+    /// Networks that they join.
+    pub networks: Vec<Shared>,
+    /// Volumes that they mount.
+    pub volumes: Vec<Shared>,
+    /// What became of every key, in the order of the file.
+    pub findings: Vec<Finding>,
+}
+
+/// A service.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Service {
+    /// Its name in the file.
+    pub name: String,
+    /// The container that it is, but for its secrets, and for what stands below.
+    pub spec: ContainerSpec,
+    /// Other names on its network.
+    pub aliases: Vec<Name>,
+    /// Capabilities added.
+    pub cap_add: Vec<String>,
+    /// Its health check.
+    pub health: Option<Health>,
+    /// What it waits for.
+    pub depends_on: Vec<Dependency>,
+    /// Secrets that it reads as files.
+    pub secrets: Vec<SecretFile>,
+    pub(crate) facts: Vec<Fact>,
+}
+
+/// A part of a service that the policy may refuse: a spec with that part alone, and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Fact {
+    pub(crate) key: String,
+    at: Place,
+    pub(crate) spec: ContainerSpec,
+}
+
+/// A health check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// The command.
+    pub words: Vec<String>,
+    /// Between two checks.
+    pub interval: Option<Duration>,
+    /// After which one counts as failed.
+    pub timeout: Option<Duration>,
+    /// How many must fail in a row.
+    pub retries: Option<u32>,
+    /// At the start, in which failures don't count.
+    pub start_period: Option<Duration>,
+}
+
+/// What a service waits for before it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dependency {
+    /// The other service.
+    pub service: String,
+    /// How the other has to be.
+    pub condition: DependencyCondition,
+    /// Whether it has to be there at all.
+    pub required: bool,
+}
+
+/// How another service has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DependencyCondition {
+    /// Started.
+    Started,
+    /// Well, as its health check says.
+    Healthy,
+    /// Ended with 0.
+    Completed,
+}
+
+/// A secret of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SecretFile {
+    /// Its name.
+    pub name: crate::spec::EnvName,
+    /// Where the container sees it.
+    pub target: InsidePath,
+    /// Where its value is from.
+    pub source: SecretSource,
+}
+
+/// Where a secret's value is from. It is read when it is needed, and kept nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SecretSource {
+    /// A file.
+    File(PathBuf),
+    /// A variable of the caller's.
+    Variable(String),
+}
+
+/// A network or volume of the project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shared {
+    /// Its key in the file.
+    pub part: String,
+    /// The engine's name of it.
+    pub name: Name,
+    /// It is there already, and is left alone.
+    pub external: bool,
+    /// Of a network: it has no way out.
+    pub internal: bool,
+    /// Its labels, those of the project among them.
+    pub labels: Vec<Label>,
+}
+
+/// The variables of a file, one a line; one without a value has what `look` gives, or is left out.
+///
+/// # Errors
+/// The name that is none; no value is repeated.
+pub fn env_lines(text: &str, look: &dyn Fn(&str) -> Option<String>) -> Result<Vec<crate::spec::Variable>, String> {
+    parts::env_lines(text, look)
+}
+
+impl Project {
+    /// Reads a compose file.
+    ///
+    /// # Errors
+    /// `FILE:LINE:COLUMN: …` where it can't be read at all. What is wrong with a key stands among the findings.
+    pub fn read(text: &str, file: &str, inputs: &Inputs<'_>) -> Result<Self, String> {
+        let told = |Wrong { at, why }: Wrong| format!("{file}:{}:{}: {why}", at.line, at.column);
+        let mut root = yaml::read(text).map_err(told)?;
+        interpolate::all(&mut root, inputs.variable).map_err(told)?;
+        top::read(&root, inputs).map_err(told)
+    }
+
+    /// What is not supported, in the order of the file.
+    pub fn problems(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.verdict != Verdict::Supported)
+    }
+
+    /// Notes what the policy says of a part of a service.
+    pub(crate) fn refuse(&mut self, fact: &Fact, why: String) {
+        let known = self.findings.iter_mut().find(|finding| finding.key == fact.key);
+        let refused = (Verdict::Refused, Some(why));
+        match known {
+            Some(finding) => (finding.verdict, finding.why) = refused,
+            None => {
+                let Place { line, column } = fact.at;
+                let (verdict, why) = refused;
+                self.findings.push(Finding { key: fact.key.clone(), line, column, verdict, why });
+            }
+        }
+    }
+}
+
+/// What became of the keys so far.
+#[derive(Debug, Default)]
+struct Ledger {
+    findings: Vec<Finding>,
+}
+
+impl Ledger {
+    fn note(&mut self, key: &str, at: Place, verdict: Verdict, why: Option<String>) {
+        self.findings.push(Finding { key: key.to_owned(), line: at.line, column: at.column, verdict, why });
+    }
+
+    fn supported(&mut self, key: &str, at: Place) {
+        self.note(key, at, Verdict::Supported, None);
+    }
+
+    fn unsupported(&mut self, key: &str, at: Place, why: impl Into<String>) {
+        self.note(key, at, Verdict::Unsupported, Some(why.into()));
+    }
+
+    /// A key that stands nowhere in the Specification, with the nearest that does.
+    fn unknown(&mut self, key: &str, at: Place, word: &str, known: &[&str]) {
+        let near = crate::grants::nearest_word(word, known.iter().copied());
+        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        self.note(key, at, Verdict::Unknown, Some(format!("there is no such key here{near}")));
+    }
+
+    /// Notes what became of a key, and gives its value where it has one.
+    fn take<T>(&mut self, key: &str, at: Place, value: Result<T, Wrong>) -> Option<T> {
+        match value {
+            Ok(value) => {
+                self.supported(key, at);
+                Some(value)
+            }
+            Err(Wrong { at, why }) => {
+                let (verdict, why) = match why.strip_prefix(UNSUPPORTED) {
+                    Some(why) => (Verdict::Unsupported, why.to_owned()),
+                    None => (Verdict::Invalid, why),
+                };
+                self.note(key, at, verdict, Some(why));
+                None
+            }
+        }
+    }
+}
+
+/// Stands before what is well formed and can't be done.
+const UNSUPPORTED: &str = "\u{0}";
+
+fn unsupported(at: Place, why: impl AsRef<str>) -> Wrong {
+    Wrong::new(at, format!("{UNSUPPORTED}{}", why.as_ref()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! Whole files: what is supported, and where what is not stands.
+
+use super::*;
+
+fn read_with(text: &str, profiles: &[&str]) -> Result<Project, String> {
+    let profiles: Vec<String> = profiles.iter().map(ToString::to_string).collect();
+    let inputs = Inputs {
+        folder: Path::new("/srv/shop"),
+        project: None,
+        variable: &|name| (name == "TAG").then(|| "2".to_owned()),
+        env_file: &|path| match path.to_str() {
+            Some("/srv/shop/app.env") => Ok("# note\nA=file\nexport B='b c'\nTAG\n".to_owned()),
+            _ => Err("no such file".to_owned()),
+        },
+        profiles: &profiles,
+    };
+    Project::read(text, "compose.yaml", &inputs)
+}
+
+fn read(text: &str) -> Project {
+    read_with(text, &[]).unwrap()
+}
+
+fn told(project: &Project) -> Vec<String> {
+    let line = |finding: &Finding| {
+        let why = finding.why.as_deref().unwrap_or_default();
+        format!("{}:{}: {} {}: {why}", finding.line, finding.column, finding.verdict.as_str(), finding.key)
+    };
+    project.problems().map(line).collect()
+}
+
+/// What a service became, a fact a line.
+fn shown(service: &Service) -> String {
+    let spec = &service.spec;
+    let Service { aliases, cap_add, health, depends_on, secrets, .. } = service;
+    format!(
+        "{} {} of {}\n  words {:?} {:?}\n  env {:?}\n  mounts {:?} {:?}\n  ports {:?}\n  network {:?} {aliases:?}\n  labels {:?}\n  \
+         limits {:?} {:?} {:?}\n  caps {:?} {cap_add:?}\n  gpus {:?}\n  stop {:?} {:?}, restart {:?}, read-only {}\n  {health:?}\n  \
+         {depends_on:?}\n  {secrets:?}\n",
+        service.name,
+        spec.name,
+        spec.image,
+        spec.entrypoint,
+        spec.words,
+        spec.env.iter().map(|one| format!("{}={}", one.name, one.value)).collect::<Vec<_>>(),
+        spec.mounts.iter().map(|one| (&one.source, one.target.as_str(), one.read_only)).collect::<Vec<_>>(),
+        spec.tmpfs.iter().map(|one| one.target.as_str()).collect::<Vec<_>>(),
+        spec.ports.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        spec.network.as_ref().map(ToString::to_string),
+        spec.labels.iter().map(|one| format!("{}={}", one.key(), one.value())).collect::<Vec<_>>(),
+        spec.memory.map(crate::spec::Memory::bytes),
+        spec.cpus.map(|cpus| cpus.to_string()),
+        spec.ulimits.iter().map(|one| format!("{}={}:{}", one.name, one.soft, one.hard)).collect::<Vec<_>>(),
+        spec.cap_drop,
+        spec.gpus,
+        spec.stop_signal.as_ref().map(|signal| signal.as_str().to_owned()),
+        spec.stop_grace,
+        spec.restart.map(|restart| restart.to_string()),
+        spec.read_only,
+    )
+}
+
+const SHOP: &str = r#"
+name: shop
+x-common: &common
+  restart: unless-stopped
+  labels: {tier: back}
+services:
+  web:
+    <<: *common
+    image: registry.example/web:${TAG:-1}
+    command: ["serve", "--port=80"]
+    environment:
+      A: own
+      EMPTY: ""
+      ABSENT:
+    env_file: app.env
+    ports:
+      - "8080:80"
+      - {target: 443, published: "8443", host_ip: 127.0.0.1}
+    depends_on:
+      db: {condition: service_healthy}
+    networks: [back]
+    secrets: [token]
+    read_only: true
+    tmpfs: /tmp:size=16m
+    deploy:
+      resources:
+        limits: {cpus: "0.5", memory: 64m}
+        reservations:
+          devices: [{driver: nvidia, device_ids: ["1"], capabilities: [gpu]}]
+  db:
+    <<: *common
+    image: registry.example/db@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+    entrypoint: /bin/db --data '/var/lib/my db'
+    volumes:
+      - data:/var/lib/db
+      - ./conf:/etc/db:ro
+    networks:
+      back: {aliases: [database]}
+    healthcheck: {test: ["CMD", "ready"], interval: 1s, retries: 5}
+    cap_drop: [ALL]
+    cap_add: [CHOWN]
+    ulimits: {nofile: {soft: 100, hard: 200}, nproc: 50}
+    stop_grace_period: 1m30s
+    stop_signal: INT
+  tool:
+    image: registry.example/tool:1
+    profiles: [debug]
+volumes:
+  data:
+networks:
+  back: {internal: true}
+secrets:
+  token: {file: ./token.txt}
+"#;
+
+#[test]
+fn a_whole_file_becomes_specs() {
+    let project = read(SHOP);
+    assert_eq!(told(&project), Vec::<String>::new());
+    assert_eq!(project.services.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["db", "web"]);
+    insta::assert_snapshot!("shop", project.services.iter().map(shown).collect::<String>());
+    let shared: Vec<_> =
+        project.networks.iter().chain(&project.volumes).map(|one| (one.name.as_str(), one.internal)).collect();
+    assert_eq!(shared, [("shop_back", true), ("shop_data", false)]);
+    let debug = read_with(SHOP, &["debug"]).unwrap();
+    assert_eq!(debug.services.len(), 3);
+    assert!(debug.networks.iter().any(|network| network.name.as_str() == "shop_default"));
+}
+
+#[test]
+fn what_is_not_supported_is_told_with_its_place() {
+    let project = read(
+        "servces: {}\nservices:\n  a:\n    image: x/a:1\n    privileged: true\n    ports: [\"80-90:80-90\", \"x\"]\n    \
+         imgae: b\n    volumes: [gone:/d, \"./a:/b:z\"]\n    x-note: 1\n  b:\n    build: .\n  c:\n    image: x/c:1\n    \
+         networks: [one, two]\n    deploy: {replicas: 3}\n    depends_on: [a]\n",
+    );
+    insta::assert_snapshot!(told(&project).join("\n"), @r#"
+    1:1: unknown servces: there is no such key here; did you mean `services`?
+    5:5: unsupported services.a.privileged: no container is ever privileged
+    6:13: unsupported services.a.ports[0]: ranges of ports: write each port
+    6:28: invalid services.a.ports[1]: port "x" is not valid: "x" is no port from 0 to 65535; expected [ADDRESS:][HOST-PORT]:PORT[/tcp|udp|sctp], IPv6 in brackets
+    7:5: unknown services.a.imgae: there is no such key here; did you mean `image`?
+    8:15: invalid services.a.volumes[0]: there is no `gone` under `volumes`
+    8:24: unsupported services.a.volumes[1]: the option "z" of a mount: it is `ro` or `rw`
+    11:5: unsupported services.b.build: images are not built; build it elsewhere, and name it under `image`
+    14:15: unsupported services.c.networks: more than one network of a service
+    15:24: unsupported services.c.deploy: more than one container of a service
+    "#);
+}
+
+#[test]
+fn what_can_not_be_read_at_all_is_an_error_with_its_place() {
+    let error = |text: &str| read_with(text, &[]).unwrap_err();
+    assert_eq!(error("name: a\n"), "compose.yaml:1:1: the file has no services");
+    let cycle = "services:\n  a: {image: x/a:1, depends_on: [b]}\n  b: {image: x/b:1, depends_on: [a]}\n";
+    assert!(error(cycle).ends_with("these services wait for one another: a, b"), "{}", error(cycle));
+    assert!(error("services:\n  a: {image: 'x/a:${V:?which}'}\n").contains("2:"));
+    assert!(error("services:\n  a: {image: x/a:1, depends_on: [b]}\n").contains("there is no such service"));
+    let profile = "services:\n  a: {image: x/a:1, depends_on: [b]}\n  b: {image: x/b:1, profiles: [p]}\n";
+    assert!(error(profile).contains("whose profile was not asked for"));
+    assert!(read_with(profile, &["p"]).is_ok());
+}
+
+#[test]
+fn labels_of_a_project_are_not_the_files_to_set() {
+    let project = read("services: {a: {image: x/a:1, labels: {portreeve.compose.project: other}}}\n");
+    let labels: Vec<_> = project.services[0].spec.labels.iter().filter(|one| one.key() == PROJECT_LABEL).collect();
+    assert_eq!(labels.iter().map(|label| label.value()).collect::<Vec<_>>(), ["shop"]);
+}
