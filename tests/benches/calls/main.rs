@@ -49,7 +49,10 @@ const SECTIONS: [(&str, Section); 6] = [
     ("guest", guest::measure),
     ("command", command::measure),
     ("run", run::measure),
-    ("journal", |_| journal::measure()),
+    ("journal", |runtime| {
+        journal::measure();
+        journal::measure_calls(runtime);
+    }),
     ("output", output::measure),
 ];
 
