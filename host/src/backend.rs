@@ -106,6 +106,28 @@ impl BackendSource {
         })
     }
 
+    /// The same component under a grant that an operator gave another one.
+    pub(crate) fn under_grant_of(self, other: &Self) -> Self {
+        let (grants, grants_origin) = (other.grants.clone(), other.grants_origin.clone());
+        Self { grants, grants_origin, standing: Standing::Given, ..self }
+    }
+
+    /// What a component asks for, as a draft of a grants file: its own marks of dangerous tokens and its comments, which
+    /// are no operator's, are left out.
+    ///
+    /// # Errors
+    /// When what it asks for is no grants file.
+    pub fn draft(&self) -> Result<String, Error> {
+        let wrong = |error: &dyn std::fmt::Display| Error::Config(format!("{}: {error}", self.grants_origin));
+        self.parse_grants()?;
+        let mut file: toml::Table = toml::from_str(&self.grants).map_err(|error| wrong(&error))?;
+        let commands = file.get_mut("commands").and_then(toml::Value::as_table_mut);
+        for command in commands.into_iter().flatten().filter_map(|(_, command)| command.as_table_mut()) {
+            command.remove("dangerous");
+        }
+        toml::to_string_pretty(&file).map_err(|error| wrong(&error))
+    }
+
     /// The backends that are embedded in this build, each with its own grant.
     #[must_use]
     pub fn embedded() -> Vec<Self> {

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use portreeve::grants::{Explanation, Grants};
+use portreeve::grants::{Explanation, Grants, Variables};
+use portreeve::state::{InstallId, InstallKey};
 use serde_json::Value;
 
 const PODMAN: &str = include_str!("../../plugins/podman/grants.toml");
@@ -435,4 +436,32 @@ fn nothing_can_be_left_out_or_turned_round() {
         }
     }
     findings.none(150);
+}
+
+/// Where the install is known, the labels, filters and secret files of another one are none, in each place by itself.
+#[test]
+fn nothing_of_another_install_can_be_named() {
+    let install = |byte| InstallId::of(&InstallKey::from_bytes([byte; 32]));
+    let (own, other) = (install(1), install(2));
+    let known = Variables::default().on_install(&own);
+    let mut places = 0;
+    for engine in engines() {
+        let reachable =
+            |line: &[String]| matches!(engine.grants.explain_with(line, &known), Explanation::Reachable { .. });
+        let filter = format!("--filter=label=io.portreeve.install={INSTALL}");
+        let list = ["ps", "--all", "--quiet", "--no-trunc", &filter];
+        let lines = [engine.bare(), engine.rich(), argv(engine.start.iter().copied().chain(list))];
+        for line in lines {
+            let of = |id: &InstallId| argv(line.iter().map(|word| word.replace(INSTALL, id.as_str())));
+            assert!(reachable(&of(&own)), "{:?}", engine.grants.explain_with(&of(&own), &known));
+            assert!(!reachable(&of(&other)), "all of another install: {line:?}");
+            for at in (0..line.len()).filter(|at| line[*at].contains(INSTALL)) {
+                let mut mixed = of(&own);
+                mixed[at] = of(&other)[at].clone();
+                assert!(!reachable(&mixed), "{}", mixed[at]);
+                places += 1;
+            }
+        }
+    }
+    assert!(places >= 12, "only {places} places");
 }

@@ -15,7 +15,7 @@ pub use review::{Consent, Replaced, Review};
 use crate::backend::{Backend, BackendSource, HostEnvironment, Standing};
 use crate::digest::Digest;
 use crate::error::{Error, Refusal, Rule};
-use crate::journal::{Entry, Journal, JournalOptions, Kind};
+use crate::journal::{Durability, Entry, Journal, JournalOptions, Kind};
 use crate::sandbox::{CodeCache, Component, Sandbox};
 use crate::state::{Area, StateDir};
 use folder::Folder;
@@ -65,11 +65,19 @@ impl<'a> Approvals<'a> {
 
     /// What an approval would mean. Nothing is compiled, run or written.
     ///
+    /// A component that comes without a grant ([`BackendSource::asking`]) is taken under the grant of the backend that
+    /// has its name now, as it stands. Where there is none, its own request stands in the grant's place, and that its
+    /// author's word counts for effects, evidence and programs needs a consent of its own.
+    ///
     /// # Errors
     /// When the component, its request or its grant is refused.
     pub fn review(&self, source: BackendSource) -> Result<Review, Error> {
         let name = source.name()?;
         let earlier = if self.names()?.contains(&name) { Some(self.read(&name)) } else { embedded(&name)?.map(Ok) };
+        let source = match &earlier {
+            Some(Ok(earlier)) if source.standing == Standing::Asking => source.under_grant_of(earlier),
+            _ => source,
+        };
         Review::new(source, earlier)
     }
 
@@ -119,7 +127,8 @@ impl<'a> Approvals<'a> {
     /// An approval that can't be recorded does not come about.
     fn note(&self, what: &str, record: &Record) -> Result<(), Error> {
         let unwritten = |error: &dyn std::fmt::Display| Error::State(format!("the journal: {error}"));
-        let journal = Journal::open(self.state, JournalOptions::default()).map_err(|error| unwritten(&error))?;
+        let options = JournalOptions::default().durability(Durability::All);
+        let journal = Journal::open(self.state, options).map_err(|error| unwritten(&error))?;
         let facts = [("approval", what), ("component", &record.component), ("grants", &record.grants)];
         let why = format!("{what} by the operator");
         let entry = Entry {

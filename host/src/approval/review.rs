@@ -41,13 +41,16 @@ pub struct Consent {
     pub widening: bool,
     /// It takes the name of an embedded backend.
     pub replacing: bool,
+    /// What its author says stands in the place of a grant: what each command does, what is evidence, which programs are
+    /// run and which devices, probes and limits it has.
+    pub request: bool,
 }
 
 impl Consent {
     /// To this component, and to nothing that needs a word of its own.
     #[must_use]
     pub const fn to(digest: Digest) -> Self {
-        Self { digest, dangers: false, widening: false, replacing: false }
+        Self { digest, dangers: false, widening: false, replacing: false, request: false }
     }
 }
 
@@ -60,6 +63,12 @@ impl Review {
         };
         let (digest, grants) = (*backend.digest(), backend.grants().clone());
         Ok(Self { backend: BackendInfo::of(&backend), replaces, changes, source, digest, grants })
+    }
+
+    /// Whether only its author says what it may do: there is no grant of an operator's, neither given nor kept.
+    #[must_use]
+    pub fn is_by_its_author_alone(&self) -> bool {
+        self.source.standing == Standing::Asking
     }
 
     /// The dangerous tokens that no grants file of the operator's marks: the command, and the token.
@@ -106,6 +115,12 @@ impl Review {
             let why =
                 format!("the component has the digest {}, and {} was to be approved", self.digest, consent.digest);
             return Err(refused(why).value(name));
+        }
+        if self.is_by_its_author_alone() && !consent.request {
+            let why = "an author's own word for what its commands do is never taken without asking";
+            let remedy = "`portreeve backend inspect FILE.wasm --draft` prints what it asks for as a grants file: read it, \
+                          correct it, and give it with --grants FILE; or approve it at a terminal";
+            return Err(refused(why.to_owned()).value(name).remedy(remedy));
         }
         if let Some((command, token)) = self.unmarked().next().filter(|_| !consent.dangers) {
             let remedy = format!(

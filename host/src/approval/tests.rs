@@ -268,13 +268,75 @@ async fn a_dangerous_token_needs_a_mark_of_the_operators_or_their_word() {
     // Marked by the author alone.
     let review = install.approvals().review(BackendSource::asking("x", asking(&marked)).unwrap()).unwrap();
     assert_eq!(review.unmarked().collect::<Vec<_>>(), [("all", "--privileged")]);
-    assert!(review.check(&Consent::to(*review.digest())).is_err());
-    assert!(review.check(&Consent { dangers: true, ..Consent::to(*review.digest()) }).is_ok());
+    let consent = Consent { request: true, ..Consent::to(*review.digest()) };
+    assert!(review.check(&consent).is_err());
+    assert!(review.check(&Consent { dangers: true, ..consent }).is_ok());
     // Not granted at all: nothing to mark.
     assert!(install.approve(&request, REQUEST).await.is_ok());
     assert_eq!(rule(&install.approve(&request, &marked).await.unwrap_err()), Rule::Approval);
     assert!(install.approvals().revoke("x").unwrap());
     assert!(install.approve(&request, &marked).await.is_ok());
+}
+
+/// It says of a removal that it only looks.
+fn lying() -> String {
+    REQUEST.replace("\"look\", ", "\"rm\", \"--force\", ")
+}
+
+#[tokio::test]
+async fn an_effect_is_never_the_authors_word_alone() {
+    let install = Install::new();
+    let review = install.approvals().review(BackendSource::asking("x", asking(&lying())).unwrap()).unwrap();
+    assert!(review.is_by_its_author_alone());
+    let all = Consent { dangers: true, widening: true, replacing: true, ..Consent::to(*review.digest()) };
+    let refusal = install.approvals().approve(&review, &all).await.unwrap_err();
+    assert_eq!(rule(&refusal), Rule::Approval);
+    assert!(refusal.to_string().contains("--grants FILE"), "{refusal}");
+    assert!(install.approvals().names().unwrap().is_empty());
+    install.approvals().approve(&review, &Consent { request: true, ..all }).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_effect_that_holds_is_the_operators() {
+    let install = Install::new();
+    let truth = lying().replace("\"read\"", "\"remove\"");
+    install.approve(&lying(), &truth).await.unwrap();
+    let info = install.approvals().read("x").and_then(crate::BackendInfo::read).unwrap();
+    assert_eq!(info.commands.iter().map(|command| command.effect.as_str()).collect::<Vec<_>>(), ["remove"]);
+}
+
+#[tokio::test]
+async fn a_component_without_a_grant_comes_under_the_one_that_its_name_has() {
+    let install = Install::new();
+    install.approve(REQUEST, REQUEST).await.unwrap();
+    let asks = format!("{}{DANGEROUS}", lying());
+    let review = install.approvals().review(BackendSource::asking("x", asking(&asks)).unwrap()).unwrap();
+    assert!(!review.is_by_its_author_alone());
+    assert_eq!(review.backend.commands.len(), 0, "its command is another one than the granted one");
+    let longer = format!("{}{DANGEROUS}", REQUEST.replace("10s", "90s"));
+    let review = install.approvals().review(BackendSource::asking("x", asking(&longer)).unwrap()).unwrap();
+    install.approvals().approve(&review, &Consent::to(*review.digest())).await.unwrap();
+    let source = install.approvals().read("x").unwrap();
+    assert_eq!(source.grants, REQUEST);
+    let info = crate::BackendInfo::read(source).unwrap();
+    assert_eq!(info.commands.iter().map(|command| command.timeout.as_str()).collect::<Vec<_>>(), ["10s"]);
+}
+
+#[test]
+fn a_draft_is_a_grants_file_without_its_authors_marks_and_comments() {
+    let asks = format!("# all of it is harmless\n{REQUEST}{DANGEROUS}dangerous = [\"--privileged\"]\n");
+    let draft = BackendSource::asking("x", asking(&asks)).unwrap().draft().unwrap();
+    assert!(!draft.contains("dangerous") && !draft.contains("harmless"), "{draft}");
+    let (read, asked) = (|text: &str| crate::grants::Grants::parse(text, "x").unwrap(), asks);
+    assert!(read(&asked).compare(&read(&draft)).iter().all(|change| change.verdict == Verdict::Same), "{draft}");
+}
+
+#[tokio::test]
+async fn a_component_that_only_asks_is_not_run() {
+    let install = Install::new();
+    let source = BackendSource::asking("x", asking(REQUEST)).unwrap();
+    let error = Portreeve::builder().state_dir(install.state.path()).backend(source).build().await.err().unwrap();
+    assert_eq!(rule(&error), Rule::Approval);
 }
 
 #[tokio::test]

@@ -45,6 +45,8 @@ pub(crate) struct Broker {
     changes: Mutex<Vec<i32>>,
     /// Of a call that is only planned: what it would run.
     plan: Option<Mutex<Vec<Line>>>,
+    /// Why something could not be recorded.
+    unwritten: Mutex<Option<String>>,
 }
 
 impl Broker {
@@ -58,8 +60,18 @@ impl Broker {
         let call = CallId::random().map_err(|source| Error::io("randomness for a call's name", source))?;
         let budget = Budget::of(backend.grants());
         let scope = backend.host_facts(scope);
-        let (refusals, changes) = (Mutex::default(), Mutex::default());
-        Ok(Self { backend, services, scope, redactor, budget, call, refusals, changes, plan: None })
+        Ok(Self {
+            backend,
+            services,
+            scope,
+            redactor,
+            budget,
+            call,
+            refusals: Mutex::default(),
+            changes: Mutex::default(),
+            plan: None,
+            unwritten: Mutex::default(),
+        })
     }
 
     /// Runs an ask of the guest's to its end.
@@ -78,7 +90,7 @@ impl Broker {
         if permit.effect() == Effect::Change {
             self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(output.status());
         }
-        intent.concluded(output.status(), Some(raw.timing().spawn))?;
+        intent.concluded(output.status(), Some(raw.timing().spawn)).map_err(|error| self.lost(error))?;
         Ok(output)
     }
 
@@ -142,6 +154,18 @@ impl Broker {
     /// Which refusals there were.
     pub(crate) fn take_refusals(&self) -> Vec<Refusal> {
         std::mem::take(&mut *self.refusals.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Why something of the call could not be recorded; then it is lost, whatever the guest makes of it.
+    pub(crate) fn unwritten(&self) -> Option<Error> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).clone().map(Error::State)
+    }
+
+    fn lost(&self, error: Error) -> Error {
+        if let Error::State(why) = &error {
+            self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| why.clone());
+        }
+        error
     }
 
     /// The backend.
@@ -223,8 +247,10 @@ impl Broker {
         decided.map_err(|error| self.refused(with_command(error, &ask.command)))
     }
 
-    /// A call that was refused something is lost: nothing more is decided, run or recorded for it.
+    /// A call that was refused something, or of which something could not be recorded, is lost: nothing more is decided,
+    /// run or recorded for it.
     fn unrefused(&self) -> Result<(), Error> {
+        self.unwritten().map_or(Ok(()), Err)?;
         let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         refusals.first().map_or(Ok(()), |refusal| Err(refusal.clone().into()))
     }
@@ -245,7 +271,7 @@ impl Broker {
         self.refusals.lock().unwrap_or_else(PoisonError::into_inner).push(refusal.clone());
         match recorded {
             Ok(_) => refusal.into(),
-            Err(error) => Error::State(error.to_string()),
+            Err(error) => self.lost(Error::State(format!("the journal: {error}"))),
         }
     }
 
@@ -268,7 +294,7 @@ impl Broker {
             endpoint: self.backend.endpoint(),
             ..self.entry(Kind::Intent)
         };
-        Pending::begin(&self.services, entry, self.call)
+        Pending::begin(&self.services, entry, self.call).map_err(|error| self.lost(error))
     }
 
     fn entry(&self, kind: Kind) -> Entry<'_> {

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Write};
 
 use portreeve::approval::{Approvals, Consent, Review};
 use portreeve::state::StateDir;
-use portreeve::{Error, Refusal};
+use portreeve::{BackendInfo, CommandInfo, Error, Refusal};
 use rustix::termios::isatty;
 
 use super::arguments::Common;
@@ -63,7 +63,7 @@ fn consent(command: &Approve, review: &Review) -> Result<Consent, Failure> {
             review.check(&said).map_err(Error::from)?;
             return Ok(said);
         }
-        let whole = Consent { dangers: true, widening: true, replacing: true, ..said };
+        let whole = Consent { dangers: true, widening: true, replacing: true, request: true, ..said };
         review.check(&whole).map_err(Error::from)?;
     }
     if !isatty(io::stdin()) || !isatty(io::stderr()) {
@@ -84,16 +84,49 @@ fn ask(operator: &mut impl Operator, review: &Review) -> Result<Consent, Failure
         true => Ok(needed),
         false => Err(Failure::from(Error::from(Refusal::not_approved(&name)))),
     };
+    if review.is_by_its_author_alone() {
+        for question in claims(&review.backend) {
+            need(true, question)?;
+        }
+    }
     let taken = format!("{name} is the name of an embedded backend. This one would take its place.");
     let wider = "It may do more than the one that is there: see `widened` above.".to_owned();
     let consent = Consent {
         replacing: need(review.takes_over(), taken)?,
         widening: need(review.widened().next().is_some(), wider)?,
         dangers: need(review.unmarked().next().is_some(), dangers(review))?,
+        request: review.is_by_its_author_alone(),
         ..Consent::to(*review.digest())
     };
     need(true, format!("Approve {name} {}?", review.digest()))?;
     Ok(consent)
+}
+
+/// What only the author of a component says, each thing as a question of its own.
+fn claims(backend: &BackendInfo) -> Vec<String> {
+    let said = |command: &CommandInfo| {
+        format!(
+            "Its author says that {} does no more than {} {}:\n    {}\nIs that so?",
+            plain(&command.name),
+            plain(&command.effect),
+            plain(&command.object),
+            plain(&command.line)
+        )
+    };
+    let lists = [
+        ("programs, sockets and OCI runtimes it needs", &backend.programs),
+        ("commands the host believes", &backend.evidence),
+        ("devices are looked at", &backend.devices),
+        ("files and places the host looks at for it", &backend.probes),
+    ];
+    let listed = |(what, list): (&str, &Vec<String>)| {
+        let list: Vec<_> = list.iter().map(|one| format!("\n    {}", plain(one))).collect();
+        format!("Its author says which {what}:{}\nIs that right?", list.concat())
+    };
+    let wasi =
+        (backend.wasi == "inert").then(|| "It wants a WASI, which would lead nowhere. Is that right?".to_owned());
+    let lists = lists.into_iter().filter(|(_, list)| !list.is_empty()).map(listed);
+    backend.commands.iter().map(said).chain(lists).chain(wasi).collect()
 }
 
 fn dangers(review: &Review) -> String {
@@ -159,6 +192,24 @@ mod tests {
     }
 
     #[test]
+    fn what_an_author_alone_says_is_asked_for_thing_by_thing() {
+        let page = BackendInfo::read(embedded()).unwrap();
+        let questions = claims(&page);
+        for (command, question) in page.commands.iter().zip(&questions) {
+            assert!(question.contains(&command.line) && question.contains(&command.effect), "{question}");
+        }
+        let lists = questions[page.commands.len()..].concat();
+        for said in page.programs.iter().chain(&page.evidence).chain(&page.devices).chain(&page.probes) {
+            assert!(lists.contains(said), "{said}: {lists}");
+        }
+        assert!(
+            page.programs[0].contains("/usr/bin/podman") && page.programs[0].contains("HOME"),
+            "{:?}",
+            page.programs
+        );
+    }
+
+    #[test]
     fn without_a_terminal_nobody_is_asked() {
         with_review(|review| {
             let command = |yes: bool, digest: Option<portreeve::Digest>| Approve {
@@ -171,7 +222,7 @@ mod tests {
             };
             let status = |yes, digest| consent(&command(yes, digest), review).unwrap_err().status().code();
             let (right, wrong) = (Some(*review.digest()), Some(portreeve::Digest::sha256(b"other")));
-            // An author's marks are no operator's.
+            // Its grants are not the operator's own, so neither are their marks.
             assert_eq!(status(true, right), 126);
             assert_eq!(status(true, wrong), 126);
             if !isatty(io::stdin()) {

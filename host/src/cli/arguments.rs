@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use portreeve::journal::Durability;
 
 #[cfg(feature = "demo")]
 use super::demo;
@@ -39,6 +40,10 @@ pub(crate) struct Common {
     /// Where the install's key, its journal and its caches are
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
+    /// Which records of the journal to wait for until they are on the disk: `none`, `effects` (intents that do more
+    /// than look; the default), `all`
+    #[arg(long, global = true, value_name = "WHICH", value_parser = durability)]
+    pub(crate) durability: Option<Durability>,
     /// Results as JSON: one document, or one a line for streams
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -57,6 +62,11 @@ pub(crate) struct Common {
     /// Say at the end, on standard error, how often each secret and each redaction rule was masked
     #[arg(long, global = true)]
     pub(crate) show_redactions: bool,
+}
+
+fn durability(word: &str) -> Result<Durability, String> {
+    let known = Durability::EACH.into_iter().find(|known| known.as_str() == word);
+    known.ok_or_else(|| format!("one of {}", Durability::EACH.map(Durability::as_str).join(", ")))
 }
 
 /// The commands.

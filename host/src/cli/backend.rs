@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use portreeve::approval::Approvals;
-use portreeve::state::{StateDir, default_path};
+use portreeve::state::{InstallId, StateDir, default_path};
 use portreeve::{BackendInfo, BackendSource, Digest, Error, Standing};
 
 use super::approve;
@@ -26,6 +26,9 @@ pub(crate) enum Command {
         /// For a component: show what would hold under this grants file
         #[arg(long, value_name = "FILE")]
         grants: Option<PathBuf>,
+        /// For a component: print what it asks for as a draft of a grants file, to be read and corrected
+        #[arg(long, conflicts_with = "grants")]
+        draft: bool,
     },
     /// Approve a component, pinned by its digest together with its grant
     Approve(Approve),
@@ -54,7 +57,8 @@ pub(crate) struct Approve {
     /// The component
     #[arg(value_name = "FILE.wasm")]
     pub(crate) file: PathBuf,
-    /// What to grant it; otherwise what it asks for, as it stands
+    /// What to grant it; otherwise the grant of the backend that has its name. Where there is none, each thing that it
+    /// asks for is shown and asked about, at a terminal
     #[arg(long, value_name = "FILE")]
     pub(crate) grants: Option<PathBuf>,
     /// Do not ask. Dangerous tokens that the grants file does not mark are refused
@@ -75,7 +79,8 @@ impl Command {
     pub(crate) fn run(self, common: &Common) -> Outcome {
         match self {
             Self::List => list(common),
-            Self::Inspect { what, grants } => inspect(common, &what, grants.as_deref()),
+            Self::Inspect { what, grants: _, draft: true } => draft(&what),
+            Self::Inspect { what, grants, draft: false } => inspect(common, &what, grants.as_deref()),
             Self::Approve(command) => approve::run(common, &command),
             Self::Diff { old, new, grants } => diff(common, &old, &new, grants.as_deref()),
             Self::Revoke { name } => revoke(common, &name),
@@ -123,6 +128,34 @@ fn all(state: Option<&StateDir>) -> Result<Vec<Found>, Failure> {
         });
     }
     Ok(found)
+}
+
+/// The backends that could be used: an approved one takes an embedded one's name. One that is not what was approved can
+/// run nothing; it is an error where it is asked for.
+pub(super) fn usable(common: &Common) -> Result<Vec<BackendSource>, Failure> {
+    let state = state(common)?;
+    let approvals = state.as_ref().map(Approvals::of);
+    let approved = approvals.as_ref().map_or(Ok(Vec::new()), Approvals::names)?;
+    let mut sources = Vec::new();
+    for source in BackendSource::embedded() {
+        if !approved.contains(&source.name()?) {
+            sources.push(source);
+        }
+    }
+    for (name, approvals) in approved.iter().zip(approvals.iter().cycle()) {
+        match approvals.read(name) {
+            Ok(source) => sources.push(source),
+            Err(error) if common.backend.as_ref() == Some(name) => return Err(error.into()),
+            Err(_) => {}
+        }
+    }
+    Ok(sources)
+}
+
+/// The install of the state directory that was named, where it is there.
+pub(super) fn named_install(common: &Common) -> Result<Option<InstallId>, Failure> {
+    let named = if common.state.is_some() { state(common)? } else { None };
+    Ok(named.map(|state| state.install().clone()))
 }
 
 fn list(common: &Common) -> Outcome {
@@ -182,6 +215,16 @@ fn inspect(common: &Common, what: &Path, grants: Option<&Path>) -> Outcome {
         out.text(&page(&backend))?;
         out.finish()?;
     }
+    Ok(Status::OK)
+}
+
+fn draft(what: &Path) -> Outcome {
+    if !is_file(what) {
+        return Err(Failure::Usage("--draft goes with a component (FILE.wasm), not with a name".to_owned()));
+    }
+    let mut out = Out::open();
+    out.text(&of_file(what, None)?.draft()?)?;
+    out.finish()?;
     Ok(Status::OK)
 }
 

@@ -31,6 +31,7 @@ impl Desk {
         let teller = Arc::new(Teller::new(tone, common.json));
         let listener = Arc::clone(&teller);
         let mut builder = Portreeve::builder().policy(policy(common)?).dry_run(common.dry_run);
+        builder = builder.durability(common.durability.unwrap_or_default());
         builder = builder.on_event(move |event| listener.hear(event));
         if let Some(state) = &common.state {
             builder = builder.state_dir(state);

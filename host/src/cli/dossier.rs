@@ -25,6 +25,7 @@ pub(super) fn page(backend: &BackendInfo) -> String {
     text.push('\n');
     section(&mut text, "imports", &backend.imports);
     section(&mut text, "exports", &backend.exports);
+    section(&mut text, "programs that it needs", &backend.programs);
     section(&mut text, "devices that it may look at", &backend.devices);
     section(&mut text, "what the host looks at and tells it", &backend.probes);
     section(&mut text, "logs that it may read, by these commands", &backend.log_reads);

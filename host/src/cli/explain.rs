@@ -12,6 +12,7 @@ use portreeve::{BackendSource, Error, Policy};
 use serde_json::{Value, json};
 
 use super::arguments::Common;
+use super::backend::{named_install, usable};
 use super::desk;
 use super::exit::{Failure, Outcome, Status};
 use super::show::{self, Out, command_line, plain};
@@ -56,7 +57,7 @@ struct Answer<'a> {
 
 impl Court {
     fn open(common: &Common) -> Result<Self, Failure> {
-        let sources = BackendSource::embedded().into_iter();
+        let sources = usable(common)?.into_iter();
         let mut all = sources.map(BackendSource::holding).collect::<Result<Vec<_>, Error>>()?;
         // What the host runs for itself is in the journal too.
         all.push(portreeve::units::checks().map_err(|error| Error::Config(error.to_string()))?);
@@ -69,7 +70,11 @@ impl Court {
         }
         // Without a policy that is named, the question is about any.
         let policy = common.policy.is_some().then(|| desk::policy(common)).transpose()?;
-        Ok(Self { backends, policy, variables: variables() })
+        let variables = match named_install(common)? {
+            None => variables(),
+            Some(install) => variables().on_install(&install),
+        };
+        Ok(Self { backends, policy, variables })
     }
 
     fn explain(&self, argv: &[String], common: &Common) -> Outcome {
@@ -252,10 +257,17 @@ fn shown(value: &Binding) -> String {
 
 #[cfg(test)]
 mod tests {
+    use portreeve::state::StateDir;
+
     use super::*;
 
+    /// No install.
+    fn nowhere() -> Common {
+        Common { state: Some("/nonexistent".into()), ..Common::default() }
+    }
+
     fn court(backend: Option<&str>) -> Court {
-        let common = Common { backend: backend.map(str::to_owned), ..Common::default() };
+        let common = Common { backend: backend.map(str::to_owned), ..nowhere() };
         Court { variables: Variables::default(), ..Court::open(&common).unwrap() }
     }
 
@@ -291,7 +303,7 @@ mod tests {
         for (backend, reachable) in engines {
             assert_eq!(court(Some(backend)).answer(&pull).unwrap().is_reachable(), reachable, "{backend}");
         }
-        let common = Common { backend: Some("nonesuch".to_owned()), ..Common::default() };
+        let common = Common { backend: Some("nonesuch".to_owned()), ..nowhere() };
         let failure = Court::open(&common).err().unwrap();
         assert_eq!(failure.status().code(), 2);
     }
@@ -301,9 +313,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("policy.toml");
         std::fs::write(&file, "extends = \"home\"\n[images]\nregistries = [\"example.org\"]\n").unwrap();
-        let court = Court::open(&Common { policy: Some(file), ..Common::default() }).unwrap();
+        let court = Court::open(&Common { policy: Some(file), ..nowhere() }).unwrap();
         assert!(!court.answer(&argv(LINES[1])).unwrap().is_reachable());
         assert!(court.answer(&argv(&["podman", "pull", "example.org/a/b:1"])).unwrap().is_reachable());
+    }
+
+    /// What bears the labels of another install could not have come from the one whose state directory is named.
+    #[test]
+    fn a_state_directory_that_is_named_bounds_the_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let own = StateDir::open(&path).unwrap().install().to_string();
+        let court = Court::open(&Common { state: Some(path), ..Common::default() }).unwrap();
+        let list = |install: &str| {
+            argv(&["podman", "ps", "--quiet", &format!("--filter=label=io.portreeve.install={install}")])
+        };
+        assert!(court.answer(&list(&own)).unwrap().is_reachable());
+        assert!(!court.answer(&list("0123456789abcdef")).unwrap().is_reachable());
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(crate) struct Bounds<'a> {
     pub(crate) policy: &'a Policy,
     /// The home folder of the user, where it is known.
     pub(crate) home: Option<&'a Path>,
+    /// The install, where it is known.
+    pub(crate) install: Option<&'a str>,
 }
 
 /// A value that no request leads to.
@@ -53,7 +55,7 @@ impl Candidate<'_> {
     /// Whether some request within the bounds leads to these values.
     pub(crate) fn check(&self, bounds: &Bounds<'_>) -> Result<(), Objection> {
         self.check_open()?;
-        self.check_host_facts()?;
+        self.check_host_facts(bounds.install)?;
         self.check_queries()?;
         if (self.command.effect(), self.command.object()) == (Effect::Create, Object::Container) {
             return request::check(self.found, bounds);
@@ -85,9 +87,11 @@ impl Candidate<'_> {
         wrong.map_or(Ok(()), |value| Err(Objection::new(slot, value, why)))
     }
 
-    fn check_host_facts(&self) -> Result<(), Objection> {
+    fn check_host_facts(&self, known: Option<&str>) -> Result<(), Objection> {
         self.require(Slot::InstallId, is_install, "the host calls an install by 16 hexadecimal digits")?;
-        let install = self.scalar(Slot::InstallId);
+        let is_known = |install: &str| known.is_none_or(|known| known == install);
+        self.require(Slot::InstallId, is_known, "this is another install")?;
+        let install = known.or(self.scalar(Slot::InstallId));
         let ours = |label: &OwnerLabel| install.is_none_or(|install| label.install() == install);
         let is_owner = |text: &str| OwnerLabel::parse(text).is_ok_and(|label| ours(&label));
         self.require(Slot::OwnerLabel, is_owner, "the host's label is install:nonce:mac, of this install")?;

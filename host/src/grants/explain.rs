@@ -12,6 +12,7 @@ use super::program::EndpointGrant;
 use super::slot::Slot;
 use crate::conceive::{Bounds, Candidate, Objection};
 use crate::policy::Policy;
+use crate::state::InstallId;
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,19 +40,29 @@ pub enum Explanation {
     },
 }
 
-/// The host's variables that sockets are named by: what `{XDG_RUNTIME_DIR}` stands for.
+/// What is known of the host: the variables that sockets are named by, such as `{XDG_RUNTIME_DIR}`, and its install.
 #[derive(Debug, Clone, Default)]
-pub struct Variables(Vec<(String, String)>);
+pub struct Variables {
+    known: Vec<(String, String)>,
+    install: Option<String>,
+}
 
 impl Variables {
     /// Known values. A variable that is not among them stands for what it usually is: `/run/user/` and a number, or
     /// `/root` or a folder of `/home`.
     pub fn new<K: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
-        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let known = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { known, install: None }
+    }
+
+    /// The same on one install: what bears the labels of another one could not have come from it.
+    #[must_use]
+    pub fn on_install(self, install: &InstallId) -> Self {
+        Self { install: Some(install.as_str().to_owned()), ..self }
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.known.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     fn may_be(&self, name: &str, path: &str) -> bool {
@@ -91,7 +102,8 @@ impl Grants {
     #[must_use]
     pub fn explain_within(&self, argv: &[String], variables: &Variables, policy: &Policy) -> Explanation {
         let home = variables.get("HOME").map(Path::new);
-        let question = Question { grants: self, argv: &self.by_name(argv), variables, bounds: Bounds { policy, home } };
+        let bounds = Bounds { policy, home, install: variables.install.as_deref() };
+        let question = Question { grants: self, argv: &self.by_name(argv), variables, bounds };
         question.answer()
     }
 

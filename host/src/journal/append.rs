@@ -25,6 +25,19 @@ pub enum Durability {
 }
 
 impl Durability {
+    /// In the order of what they wait for.
+    pub const EACH: [Self; 3] = [Self::None, Self::EffectsOnly, Self::All];
+
+    /// As the command line has it: `none`, `effects`, `all`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::EffectsOnly => "effects",
+            Self::All => "all",
+        }
+    }
+
     fn waits_for(self, entry: &Entry<'_>) -> bool {
         match self {
             Self::None => false,

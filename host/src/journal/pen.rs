@@ -35,6 +35,8 @@ pub(super) struct Pen {
     pub(super) segment: Option<Arc<File>>,
     /// The next record goes over a torn one, of which nothing may be left behind it.
     pub(super) trim: bool,
+    /// Only tests have another one than the system's.
+    pub(super) clock: fn() -> Timestamp,
     line: Vec<u8>,
 }
 
@@ -76,8 +78,9 @@ impl Pen {
         let genesis = Anchor::genesis(state.install(), ambient::boot_id().unwrap_or(0));
         let (seals, slots) = (Seals::of(state.key()), Slots::BLANK);
         let line = Vec::with_capacity(4096);
+        let (anchor, clock) = (genesis, Timestamp::now as fn() -> Timestamp);
         let mut pen =
-            Self { dir, seals, genesis, options, head, slots, anchor: genesis, segment: None, trim: false, line };
+            Self { dir, seals, genesis, options, head, slots, anchor, segment: None, trim: false, clock, line };
         let locked = pen.lock()?;
         pen.settle()?;
         drop(locked);
@@ -163,7 +166,7 @@ impl Pen {
 
     fn compose(&mut self, entry: &Entry<'_>) -> Result<LineHash, JournalError> {
         let Head { count, hash: prev } = self.anchor.head;
-        let stamp = Stamp { seq: count + 1, prev, time: Timestamp::now(), pid: std::process::id() };
+        let stamp = Stamp { seq: count + 1, prev, time: (self.clock)(), pid: std::process::id() };
         write_line(&mut self.line, &self.seals, &stamp, entry)
     }
 

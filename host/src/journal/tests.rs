@@ -3,6 +3,7 @@
 mod mutations;
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -421,14 +422,43 @@ fn renamed_segments_are_found() {
     assert!(!fixture.verify().is_intact());
 }
 
+fn later() -> jiff::Timestamp {
+    "2030-01-01T00:00:00Z".parse().unwrap()
+}
+
+fn earlier() -> jiff::Timestamp {
+    "1999-01-01T00:00:00Z".parse().unwrap()
+}
+
+/// Years back, over a rotation, an unfinished intent and a torn record.
 #[test]
 fn a_clock_that_goes_backwards_is_recorded_as_it_is() {
-    let fixture = Fixture::filled(3, BIG);
+    let fixture = Fixture::new();
+    let journal = fixture.open(2_000);
+    journal.pen().clock = later;
+    let intent = journal.intent(Entry::new(Kind::Intent)).unwrap();
+    journal.pen().clock = earlier;
+    journal.outcome(intent, Entry::new(Kind::Outcome)).unwrap();
+    for number in 0..12 {
+        note(&journal, &number.to_string());
+    }
+    drop(journal);
+    let last = segment::list(&fixture.state.area(crate::state::Area::Journal).unwrap()).unwrap().pop().unwrap();
+    assert!(last > 1, "nothing was rotated");
+    fs::OpenOptions::new().append(true).open(fixture.segment(last)).unwrap().write_all(b"{\"seq\":9").unwrap();
+    let journal = fixture.open(2_000);
+    journal.pen().clock = earlier;
+    note(&journal, "on");
+    let report = fixture.verify();
+    assert!(report.is_clean() && report.unfinished.is_empty(), "{report:?}");
     let records = fixture.records();
     assert!(records.windows(2).all(|pair| pair[0].seq < pair[1].seq));
-    let late =
-        Filter { since: records[2].time.checked_add(jiff::SignedDuration::from_hours(1)).ok(), ..Filter::default() };
-    assert_eq!(Journal::read(&fixture.state, late).unwrap().count(), 0);
+    assert_eq!((records[0].time, records[1].time), (later(), earlier()));
+    let since = Filter { since: Some(later()), ..Filter::default() };
+    let late: Vec<_> = Journal::read(&fixture.state, since).unwrap().map(|record| record.unwrap().kind).collect();
+    assert_eq!(late.first(), Some(&Kind::Intent));
+    let until = Filter { until: Some(earlier()), ..Filter::default() };
+    assert!(Journal::read(&fixture.state, until).unwrap().count() >= 13);
 }
 
 #[test]

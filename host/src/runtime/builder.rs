@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::{Inner, Portreeve};
 use crate::approval::Approvals;
-use crate::backend::{Backend, BackendSource, HostEnvironment};
+use crate::backend::{Backend, BackendSource, HostEnvironment, Standing};
 use crate::broker::{Services, Turns};
 use crate::devices::DeviceChecker;
-use crate::error::Error;
+use crate::error::{Error, Refusal, Rule};
 use crate::event::{Event, Events, Level};
 use crate::evidence::blobs::BlobStore;
 use crate::evidence::image::Verifier;
@@ -180,6 +180,11 @@ fn load(
         let name = granted.backend().to_owned();
         if prefer.is_some_and(|prefer| prefer != name) {
             continue;
+        }
+        if source.standing == Standing::Asking {
+            let why = "a component that only asks is not run: give it a grant";
+            let refused = Refusal::new(Rule::Approval, why).value(&name).into();
+            return Err(recorded(&services.journal, &name, None, refused));
         }
         let component = source.read_component();
         let component = component.map_err(|error| Error::Backend { name: name.clone(), why: error.to_string() })?;

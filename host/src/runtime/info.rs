@@ -1,7 +1,10 @@
 //! What a backend is and may do, for people and programs that look at it.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use crate::backend::{Backend, Standing};
-use crate::grants::{Command, Danger, Effect, Grants, Object, ProbeSpec, Slot, Wasi};
+use crate::grants::{Command, Danger, Effect, Grants, Object, ProbeSpec, ProgramGrant, Slot, Wasi};
 use crate::sandbox::Component;
 
 /// A backend, looked at.
@@ -26,6 +29,10 @@ pub struct BackendInfo {
     pub imports: Vec<String>,
     /// What its component exports.
     pub exports: Vec<String>,
+    /// The programs, sockets and OCI runtimes that its commands reach, with the variables that are handed on to them.
+    pub programs: Vec<String>,
+    /// The commands whose output the host believes.
+    pub evidence: Vec<String>,
     /// Each command that it may ask for, and each that the host alone runs.
     pub commands: Vec<CommandInfo>,
     /// The commands whose output it may hand on as a log.
@@ -86,6 +93,8 @@ impl BackendInfo {
             wasi: wasi(component, grants).to_owned(),
             imports: component.imports().to_vec(),
             exports: component.exports().to_vec(),
+            programs: programs(grants),
+            evidence: grants.evidence().commands().map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect(),
             commands: grants.commands().iter().map(CommandInfo::of).collect(),
             log_reads: log_reads.map(|command| command.name().to_owned()).collect(),
             devices: grants.devices().to_vec(),
@@ -93,6 +102,24 @@ impl BackendInfo {
             dropped: grants.dropped().iter().map(ToString::to_string).collect(),
         }
     }
+}
+
+fn programs(grants: &Grants) -> Vec<String> {
+    let paths =
+        |search: &[PathBuf]| search.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let program = |program: &ProgramGrant| {
+        let environment = match program.environment() {
+            [] => String::new(),
+            names => format!("; with {}", names.join(", ")),
+        };
+        let wrapper = if program.wrapper() { "; it may be a script" } else { "" };
+        let pin = program.sha256().map(|pin| format!("; sha256 {pin}")).unwrap_or_default();
+        format!("{}: {}{environment}{wrapper}{pin}", program.name(), paths(program.search()))
+    };
+    let sockets = grants.endpoint().map(|endpoint| format!("endpoint: {}", endpoint.sockets().join(", ")));
+    let runtimes =
+        grants.runtimes().iter().map(|runtime| format!("OCI runtime {}: {}", runtime.name(), paths(runtime.search())));
+    grants.programs().iter().map(program).chain(sockets).chain(runtimes).collect()
 }
 
 fn wasi(component: &Component, grants: &Grants) -> &'static str {

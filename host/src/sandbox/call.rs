@@ -292,12 +292,16 @@ impl Guest {
         self.settle(outcome)
     }
 
-    /// A refusal of the host's own is what the caller hears, whatever the guest made of it.
+    /// A refusal of the host's own, or a record that could not be written, is what the caller hears, whatever the guest
+    /// made of it.
     fn settle<T>(&self, outcome: Outcome<T>) -> Result<T, Error> {
         self.tell_what_was_printed();
         match &outcome {
             Ok(_) => self.broker.ran_well(),
             Err(_) => self.broker.trapped(),
+        }
+        if let Some(unwritten) = self.broker.unwritten() {
+            return Err(unwritten);
         }
         if let Some(refusal) = self.broker.take_refusals().into_iter().next() {
             return Err(refusal.into());

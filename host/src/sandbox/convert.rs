@@ -279,10 +279,46 @@ mod tests {
         };
         let told = for_guest(refusal.into());
         let wit::Error::Refused(ref known) = told else { panic!("{told:?}") };
-        assert_eq!((known.command.as_deref(), known.slot.as_deref()), (Some("create"), Some("mount.bind")));
+        // With each field by name: one that is added has to be judged here.
+        let wit::Refusal { command, slot } = known;
+        assert_eq!((command.as_deref(), slot.as_deref()), (Some("create"), Some("mount.bind")));
         let everything = format!("{told:?}");
         for hidden in ["hidden", "/etc", "policy", "toml"] {
             assert!(!everything.contains(hidden), "{everything}");
+        }
+    }
+
+    /// All that a guest can be told of an error, whatever the host knows of it.
+    #[test]
+    fn of_any_other_error_a_guest_learns_a_fixed_text() {
+        let hidden = || "/srv/hidden: policy.toml:7".to_owned();
+        let errors = [
+            Error::NotFound { kind: "container", name: hidden() },
+            Error::InUse(hidden()),
+            Error::Digest(hidden()),
+            Error::Unauthorised(hidden()),
+            Error::Unavailable(hidden()),
+            Error::NoEngine(vec![hidden()]),
+            Error::Gpu(hidden()),
+            Error::Engine { command: hidden(), status: 1, message: hidden() },
+            Error::Unsupported(hidden()),
+            Error::Timeout(hidden()),
+            Error::Cancelled,
+            Error::Backend { name: hidden(), why: hidden() },
+            Error::State(hidden()),
+            Error::Config(hidden()),
+            Error::Io { what: hidden(), source: std::io::Error::other(hidden()) },
+        ];
+        let known = [
+            "Timeout(\"the command's time ran out\")",
+            "Unavailable(\"the program can't be run\")",
+            "Unavailable(\"the host can't do it now\")",
+            "Unsupported(\"the program is a script, and is not followed\")",
+            "Cancelled",
+        ];
+        for error in errors {
+            let (kind, told) = (error.kind(), format!("{:?}", for_guest(error)));
+            assert!(known.iter().any(|known| told.contains(known)) && !told.contains("hidden"), "{kind}: {told}");
         }
     }
 }

@@ -85,6 +85,9 @@ impl FromStr for Mount {
 }
 
 fn parse_source(text: &str) -> Result<MountSource, SpecError> {
+    if text.chars().any(char::is_control) {
+        return Err(SpecError::new("mount source", text, "it holds a control character", "another path"));
+    }
     if Path::new(text).is_absolute() {
         return Ok(MountSource::Path(PathBuf::from(text)));
     }

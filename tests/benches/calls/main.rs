@@ -51,7 +51,10 @@ const SECTIONS: [(&str, Section); 7] = [
     ("command", command::measure),
     ("run", run::measure),
     ("fleet", fleet::measure),
-    ("journal", |_| journal::measure()),
+    ("journal", |runtime| {
+        journal::measure();
+        journal::measure_calls(runtime);
+    }),
     ("output", output::measure),
 ];
 

@@ -51,6 +51,10 @@ fn podman(kind: Kind) -> bool {
     kind.is_real() && kind.is_podman()
 }
 
+fn docker(kind: Kind) -> bool {
+    kind.is_real() && !kind.is_podman()
+}
+
 /// Where Podman can be had under Docker's name.
 fn masquerade(kind: Kind) -> bool {
     kind == Kind::RehearsalMasquerade || (kind.is_real() && kind.is_podman())
@@ -194,6 +198,8 @@ behaviours! {
         the_hosts_network_is_refused_with_a_remedy
         absent_gpus_end_a_call_before_anything_is_created
     }
+    real: policy { a_mount_that_is_exchanged_is_noticed }
+    docker: policy { a_context_of_the_clients_configuration_is_not_followed }
     all: volumes {
         a_volume_is_made_once_and_found
         a_label_of_a_volume_is_one_label

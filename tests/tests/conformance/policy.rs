@@ -3,10 +3,11 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
-use std::sync::Arc;
+use std::process::Command;
+use std::sync::{Arc, Once};
 
 use portreeve::spec::NetworkMode;
-use portreeve::{ContainerSpec, Error, Policy, Refusal, Rule};
+use portreeve::{ContainerSpec, Error, Event, Policy, Refusal, Rule};
 
 use crate::behaviours::folder;
 use crate::setting::Setting;
@@ -105,4 +106,42 @@ pub(crate) async fn absent_gpus_end_a_call_before_anything_is_created(setting: A
         assert!(matches!(&error, Error::Gpu(why) if why.contains("no GPU")), "{gpus}: {error:?}");
         assert!(!setting.was_told_to("create", mark) && !setting.exists(spec.name.as_str()));
     }
+}
+
+/// Between the check and the start another folder is put in the place of the one that was checked.
+pub(crate) async fn a_mount_that_is_exchanged_is_noticed(setting: Arc<Setting>) {
+    let (checked, other) = (folder(&setting, "checked"), folder(&setting, "other"));
+    fs::write(other.join("hidden"), "not yours").unwrap();
+    let mut spec = setting.spec(&["wait"]);
+    spec.mounts = vec![format!("{}:/data", checked.display()).parse().unwrap()];
+    let once = Once::new();
+    let exchange = move |event: &Event| {
+        if matches!(event, Event::Command { argv, .. } if argv.iter().any(|word| word == "start")) {
+            once.call_once(|| {
+                fs::rename(&checked, checked.with_extension("aside")).unwrap();
+                fs::rename(&other, &checked).unwrap();
+            });
+        }
+    };
+    let host = setting.builder().on_event(exchange).build().await.unwrap();
+    match host.run(&spec).await.unwrap_err() {
+        Error::Refused(refusal) => {
+            assert_eq!((refusal.rule, refusal.slot.as_deref()), (Rule::Policy, Some("mount.bind")), "{refusal}");
+            assert!(refusal.why.contains("not what was checked"), "{refusal}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(!setting.exists(spec.name.as_str()), "a container with another folder is still there");
+}
+
+/// The client's own configuration names another daemon, by a context.
+pub(crate) async fn a_context_of_the_clients_configuration_is_not_followed(setting: Arc<Setting>) {
+    let home = folder(&setting, "home");
+    fs::create_dir_all(home.join(".docker")).unwrap();
+    fs::write(home.join(".docker/config.json"), r#"{"currentContext": "elsewhere"}"#).unwrap();
+    let alone = Command::new("docker").arg("ps").env("HOME", &home).output().unwrap();
+    assert!(!alone.status.success(), "by itself the client does not follow the context: nothing is proved");
+    let host = setting.builder().variable("HOME", home.to_str().unwrap()).build().await.unwrap();
+    host.list().await.unwrap();
+    host.run(&setting.spec(&["say", "here"])).await.unwrap();
 }

@@ -12,6 +12,7 @@ mod hogs;
 mod imports;
 mod quarantine;
 mod sizes;
+mod sizes_of_requests;
 mod spy;
 mod stand;
 mod values;
