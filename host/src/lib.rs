@@ -65,14 +65,16 @@ pub use backend::{BackendSource, Standing};
 pub use digest::Digest;
 pub use error::{Conflict, Difference, Error, Fault, FaultKind, Refusal, Rule};
 pub use event::{Event, Level};
-pub use evidence::{ContainerInfo, ContainerState, MountInfo, VolumeInfo};
+pub use evidence::{
+    ContainerEvent, ContainerInfo, ContainerState, Happening, Health, MountInfo, Processes, Usage, VolumeInfo,
+};
 pub use executor::close_inherited;
 pub use output::LogChunk;
 pub use policy::Policy;
 pub use reference::Reference;
 pub use runtime::{
-    BackendInfo, CommandInfo, DangerInfo, Detection, EngineIdentity, ImageInfo, Intention, LogStream, Portreeve,
-    PortreeveBuilder, PreflightReport, PulledImage, Removed,
+    BackendInfo, CommandInfo, Condition, DangerInfo, Detection, EngineIdentity, EventStream, ImageInfo, Intention,
+    ListFilter, LogStream, Portreeve, PortreeveBuilder, PreflightReport, PulledImage, Removed, UsageStream,
 };
 pub use sandbox::{Finding, Severity};
 pub use scope::{Call, LogOptions};

@@ -22,7 +22,7 @@ use crate::journal::{CallId, Entry, Kind};
 use crate::output::{Output, RedactedStream};
 use crate::owner::ObjectKind;
 use crate::redaction::Redactor;
-use crate::scope::{Ask, Scope};
+use crate::scope::{Ask, Call, Scope};
 use pending::Pending;
 
 /// The monitor of one call of one backend.
@@ -34,6 +34,8 @@ pub(crate) struct Broker {
     budget: Budget,
     call: CallId,
     refusals: Mutex<Vec<Refusal>>,
+    /// The last output of each command that ended well, where the host reads it too.
+    witnessed: Mutex<Option<(String, String)>>,
 }
 
 impl Broker {
@@ -47,7 +49,16 @@ impl Broker {
         let call = CallId::random().map_err(|source| Error::io("randomness for a call's name", source))?;
         let budget = Budget::of(backend.grants());
         let scope = backend.host_facts(scope);
-        Ok(Self { backend, services, scope, redactor, budget, call, refusals: Mutex::default() })
+        Ok(Self {
+            backend,
+            services,
+            scope,
+            redactor,
+            budget,
+            call,
+            refusals: Mutex::default(),
+            witnessed: Mutex::default(),
+        })
     }
 
     /// Runs an ask of the guest's to its end.
@@ -60,7 +71,22 @@ impl Broker {
         let raw = self.services.executor.run(&permit).await.map_err(|error| self.failed(error))?;
         let output = Output::redact(&raw, &self.redactor);
         intent.concluded(output.status(), Some(raw.timing().spawn))?;
+        self.witness(permit.command(), &output);
         Ok(output)
+    }
+
+    /// In a call whose result the host reads for itself, it keeps what the backend got.
+    fn witness(&self, command: &str, output: &Output) {
+        if matches!(self.scope.call(), Call::Top | Call::Stats) && output.status() == 0 {
+            let seen = Some((command.to_owned(), output.stdout().to_owned()));
+            *self.witnessed.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+        }
+    }
+
+    /// What this command printed last in this call, redacted; none where the backend did not run it.
+    pub(crate) fn witnessed(&self, command: &str) -> Option<String> {
+        let seen = self.witnessed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        seen.filter(|(known, _)| known == command).map(|(_, printed)| printed)
     }
 
     /// Starts an ask of the guest's, whose output is read as it comes.

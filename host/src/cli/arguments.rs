@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 #[cfg(feature = "demo")]
 use super::demo;
 use super::{
-    audit, backend, completions, container, detect, image, journal, policy, preflight, redact, reference, run, verify,
-    volume,
+    audit, backend, completions, container, control, detect, image, journal, policy, preflight, redact, reference, run,
+    usage, verify, volume,
 };
 
 /// Runs containers through backends that can do nothing an operator did not approve.
@@ -83,7 +83,21 @@ pub(crate) enum Command {
     Kill(container::Kill),
     /// Remove containers
     Rm(container::Rm),
-    /// Wait for containers to end and print their exit statuses
+    /// Let the processes of containers stand still
+    Pause(control::Pause),
+    /// End the pause of containers
+    Unpause(control::Unpause),
+    /// Stop containers and start them again
+    Restart(control::Restart),
+    /// Refused: a container keeps the name that its owner label was made for
+    Rename(control::Rename),
+    /// List the processes of a container
+    Top(usage::Top),
+    /// Show what a container uses: once, or in an interval
+    Stats(usage::Stats),
+    /// Tell what happens to containers of this install, as it happens
+    Events(usage::Events),
+    /// Wait for containers to end and print their exit statuses; or until they are as they are needed
     Wait(container::Wait),
     /// List the images that the engine holds
     Images(image::Images),

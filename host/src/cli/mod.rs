@@ -8,6 +8,7 @@ mod audit;
 mod backend;
 mod completions;
 mod container;
+mod control;
 #[cfg(feature = "demo")]
 mod demo;
 mod desk;
@@ -30,6 +31,7 @@ mod run;
 mod secret;
 mod show;
 mod signals;
+mod usage;
 mod verify;
 mod volume;
 
@@ -81,6 +83,13 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Stop(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Kill(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Rm(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Pause(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Unpause(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Restart(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Rename(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Top(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Stats(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Events(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Wait(command) => desk::open(common, async |desk| command.run(desk).await),
     }
 }

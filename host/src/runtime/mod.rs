@@ -1,29 +1,39 @@
 //! The façade: the one place that wires the parts, and the calls that a caller makes.
 
 mod builder;
+mod condition;
 mod containers;
 mod create;
 mod detect;
+mod events;
+mod filter;
 mod images;
 mod info;
 mod lifecycle;
 mod logs;
 mod mounts;
+mod pause;
 mod preflight;
 mod probing;
 mod prove;
+mod raw;
 mod secrets;
 mod shelf;
+mod usage;
 mod volumes;
 
 pub use builder::PortreeveBuilder;
+pub use condition::Condition;
 pub use containers::Removed;
 pub use detect::{Detection, EngineIdentity};
+pub use events::EventStream;
+pub use filter::ListFilter;
 pub use images::{ImageInfo, PulledImage};
 pub use info::{BackendInfo, CommandInfo, DangerInfo};
 pub use logs::LogStream;
 pub use preflight::{Intention, PreflightReport};
 pub(crate) use shelf::shelved;
+pub use usage::UsageStream;
 
 use std::sync::Arc;
 

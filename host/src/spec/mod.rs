@@ -6,14 +6,17 @@
 mod container;
 mod environment;
 mod gpu;
+mod health;
 mod mount;
 mod name;
 mod port;
 mod resources;
+pub(crate) mod words;
 
 pub use container::{ContainerSpec, NetworkMode, RestartPolicy};
 pub use environment::{EnvName, Secret, SecretDelivery, SecretValue, Variable};
 pub use gpu::{Gpu, Gpus};
+pub use health::{HealthCheck, Platform, UserNamespace};
 pub use mount::{InsidePath, Mount, MountSource, Tmpfs};
 pub use name::{Label, Name, Signal, User};
 pub use port::{Port, Protocol};
@@ -35,7 +38,7 @@ pub struct SpecError {
 }
 
 impl SpecError {
-    fn new(what: &'static str, value: &str, why: impl Into<String>, expected: &'static str) -> Self {
+    pub(crate) fn new(what: &'static str, value: &str, why: impl Into<String>, expected: &'static str) -> Self {
         Self { what, value: value.escape_debug().to_string(), why: why.into(), expected }
     }
 }

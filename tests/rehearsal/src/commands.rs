@@ -2,6 +2,7 @@
 
 mod containers;
 pub(crate) mod engine;
+mod health;
 mod images;
 mod lifecycle;
 mod listing;
@@ -38,6 +39,12 @@ pub(crate) fn run(engine: &mut Engine, verb: Verb, arguments: &Arguments) -> Res
         Verb::VolumeInspect => volumes::inspect,
         Verb::VolumeLs => volumes::list,
         Verb::VolumeRm => volumes::remove,
+        Verb::Pause => health::pause,
+        Verb::Unpause => health::unpause,
+        Verb::Top => health::top,
+        Verb::Stats => health::stats,
+        Verb::HealthRun => health::run,
+        Verb::Events => health::follow,
     };
     perform(engine, arguments)
 }

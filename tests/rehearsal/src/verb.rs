@@ -22,10 +22,16 @@ pub(crate) enum Verb {
     VolumeInspect,
     VolumeLs,
     VolumeRm,
+    Pause,
+    Unpause,
+    Top,
+    Stats,
+    HealthRun,
+    Events,
 }
 
 /// Each command's name, as the file `faults` has it.
-pub(crate) const NAMES: [&str; 20] = [
+pub(crate) const NAMES: [&str; 26] = [
     "version",
     "info",
     "ps",
@@ -46,9 +52,15 @@ pub(crate) const NAMES: [&str; 20] = [
     "volume-inspect",
     "volume-ls",
     "volume-rm",
+    "pause",
+    "unpause",
+    "top",
+    "stats",
+    "health-run",
+    "events",
 ];
 
-const VERBS: [Verb; 20] = [
+const VERBS: [Verb; 26] = [
     Verb::Version,
     Verb::Info,
     Verb::Ps,
@@ -69,6 +81,12 @@ const VERBS: [Verb; 20] = [
     Verb::VolumeInspect,
     Verb::VolumeLs,
     Verb::VolumeRm,
+    Verb::Pause,
+    Verb::Unpause,
+    Verb::Top,
+    Verb::Stats,
+    Verb::HealthRun,
+    Verb::Events,
 ];
 
 impl Verb {
@@ -85,6 +103,7 @@ impl Verb {
             Self::VolumeInspect => "volume inspect",
             Self::VolumeLs => "volume ls",
             Self::VolumeRm => "volume rm",
+            Self::HealthRun => "healthcheck run",
             other => other.name(),
         }
     }
@@ -102,6 +121,7 @@ impl Verb {
             ("volume", "ls" | "list") => ("volume-ls", 2),
             ("volume", "rm" | "remove") => ("volume-rm", 2),
             ("container", "ls" | "list") => ("ps", 2),
+            ("healthcheck", "run") => ("health-run", 2),
             ("container", name) => (name, 2),
             // It is the container that plain `inspect` looks for first.
             (name, _) => (name, 1),

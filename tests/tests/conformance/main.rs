@@ -15,15 +15,20 @@
 
 mod behaviours;
 mod containers;
+mod control;
 mod creation;
 mod detection;
 mod doomed;
 mod ends;
+mod events;
+mod filters;
 mod ground;
+mod health;
 mod images;
 mod journal;
 mod liars;
 mod logs;
+mod options;
 mod ownership;
 mod policy;
 mod program;

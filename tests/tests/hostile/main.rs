@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
 mod claims;
+mod control;
 mod creations;
 mod hogs;
 mod imports;
@@ -21,7 +22,8 @@ include!(concat!(env!("OUT_DIR"), "/guests.rs"));
 #[allow(unused_imports, reason = "each module's tests, for the assertion below")]
 mod tests {
     pub(crate) use super::{
-        claims::*, creations::*, hogs::*, imports::*, quarantine::*, sizes::*, spy::*, values::*, volumes::*, wasi::*,
+        claims::*, control::*, creations::*, hogs::*, imports::*, quarantine::*, sizes::*, spy::*, values::*,
+        volumes::*, wasi::*,
     };
 }
 

@@ -9,6 +9,7 @@ use crate::arguments::Arguments;
 use crate::container::{Container, Patience, Phase, Place, Status};
 use crate::dialect::{Dialect, docker};
 use crate::engine::Engine;
+use crate::events::{Event, What};
 use crate::faults::Fault;
 use crate::image;
 use crate::logs::{self, Wish};
@@ -140,8 +141,11 @@ fn stop_one(engine: &mut Engine, place: &Place<'_>, seconds: Option<u64>) -> Res
     let container = place.container()?;
     let grace = seconds.unwrap_or(container.spec.grace());
     let term = signal::parse(&container.spec.stop_signal).unwrap_or(Signal::TERM);
-    if !send(place, term, true)? || ended_within(place, Duration::from_secs(grace)) {
+    if !send(place, term, true)? {
         return Ok(());
+    }
+    if ended_within(place, Duration::from_secs(grace)) {
+        return Ok(place.note(&Event::of(&container, What::Stop))?);
     }
     if engine.dialect == Dialect::Podman {
         let what = format!(
@@ -152,7 +156,8 @@ fn stop_one(engine: &mut Engine, place: &Place<'_>, seconds: Option<u64>) -> Res
         let warning = engine.dialect.warning(&what);
         engine.console.warn(&warning);
     }
-    end(place)
+    end(place)?;
+    Ok(place.note(&Event::of(&container, What::Stop))?)
 }
 
 /// Kills it, and waits until that is recorded.
