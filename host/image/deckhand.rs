@@ -22,6 +22,7 @@
 //! | `flood BYTES` | exactly so many bytes of numbered 64-byte lines, as fast as they are read |
 //! | `listen PORT` | says `listening on PORT`, then answers every HTTP request with [`BODY`] until TERM |
 //! | `ignore-term`, `wait` | TERM is ignored from now on; sleeps until it is told to end |
+//! | `-c LINE` | as a shell would: what the words of the line say, each in single quotes, the first of them a program; then ends |
 //! | `exit STATUS`, `crash` | ends; a crash is 139 for the first process of a container, 134 for another |
 //!
 //! It ends with 0 after the last word, with 1 when the world fails it, with 2 for a word it does not know.
@@ -90,6 +91,31 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>, world: &mut dyn Wor
     hand.conclude(end)
 }
 
+/// Words that stand in single quotes, as a shell reads them.
+pub(crate) fn quoted(line: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut rest = line;
+    while !rest.is_empty() {
+        let mut word = String::new();
+        loop {
+            let (part, behind) = rest.strip_prefix('\'')?.split_once('\'')?;
+            word.push_str(part);
+            match behind.strip_prefix("\\'") {
+                Some(more) => {
+                    word.push('\'');
+                    rest = more;
+                }
+                None => {
+                    rest = behind.trim_start_matches(' ');
+                    break;
+                }
+            }
+        }
+        words.push(word);
+    }
+    Some(words)
+}
+
 /// Why no further word is read.
 enum End {
     Status(i32),
@@ -130,6 +156,7 @@ impl<I: Iterator<Item = OsString>> Hand<'_, I> {
             b"wait" => self.wait(),
             b"exit" => self.number("exit").and_then(|status| Err(End::Status(status))),
             b"crash" => Err(End::Status(self.world.crash())),
+            b"-c" => self.text("-c").and_then(|line| self.shell(&line)),
             _ => Err(End::Misuse(format!("{word:?} is not a word that it knows"))),
         }
     }
@@ -207,6 +234,12 @@ impl<I: Iterator<Item = OsString>> Hand<'_, I> {
             self.line(word.as_bytes())?;
         }
         Ok(())
+    }
+
+    /// An engine that asks by a shell alone finds this program in a shell's place.
+    fn shell(&mut self, line: &OsStr) -> Result<(), End> {
+        let words = line.to_str().and_then(quoted).ok_or_else(|| End::Misuse("-c wants words in quotes".to_owned()))?;
+        Err(End::Status(run(words.into_iter().skip(1).map(OsString::from), &mut *self.world)))
     }
 
     fn file(&mut self, path: &OsStr) -> Result<(), End> {

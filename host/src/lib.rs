@@ -70,14 +70,17 @@ pub use backend::{BackendSource, Standing};
 pub use digest::Digest;
 pub use error::{Conflict, Difference, Error, Fault, FaultKind, Refusal, Rule};
 pub use event::{Event, Level};
-pub use evidence::{ContainerInfo, ContainerState, MountInfo, VolumeInfo};
+pub use evidence::{
+    ContainerEvent, ContainerInfo, ContainerState, Happening, Health, MountInfo, Processes, Usage, VolumeInfo,
+};
 pub use executor::{CommandInput, close_inherited};
 pub use output::LogChunk;
 pub use policy::Policy;
 pub use reference::Reference;
 pub use runtime::{
-    BackendInfo, CommandInfo, Completed, DangerInfo, Detection, EngineIdentity, ImageInfo, Intention, LogStream,
-    Portreeve, PortreeveBuilder, PreflightReport, PulledImage, Removed, UnitCheck,
+    BackendInfo, CommandInfo, Completed, Condition, DangerInfo, Detection, EngineIdentity, EventStream, ImageInfo,
+    Intention, ListFilter, LogStream, Portreeve, PortreeveBuilder, PreflightReport, PulledImage, Removed, UnitCheck,
+    UsageStream,
 };
 pub use sandbox::{Finding, Severity};
 pub use scope::{Call, LogOptions};

@@ -28,7 +28,7 @@ use crate::journal::{CallId, Entry, Kind};
 use crate::output::{Output, RedactedStream};
 use crate::owner::ObjectKind;
 use crate::redaction::Redactor;
-use crate::scope::{Ask, Scope};
+use crate::scope::{Ask, Call, Scope};
 use crate::spec::WindowSize;
 use pending::Pending;
 
@@ -47,6 +47,8 @@ pub(crate) struct Broker {
     plan: Option<Mutex<Vec<Line>>>,
     /// Why something could not be recorded.
     unwritten: Mutex<Option<String>>,
+    /// The last output of each command that ended well, where the host reads it too.
+    witnessed: Mutex<Option<(String, String)>>,
 }
 
 impl Broker {
@@ -71,6 +73,7 @@ impl Broker {
             changes: Mutex::default(),
             plan: None,
             unwritten: Mutex::default(),
+            witnessed: Mutex::default(),
         })
     }
 
@@ -91,7 +94,22 @@ impl Broker {
             self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(output.status());
         }
         intent.concluded(output.status(), Some(raw.timing().spawn)).map_err(|error| self.lost(error))?;
+        self.witness(permit.command(), &output);
         Ok(output)
+    }
+
+    /// In a call whose result the host reads for itself, it keeps what the backend got.
+    fn witness(&self, command: &str, output: &Output) {
+        if matches!(self.scope.call(), Call::Top | Call::Stats) && output.status() == 0 {
+            let seen = Some((command.to_owned(), output.stdout().to_owned()));
+            *self.witnessed.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+        }
+    }
+
+    /// What this command printed last in this call, redacted; none where the backend did not run it.
+    pub(crate) fn witnessed(&self, command: &str) -> Option<String> {
+        let seen = self.witnessed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        seen.filter(|(known, _)| known == command).map(|(_, printed)| printed)
     }
 
     /// Starts an ask of the guest's, whose output is read as it comes.

@@ -9,8 +9,8 @@ use portreeve::journal::Durability;
 #[cfg(feature = "demo")]
 use super::demo;
 use super::{
-    audit, backend, completions, compose, container, cp, detect, exec, image, journal, parse, policy, preflight,
-    redact, reference, run, standard, unit, verify, volume,
+    audit, backend, completions, compose, container, control, cp, detect, exec, image, journal, parse, policy,
+    preflight, redact, reference, run, standard, unit, usage, verify, volume,
 };
 
 /// Runs containers through backends that can do nothing an operator did not approve.
@@ -57,7 +57,7 @@ pub(crate) struct Common {
     #[arg(long, global = true)]
     pub(crate) verbose: bool,
     /// End the command, and what it began, when it is not done within this time: `30s`, `5m`
-    #[arg(long, global = true, value_name = "DURATION", value_parser = parse::duration)]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = parse::time)]
     pub(crate) deadline: Option<Duration>,
     /// Say at the end, on standard error, how often each secret and each redaction rule was masked
     #[arg(long, global = true)]
@@ -111,7 +111,21 @@ pub(crate) enum Command {
     Kill(container::Kill),
     /// Remove containers
     Rm(container::Rm),
-    /// Wait for containers to end and print their exit statuses
+    /// Let the processes of containers stand still
+    Pause(control::Pause),
+    /// End the pause of containers
+    Unpause(control::Unpause),
+    /// Stop containers and start them again
+    Restart(control::Restart),
+    /// Refused: a container keeps the name that its owner label was made for
+    Rename(control::Rename),
+    /// List the processes of a container
+    Top(usage::Top),
+    /// Show what a container uses: once, or in an interval
+    Stats(usage::Stats),
+    /// Tell what happens to containers of this install, as it happens
+    Events(usage::Events),
+    /// Wait for containers to end and print their exit statuses; or until they are as they are needed
     Wait(container::Wait),
     /// List the images that the engine holds
     Images(image::Images),

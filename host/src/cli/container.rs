@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use portreeve::spec::Signal;
-use portreeve::{ContainerInfo, ContainerState, LogOptions, Removed};
+use portreeve::{Condition, ContainerInfo, ContainerState, ListFilter, LogOptions, Removed};
 use serde_json::json;
 
 use super::desk::Desk;
@@ -20,12 +20,17 @@ pub(crate) struct Ps {
     /// Those that ended, too
     #[arg(long, short)]
     all: bool,
+    /// Those alone of which this holds, exactly: name, id, label, state, image, volume, health, exited, publish or
+    /// backend; of one kind any, of labels and of kinds all
+    #[arg(long, short, value_name = "KEY=VALUE")]
+    filter: Vec<ListFilter>,
 }
 
 impl Ps {
     pub(crate) async fn run(self, desk: &Desk) -> Outcome {
-        let mut containers = desk.portreeve.list().await?;
-        containers.retain(|container| self.all || container.state.is_alive());
+        let mut containers = desk.portreeve.list_where(&self.filter).await?;
+        let all = self.all || self.filter.iter().any(ListFilter::is_about_state);
+        containers.retain(|container| all || container.state.is_alive());
         if desk.json {
             show::json(&containers)?;
         } else if desk.quiet {
@@ -64,6 +69,9 @@ fn state(state: ContainerState, code: Option<i32>) -> String {
 /// `inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
+    /// The engine's own documents, redacted, instead of what every engine tells alike
+    #[arg(long)]
+    raw: bool,
     /// The containers
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
@@ -71,6 +79,9 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) async fn run(self, desk: &Desk) -> Outcome {
+        if self.raw {
+            return desk.inspect(&self.names, async |name| desk.portreeve.inspect_raw(name).await).await;
+        }
         desk.inspect(&self.names, async |name| desk.portreeve.inspect(name).await).await
     }
 }
@@ -160,7 +171,7 @@ impl Kill {
 }
 
 /// Prints the name, or the container as it is now; of a dry run neither.
-fn done(desk: &Desk, name: &str, container: &ContainerInfo) -> Result<(), Failure> {
+pub(crate) fn done(desk: &Desk, name: &str, container: &ContainerInfo) -> Result<(), Failure> {
     match (desk.dry_run, desk.json) {
         (true, _) => Ok(()),
         (false, true) => show::json(container),
@@ -193,6 +204,12 @@ impl Rm {
 /// `wait`.
 #[derive(Debug, Args)]
 pub(crate) struct Wait {
+    /// Wait until it is so instead: `healthy`, `log=TEXT` in a line of its log, or `port=NUMBER` for a listener there
+    #[arg(long = "for", value_name = "CONDITION", value_parser = parse::condition)]
+    condition: Option<Condition>,
+    /// How long that is waited for
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse::duration)]
+    wait_timeout: Duration,
     /// The containers
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
@@ -200,6 +217,12 @@ pub(crate) struct Wait {
 
 impl Wait {
     pub(crate) async fn run(self, desk: &Desk) -> Outcome {
+        if let Some(condition) = &self.condition {
+            let (limit, waited) = (self.wait_timeout, &desk.portreeve);
+            return desk
+                .each(&self.names, async |name| done(desk, name, &waited.wait_until(name, condition, limit).await?))
+                .await;
+        }
         desk.each(&self.names, async |name| {
             let status = desk.portreeve.wait(name).await?;
             if desk.json {

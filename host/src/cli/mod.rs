@@ -10,6 +10,7 @@ mod backend;
 mod completions;
 mod compose;
 mod container;
+mod control;
 mod cp;
 #[cfg(feature = "demo")]
 mod demo;
@@ -36,6 +37,7 @@ mod show;
 mod signals;
 mod standard;
 mod unit;
+mod usage;
 mod verify;
 mod volume;
 
@@ -92,6 +94,13 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Stop(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Kill(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Rm(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Pause(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Unpause(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Restart(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Rename(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Top(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Stats(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Events(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Wait(command) => desk::open(common, async |desk| command.run(desk).await),
     }
 }

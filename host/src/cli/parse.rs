@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use portreeve::Error;
 use portreeve::spec::{Gpus, Memory, Mount, MountSource, SpecError, Tmpfs, Variable};
+use portreeve::{Condition, Error};
 
 use super::exit::Failure;
 
@@ -70,12 +70,12 @@ pub(crate) fn env_file(path: &Path, environment: impl Fn(&str) -> Option<OsStrin
 /// `TARGET[:size=64m]`.
 pub(crate) fn tmpfs(text: &str) -> Result<Tmpfs, Failure> {
     let (target, options) = text.split_once(':').unwrap_or((text, ""));
-    let mut size = Memory::from_bytes(TMPFS);
+    let mut size = Some(Memory::from_bytes(TMPFS));
     for option in options.split(',').filter(|option| !option.is_empty()) {
         let Some(amount) = option.strip_prefix("size=") else {
             return Err(Failure::Usage(format!("a tmpfs has no option {option:?}; expected TARGET[:size=64m]")));
         };
-        size = amount.parse().map_err(wrong)?;
+        size = if amount == "unlimited" { None } else { Some(amount.parse().map_err(wrong)?) };
     }
     Ok(Tmpfs { target: target.parse().map_err(wrong)?, size })
 }
@@ -96,17 +96,47 @@ pub(crate) fn last_of_each(mut variables: Vec<Variable>) -> Vec<Variable> {
     variables
 }
 
+/// A duration such as `30s`, `1m30s` or `500ms`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let read = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    read.ok_or_else(|| format!("{text:?} is no duration; expected one such as 30s, 1m30s or 500ms"))
+}
+
+/// A capability, as docker takes it: in either case, with or without `CAP_`.
+pub(crate) fn capability(text: &str) -> Result<String, String> {
+    let upper = text.to_ascii_uppercase();
+    let name = upper.strip_prefix("CAP_").unwrap_or(&upper).to_owned();
+    let sound = name.len() > 1 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    if sound { Ok(name) } else { Err(format!("{text:?} is no capability; expected one such as NET_ADMIN, or ALL")) }
+}
+
+/// The command of a health check: a JSON array of words, or text for the container's own `/bin/sh`.
+pub(crate) fn health_words(text: &str) -> Result<Vec<String>, String> {
+    if text.trim_start().starts_with('[') {
+        return serde_json::from_str(text).map_err(|error| format!("it is no JSON array of words: {error}"));
+    }
+    Ok(vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()])
+}
+
+/// What is waited for: `healthy`, `log=TEXT` or `port=NUMBER`; a space may stand for the `=`.
+pub(crate) fn condition(text: &str) -> Result<Condition, String> {
+    let (what, rest) = text.split_once(['=', ' ']).unwrap_or((text, ""));
+    match (what, rest) {
+        ("healthy", "") => return Ok(Condition::Healthy),
+        ("log", rest) if !rest.is_empty() => return Ok(Condition::Log(rest.to_owned())),
+        ("port", rest) => {
+            if let Some(port) = rest.parse().ok().filter(|port| *port > 0) {
+                return Ok(Condition::Port(port));
+            }
+        }
+        _ => {}
+    }
+    Err(format!("{text:?} is nothing to wait for; expected healthy, log=TEXT or port=NUMBER"))
+}
+
 /// A point in time: RFC 3339, seconds since the epoch, or a duration such as `10m` for so long ago.
 pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
     moment_before(text, Timestamp::now())
-}
-
-/// A length of time, such as `30s` or `1m 30s`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let parsed = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
-    parsed
-        .filter(|time| !time.is_zero())
-        .ok_or_else(|| format!("{text:?} is no length of time; expected 500ms, 30s, 5m or 2h"))
 }
 
 fn moment_before(text: &str, now: Timestamp) -> Result<Timestamp, String> {
@@ -136,10 +166,10 @@ mod tests {
 
     #[test]
     fn a_length_of_time_is_more_than_nothing() {
-        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
         for wrong in ["", "0s", "-1s", "5", "soon"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
+            assert!(time(wrong).is_err(), "{wrong}");
         }
     }
 
@@ -182,9 +212,32 @@ mod tests {
 
     #[test]
     fn a_tmpfs_has_a_size() {
-        assert_eq!(tmpfs("/tmp").unwrap().size.bytes(), TMPFS);
-        assert_eq!(tmpfs("/tmp:size=1g").unwrap().size.bytes(), 1 << 30);
+        let size = |text| tmpfs(text).unwrap().size.map(Memory::bytes);
+        assert_eq!(size("/tmp"), Some(TMPFS));
+        assert_eq!(size("/tmp:size=1g"), Some(1 << 30));
+        assert_eq!(size("/tmp:size=unlimited"), None);
         assert!(tmpfs("/tmp:exec").is_err() && tmpfs("tmp").is_err());
+    }
+
+    #[test]
+    fn a_condition_is_one_word_of_three() {
+        assert_eq!(condition("healthy"), Ok(Condition::Healthy));
+        for text in ["log=ready = now", "log ready = now"] {
+            assert_eq!(condition(text), Ok(Condition::Log("ready = now".to_owned())));
+        }
+        assert_eq!(condition("port=80"), Ok(Condition::Port(80)));
+        for bad in ["", "healthy=1", "log=", "log", "port=0", "port=x", "port", "sick"] {
+            assert!(condition(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn capabilities_and_health_checks_are_spelled_as_dockers() {
+        assert_eq!(capability("cap_net_admin"), Ok("NET_ADMIN".to_owned()));
+        assert!(capability("").is_err() && capability("NET-ADMIN").is_err());
+        assert_eq!(health_words(r#"["/x", "a b"]"#).unwrap(), ["/x", "a b"]);
+        assert_eq!(health_words("x || exit 1").unwrap(), ["/bin/sh", "-c", "x || exit 1"]);
+        assert!(health_words("[1]").is_err());
     }
 
     #[test]

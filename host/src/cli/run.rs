@@ -7,9 +7,10 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use portreeve::spec::{
-    Cpus, Gpus, InsidePath, Label, Memory, Name, NetworkMode, Port, RestartPolicy, Signal, Ulimit, User,
+    Cpus, Gpus, HealthCheck, InsidePath, Label, Memory, Name, NetworkMode, Platform, Port, RestartPolicy, Signal,
+    Ulimit, User, UserNamespace,
 };
-use portreeve::{ContainerSpec, Error, Reference};
+use portreeve::{Condition, ContainerInfo, ContainerSpec, Error, Reference};
 use serde_json::json;
 
 use super::arguments::Common;
@@ -97,7 +98,7 @@ pub(crate) struct Run {
     /// Its root file system can't be written
     #[arg(long)]
     read_only: bool,
-    /// A file system in memory: TARGET[:size=64m]
+    /// A file system in memory: TARGET[:size=64m]; `size=unlimited` leaves the bound to the engine
     #[arg(long, value_name = "TARGET")]
     tmpfs: Vec<String>,
     /// The size of its /dev/shm
@@ -107,8 +108,41 @@ pub(crate) struct Run {
     #[arg(long, value_name = "LIMIT")]
     ulimit: Vec<Ulimit>,
     /// Take a capability away, or ALL
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = parse::capability)]
     cap_drop: Vec<String>,
+    /// Add a capability; a policy file has to allow it
+    #[arg(long, value_name = "NAME", value_parser = parse::capability)]
+    cap_add: Vec<String>,
+    /// Its user namespace: auto, private, nomap, keep-id or host; the last two take a policy file
+    #[arg(long, value_name = "MODE")]
+    userns: Option<UserNamespace>,
+    /// Another name on its network, which must be a named one
+    #[arg(long, value_name = "NAME")]
+    network_alias: Vec<Name>,
+    /// The platform that its image must be of, such as linux/amd64
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<Platform>,
+    /// How it is asked whether it is well: a JSON array of words, or text for its own /bin/sh
+    #[arg(long, value_name = "COMMAND")]
+    health_cmd: Option<String>,
+    /// Between two checks
+    #[arg(long, value_name = "DURATION", value_parser = parse::duration, requires = "health_cmd")]
+    health_interval: Option<Duration>,
+    /// After which one counts as failed
+    #[arg(long, value_name = "DURATION", value_parser = parse::duration, requires = "health_cmd")]
+    health_timeout: Option<Duration>,
+    /// How many must fail in a row
+    #[arg(long, value_name = "NUMBER", requires = "health_cmd")]
+    health_retries: Option<u32>,
+    /// At the start, in which failures don't count
+    #[arg(long, value_name = "DURATION", value_parser = parse::duration, requires = "health_cmd")]
+    health_start_period: Option<Duration>,
+    /// With `-d`, wait until it is so: `healthy`, `log=TEXT` in a line of its log, or `port=NUMBER` for a listener there
+    #[arg(long, value_name = "CONDITION", value_parser = parse::condition, requires = "detach")]
+    wait: Option<Condition>,
+    /// How long that is waited for; then the container is stopped and removed, where this run made it
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse::duration)]
+    wait_timeout: Duration,
     /// Its host name
     #[arg(long)]
     hostname: Option<Name>,
@@ -130,11 +164,12 @@ impl Run {
     pub(crate) fn run(self, common: &Common) -> Outcome {
         let detach = self.detach;
         let begun = Begun::new(self.name.is_none());
+        let wait = self.wait.clone().map(|condition| (condition, self.wait_timeout));
         // Before there are threads: descriptors that secrets are read from are ours alone.
         let spec = self.spec()?;
         if detach {
             return desk::open_with(common, Tone::of(common), async |desk, signals| {
-                detached(desk, signals, &spec, begun).await
+                detached(desk, signals, &spec, begun, wait).await
             });
         }
         desk::open_with(common, Tone::of_foreground(common), async |desk, signals| {
@@ -160,7 +195,7 @@ impl Run {
         let (image, words) = command.split_first().ok_or_else(|| Failure::Usage("an image is missing".to_owned()))?;
         let image: Reference = image.parse().map_err(Error::from)?;
         let name = name.clone().map_or_else(name::fresh, Ok)?;
-        let (words, env) = (words.to_vec(), self.env()?);
+        let (words, env, health) = (words.to_vec(), self.env()?, self.health()?);
         Ok(ContainerSpec {
             words,
             env,
@@ -189,11 +224,29 @@ impl Run {
             shm_size: self.shm_size,
             ulimits: self.ulimit,
             cap_drop: self.cap_drop,
+            cap_add: self.cap_add,
+            user_namespace: self.userns,
+            aliases: self.network_alias,
+            platform: self.platform,
+            health,
             hostname: self.hostname,
             stdin: self.interactive,
             terminal: self.tty,
             ..ContainerSpec::new(image, name)
         })
+    }
+
+    fn health(&self) -> Result<Option<HealthCheck>, Failure> {
+        let Some(text) = &self.health_cmd else { return Ok(None) };
+        let words = parse::health_words(text).map_err(|why| Failure::Usage(format!("--health-cmd: {why}")))?;
+        let check = HealthCheck::new(words).map_err(parse::wrong)?;
+        Ok(Some(HealthCheck {
+            interval: self.health_interval.unwrap_or(check.interval),
+            timeout: self.health_timeout.unwrap_or(check.timeout),
+            retries: self.health_retries.unwrap_or(check.retries),
+            start_period: self.health_start_period.unwrap_or(check.start_period),
+            ..check
+        }))
     }
 
     /// Files first; an option of the same name stands in place of a file's line, and a later one of an earlier.
@@ -228,8 +281,21 @@ impl Begun {
     }
 }
 
-async fn detached(desk: &Desk, signals: &mut Signals, spec: &ContainerSpec, begun: Begun) -> Outcome {
-    let container = match signals.unless(desk.portreeve.run(spec)).await {
+async fn detached(
+    desk: &Desk,
+    signals: &mut Signals,
+    spec: &ContainerSpec,
+    begun: Begun,
+    wait: Option<(Condition, Duration)>,
+) -> Outcome {
+    let running = async {
+        let container = desk.portreeve.run(spec).await?;
+        match &wait {
+            Some((condition, limit)) => awaited(desk, spec, begun, condition, *limit).await,
+            None => Ok(container),
+        }
+    };
+    let container = match signals.unless(running).await {
         Ok(container) => container,
         Err(failure) => return Err(undone(desk, spec, begun, failure).await),
     };
@@ -239,6 +305,24 @@ async fn detached(desk: &Desk, signals: &mut Signals, spec: &ContainerSpec, begu
         (false, false) => show::line(&container.id)?,
     }
     Ok(Status::OK)
+}
+
+/// A container that does not become what is waited for is not left behind by the run that made it.
+async fn awaited(
+    desk: &Desk,
+    spec: &ContainerSpec,
+    begun: Begun,
+    condition: &Condition,
+    limit: Duration,
+) -> Result<ContainerInfo, Error> {
+    let waited = desk.portreeve.wait_until(spec.name.as_str(), condition, limit).await;
+    if waited.is_err()
+        && let Err(error) = undo(desk, spec, begun).await
+    {
+        let why = show::plain_lines(&error.to_string());
+        desk.teller.say(&format!("portreeve: {} may have been left behind: {why}", spec.name));
+    }
+    waited
 }
 
 async fn foreground(desk: &Desk, signals: &mut Signals, spec: &ContainerSpec, begun: Begun) -> Outcome {

@@ -78,10 +78,22 @@ impl Table {
         Self { rows: vec![headings.iter().map(ToString::to_string).collect()] }
     }
 
-    /// Adds a row; an empty cell is shown as `-`.
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+    /// The same, with headings of whatever origin.
+    pub(crate) fn of(headings: &[String]) -> Self {
+        let mut table = Self { rows: Vec::new() };
+        table.add(headings.to_vec());
+        table
+    }
+
+    /// Adds a row of as many cells as there are.
+    pub(crate) fn add(&mut self, cells: Vec<String>) {
         let shown = |cell: String| if cell.is_empty() { "-".to_owned() } else { plain(&cell).into_owned() };
         self.rows.push(cells.into_iter().map(shown).collect());
+    }
+
+    /// Adds a row; an empty cell is shown as `-`.
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.add(cells.into());
     }
 
     /// The text, each column as wide as its widest cell.

@@ -2,14 +2,15 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
 use super::{Bounds, Objection};
 use crate::grants::{Binding, Bindings, Origin, SECRETS_FOLDER, Slot};
 use crate::reference::Reference;
 use crate::scope::{Scope, SecretFile};
 use crate::spec::{
-    ContainerSpec, Gpus, Label, Memory, Mount, MountSource, NetworkMode, Port, Secret, SecretDelivery, SecretValue,
-    SpecError, Tmpfs, Ulimit, Variable,
+    ContainerSpec, Gpus, HealthCheck, Label, Memory, Mount, MountSource, NetworkMode, Port, Secret, SecretDelivery,
+    SecretValue, SpecError, Tmpfs, Ulimit, Variable, words,
 };
 
 /// Stands for the image, of which the command line has the ID alone.
@@ -26,7 +27,9 @@ pub(super) fn check(found: &Bindings, bounds: &Bounds<'_>) -> Result<(), Objecti
     };
     bounds.policy.check_container(&spec).map_err(refused)?;
     check_mounts(&spec, bounds)?;
-    same(found, Scope::of_create(&spec, &files).caller())
+    let made = Scope::of_create(&spec, &files);
+    let in_a_shell = !found.get(Slot::HealthShell).is_empty();
+    same(found, if in_a_shell { made.with_health_in_a_shell() } else { made }.caller())
 }
 
 fn check_mounts(spec: &ContainerSpec, bounds: &Bounds<'_>) -> Result<(), Objection> {
@@ -95,10 +98,15 @@ impl Reading<'_> {
         spec.mounts.extend(self.each(Slot::MountVolume, volume)?);
         spec.mounts.extend(self.each(Slot::MountVolumeRo, read_only)?);
         spec.tmpfs = self.each(Slot::Tmpfs, tmpfs)?;
+        spec.tmpfs.extend(
+            self.each(Slot::TmpfsUnbounded, |fact| Ok(Tmpfs { target: part(fact, "target").parse()?, size: None }))?,
+        );
         spec.ulimits = self.each(Slot::Ulimit, |fact| {
             format!("{}={}:{}", part(fact, "name"), part(fact, "soft"), part(fact, "hard")).parse::<Ulimit>()
         })?;
         spec.cap_drop = self.texts(Slot::CapDrop, "name");
+        spec.cap_add = self.texts(Slot::CapAdd, "name");
+        spec.aliases = self.each(Slot::Alias, |fact| part(fact, "name").parse())?;
         let gpus = self.texts(Slot::Gpu, "id");
         spec.gpus = if gpus.is_empty() { Gpus::None } else { parse(Slot::Gpu, &gpus.join(","))? };
         Ok(())
@@ -115,11 +123,34 @@ impl Reading<'_> {
         spec.workdir = self.one(Slot::Workdir)?;
         spec.user = self.one(Slot::User)?;
         spec.stop_signal = self.one(Slot::StopSignal)?;
+        spec.user_namespace = self.one(Slot::UserNamespace)?;
+        spec.platform = self.one(Slot::Platform)?;
+        spec.health = self.health()?;
         spec.read_only = self.is_there(Slot::ReadOnly);
         spec.remove = self.is_there(Slot::Remove);
         spec.stdin = self.is_there(Slot::Stdin);
         spec.terminal = self.is_there(Slot::Terminal);
         Ok(())
+    }
+
+    /// A health check has all of its parts; the command in one spelling or the other.
+    fn health(&self) -> Result<Option<HealthCheck>, Objection> {
+        let said = match (self.scalar(Slot::HealthCommand), self.scalar(Slot::HealthShell)) {
+            (None, None) => return Ok(None),
+            (Some(json), _) => words::from_json(json),
+            (None, Some(line)) => words::from_shell(line),
+        };
+        let words = said.ok_or_else(|| Objection::new(Slot::HealthCommand, "", "no words are said so"))?;
+        let interval = self.time(Slot::HealthInterval)?;
+        let (timeout, start_period) = (self.time(Slot::HealthTimeout)?, self.time(Slot::HealthStart)?);
+        let retries = self.number(Slot::HealthRetries)?.unwrap_or_default();
+        Ok(Some(HealthCheck { words, interval, timeout, retries, start_period }))
+    }
+
+    fn time(&self, slot: Slot) -> Result<Duration, Objection> {
+        let text = self.scalar(slot).unwrap_or_default();
+        let read = text.strip_suffix("ms").and_then(|digits| digits.parse().ok()).map(Duration::from_millis);
+        read.ok_or_else(|| Objection::new(slot, text, "a health check has all of its times, in milliseconds"))
     }
 
     /// One mode; of two at once the comparison finds the other.
@@ -222,5 +253,5 @@ fn mount(fact: &Binding, source: impl Fn(&str) -> Result<MountSource, SpecError>
 
 fn tmpfs(fact: &Binding) -> Result<Tmpfs, SpecError> {
     let size: Memory = part(fact, "size").parse()?;
-    Ok(Tmpfs { target: part(fact, "target").parse()?, size })
+    Ok(Tmpfs { target: part(fact, "target").parse()?, size: Some(size) })
 }

@@ -41,6 +41,9 @@ pub struct ImageOptions {
     pub entrypoint: Vec<String>,
     /// The words after the entrypoint when a container is given none. Default: none.
     pub command: Vec<String>,
+    /// Whether its program stands in a shell's place, at `/bin/sh`, too: for engines that run health checks by one alone.
+    /// Default: no.
+    pub shell: bool,
     /// Further files, by their path without a slash before it, with mode 644. A new content gives new digests
     /// throughout. Default: none.
     pub files: BTreeMap<String, Vec<u8>>,
@@ -53,6 +56,7 @@ impl Default for ImageOptions {
             environment: vec!["PATH=/".to_owned()],
             entrypoint: vec!["/deckhand".to_owned()],
             command: Vec::new(),
+            shell: false,
             files: BTreeMap::new(),
         }
     }
@@ -76,7 +80,7 @@ impl BuiltinImage {
     /// ustar allows.
     pub fn build(options: &ImageOptions) -> io::Result<Self> {
         let mut blobs = BTreeMap::new();
-        let layer = keep(&mut blobs, layer(&options.files)?);
+        let layer = keep(&mut blobs, layer(&options.files, options.shell)?);
         let config = keep(&mut blobs, encode(&config(options, &layer.digest)));
         let manifest = keep(&mut blobs, encode(&manifest(&config, &layer)));
         let index = keep(&mut blobs, encode(&index(&manifest)));
@@ -182,13 +186,17 @@ fn architecture() -> &'static str {
     }
 }
 
-fn layer(files: &BTreeMap<String, Vec<u8>>) -> io::Result<Vec<u8>> {
+fn layer(files: &BTreeMap<String, Vec<u8>>, shell: bool) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     directory(&mut archive, "tmp/", 0o1777)?;
     directory(&mut archive, "etc/", 0o755)?;
     file(&mut archive, "etc/passwd", PASSWD, 0o644)?;
     file(&mut archive, "etc/group", GROUP, 0o644)?;
     file(&mut archive, "deckhand", DECKHAND, 0o755)?;
+    if shell {
+        directory(&mut archive, "bin/", 0o755)?;
+        file(&mut archive, "bin/sh", DECKHAND, 0o755)?;
+    }
     for (path, content) in files {
         file(&mut archive, path, content, 0o644)?;
     }

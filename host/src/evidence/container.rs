@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::document::{bare_id, is_id, map, number, text, texts};
+use super::health::{Checkup, Health};
+use super::settings::Settings;
 use crate::grants::ContainerEvidence;
 use crate::owner::{OWNER_LABEL, ObjectKind, OwnerLabel, RESERVED_PREFIX};
 use crate::spec::Port;
@@ -103,6 +105,9 @@ pub struct ContainerInfo {
     /// Its first process, while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
+    /// Whether it is well, where it has a health check and runs or ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
     /// When it was created, as the engine tells it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
@@ -125,6 +130,10 @@ pub struct ContainerInfo {
     pub(crate) workdir: Option<String>,
     #[serde(skip)]
     pub(crate) memory: Option<i64>,
+    #[serde(skip)]
+    pub(crate) checkup: Checkup,
+    #[serde(skip)]
+    pub(crate) settings: Settings,
 }
 
 fn ports_as_text<S: serde::Serializer>(ports: &[Port], serializer: S) -> Result<S::Ok, S::Error> {
@@ -149,6 +158,7 @@ impl ContainerInfo {
         let (host_labels, labels) = all.into_iter().partition(|(key, _)| key.starts_with(RESERVED_PREFIX));
         let number_at = |pointer: &Option<String>| number(document, pointer.as_deref());
         let ended = matches!(state, ContainerState::Exited | ContainerState::Dead | ContainerState::Stopping);
+        let checkup = Checkup::read(document, grant);
         Ok(Self {
             id: bare_id(&id).to_owned(),
             name: need("name", &grant.name)?.trim_start_matches('/').to_owned(),
@@ -157,6 +167,7 @@ impl ContainerInfo {
             state,
             exit_code: number_at(&grant.exit_code).filter(|_| ended).and_then(|code| i32::try_from(code).ok()),
             pid: number_at(&grant.pid).and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
+            health: checkup.health,
             created: text(document, grant.created.as_deref()),
             ports: ports(document, grant.ports.as_deref()),
             mounts: mounts(document, grant.mounts.as_deref()),
@@ -167,6 +178,8 @@ impl ContainerInfo {
             user: text(document, grant.user.as_deref()),
             workdir: text(document, grant.workdir.as_deref()),
             memory: number_at(&grant.memory),
+            checkup,
+            settings: Settings::read(document, grant),
         })
     }
 
@@ -180,6 +193,7 @@ impl ContainerInfo {
             state: ContainerState::Created,
             exit_code: None,
             pid: None,
+            health: None,
             created: None,
             ports: Vec::new(),
             mounts: Vec::new(),
@@ -190,6 +204,8 @@ impl ContainerInfo {
             user: None,
             workdir: None,
             memory: None,
+            checkup: Checkup::default(),
+            settings: Settings::default(),
         }
     }
 

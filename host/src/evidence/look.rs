@@ -9,6 +9,7 @@ use super::container::ContainerInfo;
 use super::document::{documents, is_id};
 use super::export::{Export, ExportError};
 use super::image::ImageFacts;
+use super::usage::{Processes, Usage};
 use super::volume::VolumeInfo;
 use crate::broker::{Broker, Watched};
 use crate::digest::Digest;
@@ -18,7 +19,7 @@ use crate::grants::{Binding, Bindings, Slot};
 use crate::output::status;
 use crate::reference::Reference;
 use crate::scope::for_engine;
-use crate::spec::Name;
+use crate::spec::{ContainerSpec, Name};
 
 /// How many pieces of an export wait to be hashed; each is at most 64 KiB.
 const PIECES: usize = 8;
@@ -94,6 +95,59 @@ impl Broker {
         self.found(&raw, &[])?;
         let text = String::from_utf8_lossy(raw.expose().expose(Source::Stdout)).into_owned();
         Ok(text.lines().map(str::trim).filter(|line| is_id(line)).map(str::to_owned).collect())
+    }
+
+    /// What the engine printed of a container's processes, when the backend asked it in this call.
+    pub(crate) fn seen_processes(&self) -> Result<Processes, Error> {
+        let grant = self.backend().grants().evidence().top.as_ref().ok_or_else(|| self.no_evidence("top"))?;
+        Processes::read(&self.seen(&grant.command)?).map_err(Error::Unavailable)
+    }
+
+    /// What the engine printed of what a container uses, when the backend asked it in this call.
+    pub(crate) fn seen_usage(&self) -> Result<Usage, Error> {
+        let grant = self.backend().grants().evidence().stats.as_ref().ok_or_else(|| self.no_evidence("stats"))?;
+        Usage::read(&self.seen(&grant.command)?, grant).map_err(Error::Unavailable)
+    }
+
+    fn seen(&self, command: &str) -> Result<String, Error> {
+        let unasked = || self.fault(FaultKind::Untrue, "it answers without having asked the engine").into();
+        self.witnessed(command).ok_or_else(unasked)
+    }
+
+    /// Starts to listen to what happens to the containers that bear this install's label, from a moment on.
+    pub(crate) fn hear_events(&self, since: &str) -> Result<Watched, Error> {
+        let grant = self.backend().grants().evidence().events.as_ref().ok_or_else(|| self.no_evidence("events"))?;
+        let facts = [(Slot::EventsSince, Binding::scalar(since))].into_iter().collect::<Bindings>();
+        self.watch(&grant.command, facts)
+    }
+
+    /// Whether a container that was created just now has the settings and the health check that were asked for.
+    ///
+    /// # Errors
+    /// Says in what it differs.
+    pub(crate) fn is_as_asked(&self, seen: &ContainerInfo, spec: &ContainerSpec) -> Result<(), String> {
+        seen.settings.check(spec)?;
+        let grant = self.backend().grants().evidence().container.as_ref();
+        match (&spec.health, grant) {
+            (Some(asked), Some(grant)) if !seen.checkup.is_of(asked, grant) => {
+                Err("the container does not have the health check that was asked for".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A container's own document, as the engine prints it.
+    pub(crate) async fn look_at_document(&self, id: &str) -> Result<Option<serde_json::Value>, Error> {
+        let grant =
+            self.backend().grants().evidence().container.as_ref().ok_or_else(|| self.no_evidence("container"))?;
+        let facts = [(Slot::Query, Binding::fields([("name", id)]))].into_iter().collect::<Bindings>();
+        let raw = self.look(&grant.command, facts).await?;
+        self.found(&raw, &grant.missing)?;
+        let documents = documents(raw.expose().expose(Source::Stdout)).map_err(Error::Unavailable)?;
+        let is_it = |document: &serde_json::Value| {
+            super::document::text(document, Some(&grant.id)).is_some_and(|found| super::document::bare_id(&found) == id)
+        };
+        Ok(documents.into_iter().find(is_it))
     }
 
     /// An image, where the engine holds it.

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::grammar::{GRACE_MAX, SECRETS_FOLDER};
 use crate::reference::Reference;
-use crate::spec::{EnvName, Gpu};
+use crate::spec::{EnvName, Gpu, words};
 
 /// What engines read as a mode or a driver where a network's name may stand.
 const NETWORK_MODES: [&str; 11] =
@@ -62,6 +62,14 @@ fn resolved(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(|part| !part.is_empty()))
         && parts_are_plain(path)
         && no_controls(path)
+}
+
+pub(super) fn json_words(text: &str) -> bool {
+    words::from_json(text).is_some()
+}
+
+pub(super) fn shell_words(text: &str) -> bool {
+    words::from_shell(text).is_some()
 }
 
 pub(super) fn address(text: &str) -> bool {

@@ -58,6 +58,11 @@ impl Bindings {
         self.0.entry(slot).or_default().push(binding);
     }
 
+    /// Takes the values of a slot away.
+    pub(crate) fn take(&mut self, slot: Slot) -> Vec<Binding> {
+        self.0.remove(&slot).unwrap_or_default()
+    }
+
     /// The values of a slot, in order; empty where there is none.
     #[must_use]
     pub fn get(&self, slot: Slot) -> &[Binding] {

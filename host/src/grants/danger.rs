@@ -81,6 +81,7 @@ const LIST: &[(How, &str, &str)] = &[
     (Opt, "--secret", "a secret of the engine's own store"),
     (Opt, "--rootfs", "any folder of the host as image"),
     (Opt, "--init-path", "a program of the host in the container"),
+    (Opt, "--userns", "other user IDs"),
     (Opt, "--gidmap", "other user IDs"),
     (Opt, "--uidmap", "other user IDs"),
     (Opt, "--group-add", "groups of the host"),

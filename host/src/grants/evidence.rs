@@ -77,6 +77,18 @@ evidence! {
         devices "devices" optional "Its devices.",
         network "network" optional "The mode of its network.",
         restart "restart" optional "Its restart policy.",
+        restart_retries "restart-retries" optional "How often it is started again.",
+        privileged "privileged" optional "Whether it has all of the host.",
+        read_only "read-only" optional "Whether its root file system can't be written.",
+        cap_add "cap-add" optional "Capabilities added.",
+        cap_drop "cap-drop" optional "Capabilities taken away.",
+        tmpfs "tmpfs" optional "File systems in memory, by their targets.",
+        health "health" optional "Its health, a member of what the engine notes of its checks.",
+        health_test "health-test" optional "The command of its health check.",
+        health_interval "health-interval" optional "Nanoseconds between two checks.",
+        health_timeout "health-timeout" optional "Nanoseconds after which one failed.",
+        health_start_period "health-start-period" optional "Nanoseconds at the start in which failures don't count.",
+        health_retries "health-retries" optional "How many checks must fail in a row.",
     }
 }
 
@@ -89,6 +101,109 @@ evidence! {
         options "options" required "The options that it was made with.",
         mountpoint "mountpoint" optional "Where its files are.",
         created "created" optional "When it was made.",
+    }
+}
+
+evidence! {
+    /// How the host reads what a container uses: of the output of a command that the backend asked for.
+    UsageEvidence {
+        cpu "cpu" required "Per cent of a core, a number or `1.5%`.",
+        memory "memory" required "Memory in use: a number of bytes, or `1.5MiB / 2GiB`, of which this is the first.",
+        memory_limit "memory-limit" optional "Memory limit: a number of bytes, or `1.5MiB / 2GiB`, of which this is the second.",
+        pids "pids" required "Processes.",
+    }
+}
+
+/// How the host hears of events: a command that goes on, and prints a JSON document a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EventEvidence {
+    /// The command; it has a token with `{events.since}`, so that no backend ever runs it.
+    pub command: String,
+    /// Where the container's ID stands.
+    pub id: String,
+    /// Where its name stands.
+    pub name: String,
+    /// Where its labels stand; what else stands there does not count.
+    pub labels: String,
+    /// Where the engine's word for what happened stands.
+    pub action: String,
+    /// Where the time stands: RFC 3339, or a number of nanoseconds since the epoch.
+    pub time: String,
+    /// Where the exit status stands: a number, or its digits.
+    pub exit_code: Option<String>,
+    /// Where the health stands; without it, it follows the word after `: `.
+    pub health: Option<String>,
+    /// What happened, and the engine's word for it.
+    pub words: Vec<(Happened, String)>,
+}
+
+/// What can happen to a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each is a key of the section")]
+pub enum Happened {
+    Created,
+    Started,
+    Died,
+    Stopped,
+    Removed,
+    Paused,
+    Unpaused,
+    Health,
+}
+
+impl Happened {
+    /// Every one, by the key of its word.
+    pub(super) const ALL: [(&'static str, Self); 8] = [
+        ("created", Self::Created),
+        ("started", Self::Started),
+        ("died", Self::Died),
+        ("stopped", Self::Stopped),
+        ("removed", Self::Removed),
+        ("paused", Self::Paused),
+        ("unpaused", Self::Unpaused),
+        ("health-changed", Self::Health),
+    ];
+}
+
+impl EventEvidence {
+    /// The keys that must be there, and those that may.
+    pub(super) const PLACES: [(&'static str, bool); 7] = [
+        ("id", true),
+        ("name", true),
+        ("labels", true),
+        ("action", true),
+        ("time", true),
+        ("exit-code", false),
+        ("health", false),
+    ];
+
+    fn read(section: Section<'_>, commands: &[Command]) -> Result<Self, GrantsError> {
+        let places = Self::PLACES.iter().map(|(key, _)| *key);
+        let keys: Vec<&str> = ["command"].into_iter().chain(places).chain(Happened::ALL.map(|(key, _)| key)).collect();
+        section.only(&keys)?;
+        let entry = section.need("command")?;
+        let command = command(entry, commands)?;
+        let hears = |it: &Command| it.name() == command && it.template().needs(Slot::EventsSince);
+        if !commands.iter().any(hears) {
+            return Err(entry.error(format!("`{command}` has no token with {{events.since}}")));
+        }
+        let word = |(key, happened)| {
+            Ok(section.get(key).map(|entry| entry.text()).transpose()?.map(|word| (happened, word.to_owned())))
+        };
+        let words = Happened::ALL.into_iter().map(word).collect::<Result<Vec<_>, GrantsError>>()?;
+        Ok(Self {
+            command,
+            id: pointer(section.need("id")?)?,
+            name: pointer(section.need("name")?)?,
+            labels: pointer(section.need("labels")?)?,
+            action: pointer(section.need("action")?)?,
+            time: pointer(section.need("time")?)?,
+            exit_code: section.get("exit-code").map(pointer).transpose()?,
+            health: section.get("health").map(pointer).transpose()?,
+            words: words.into_iter().flatten().collect(),
+        })
     }
 }
 
@@ -146,6 +261,12 @@ pub struct EvidenceGrant {
     pub volume: Option<VolumeEvidence>,
     /// The list of this install's volumes.
     pub volumes: Option<ListEvidence>,
+    /// What a container uses.
+    pub stats: Option<UsageEvidence>,
+    /// The processes of a container: a table with headings.
+    pub top: Option<ListEvidence>,
+    /// Events.
+    pub events: Option<EventEvidence>,
     /// Pods.
     pub pod: Option<ObjectEvidence>,
     /// Networks.
@@ -157,8 +278,20 @@ pub struct EvidenceGrant {
 }
 
 impl EvidenceGrant {
-    pub(super) const KEYS: [&'static str; 9] =
-        ["image", "container", "containers", "volume", "volumes", "pod", "network", "manifest", "export"];
+    pub(super) const KEYS: [&'static str; 12] = [
+        "image",
+        "container",
+        "containers",
+        "volume",
+        "volumes",
+        "stats",
+        "top",
+        "events",
+        "pod",
+        "network",
+        "manifest",
+        "export",
+    ];
 
     pub(super) fn read(section: Section<'_>, commands: &[Command]) -> Result<Self, GrantsError> {
         section.only(&Self::KEYS)?;
@@ -171,6 +304,9 @@ impl EvidenceGrant {
             containers: listed("containers")?,
             volume: part("volume")?.map(|section| VolumeEvidence::read(section, commands)).transpose()?,
             volumes: listed("volumes")?,
+            stats: part("stats")?.map(|section| UsageEvidence::read(section, commands)).transpose()?,
+            top: listed("top")?,
+            events: part("events")?.map(|section| EventEvidence::read(section, commands)).transpose()?,
             pod: object("pod")?,
             network: object("network")?,
             manifest: part("manifest")?
@@ -187,6 +323,7 @@ impl EvidenceGrant {
             self.volume.as_ref().map(|it| &it.command),
             self.pod.as_ref().map(|it| &it.command),
             self.network.as_ref().map(|it| &it.command),
+            self.events.as_ref().map(|it| &it.command),
         ];
         let listed = [&self.containers, &self.volumes].map(|list| list.as_ref().map(|it| &it.command));
         let bytes = [self.manifest.command.as_ref(), self.export.as_ref().map(|it| &it.command)];

@@ -34,8 +34,8 @@ pub enum Grammar {
     ImageQuery,
     ImageReference,
     InsidePath,
+    JsonWords,
     LabelKey,
-    Line,
     Mark,
     Milliseconds,
     Name,
@@ -48,6 +48,7 @@ pub enum Grammar {
     Seconds,
     SecretName,
     SecretPath,
+    ShellWords,
     Signal,
     Tail,
     Text,
@@ -115,8 +116,8 @@ rows! {
     ImageQuery 1024 r"(?:sha256:)?[0-9a-f]{64}|(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[1-9][0-9]{0,4})?|\[[0-9a-f:]+\](?::[1-9][0-9]{0,4})?)(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)+(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128}))?" image_query "an image's reference or its local ID";
     ImageReference 1024 r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[1-9][0-9]{0,4})?|\[[0-9a-f:]+\](?::[1-9][0-9]{0,4})?)(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)+(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128}))?" image_reference "`registry/repository[:tag][@digest]`, whole; never a short name or another transport";
     InsidePath 4096 r"/[^\x00-\x1f\x7f-\x9f]*" inside_path "an absolute path; no part is `.` or `..`";
+    JsonWords 65536 r#"\["(?:[^\x00-\x1f\x7f-\x9f"\\]|\\["\\])*"(?:,"(?:[^\x00-\x1f\x7f-\x9f"\\]|\\["\\])*")*\]"# json_words "words as a JSON array, the first a program's; of one word `[\"CMD-SHELL\",\"'word'\"]`";
     LabelKey 256 r"[A-Za-z0-9._/][A-Za-z0-9._/-]*" label_key "a key, not below `io.portreeve.` in any case";
-    Line 65536 r"[^\x00-\x1f\x7f-\x9f-][^\x00-\x1f\x7f-\x9f]*" line "a line of text without control characters";
     Mark 512 r"[A-Za-z0-9][A-Za-z0-9:._-]*" mark "a word that the host made";
     Milliseconds 12 r"(?:0|[1-9][0-9]*)ms" milliseconds "a number and `ms`";
     Name 128 r"[A-Za-z0-9][A-Za-z0-9_.-]*" name "a name as both engines take it";
@@ -129,6 +130,7 @@ rows! {
     Seconds 4 r"0|[1-9][0-9]*" seconds "a number of seconds, at most 3600";
     SecretName 256 r"[A-Za-z_][A-Za-z0-9_.-]*" secret_name "a variable's name, and none that an engine's client or the loader reads itself (`DOCKER_…`, `LD_…`, `PATH` …)";
     SecretPath 4096 r"(?:/[^/\x00-\x1f\x7f-\x9f]+)*/portreeve-secrets(?:/[^/\x00-\x1f\x7f-\x9f]+)+" secret_path "an absolute path below a folder named `portreeve-secrets`; no part is `.` or `..`";
+    ShellWords 65536 r"'(?:[^\x00-\x1f\x7f-\x9f']|'\\'')*'(?: '(?:[^\x00-\x1f\x7f-\x9f']|'\\'')*')*" shell_words "words, each in single quotes, the first a program's";
     Signal 12 r"[A-Z][A-Z0-9]{1,8}(?:[+-][0-9]{1,2})?|[1-9][0-9]?" signal "a signal's name, or a number from 1 to 64";
     Tail 19 r"all|0|[1-9][0-9]*" tail "a number of lines, or `all`";
     Text 65536 r"[^\x00-\x1f\x7f-\x9f]*" text "any text without control characters";

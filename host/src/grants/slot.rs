@@ -132,7 +132,8 @@ catalogue! {
     Entrypoint "entrypoint" Caller Scalar ["" Entrypoint] "The program to start instead of the image's.";
     Platform "platform" Caller Scalar ["" Platform] "Operating system and architecture.";
     UserNamespace "userns" Caller Scalar ["" UserNamespace] "The user namespace.";
-    HealthCommand "health.command" Caller Scalar ["" Line] "The command of a health check, as the engine takes it in one token.";
+    HealthCommand "health.command" Caller Scalar ["" JsonWords] "The command of a health check, as a JSON array of words.";
+    HealthShell "health.shell" Caller Scalar ["" ShellWords] "The same for an engine that runs it by a shell alone; a template has one of the two.";
     HealthInterval "health.interval" Caller Scalar ["" Milliseconds] "Time between two health checks.";
     HealthTimeout "health.timeout" Caller Scalar ["" Milliseconds] "Time after which a health check failed.";
     HealthRetries "health.retries" Caller Scalar ["" Count] "How many health checks must fail in a row.";
@@ -160,6 +161,7 @@ catalogue! {
     MountVolume "mount.volume" Caller Repeated ["source" Name, "target" InsidePath] "A named volume that the container may write to.";
     MountVolumeRo "mount.volume.ro" Caller Repeated ["source" Name, "target" InsidePath] "A named volume that the container may only read.";
     Tmpfs "tmpfs" Caller Repeated ["target" InsidePath, "size" Bytes] "A file system in memory, with its size in bytes.";
+    TmpfsUnbounded "tmpfs.unbounded" Caller Repeated ["target" InsidePath] "A file system in memory whose size is left to the engine.";
     SecretFile "secret.file" Caller Repeated ["name" Unrendered, "source" SecretPath, "target" InsidePath] "A secret that the container reads as a file; its source is the host's own.";
     EnvPlain "env.plain" Caller Repeated ["name" EnvName, "value" EnvValue] "A variable whose value is no secret.";
     EnvSecret "env.secret" Caller Repeated ["name" SecretName] "A secret by its name; the value travels in the child's environment.";
@@ -185,6 +187,7 @@ catalogue! {
     ExchangeNew "exchange.new" Host Scalar ["" HostPath] "A path of the exchange folder where nothing is yet, for the engine to write to.";
     ExecMark "exec.mark" Host Scalar ["" Mark] "The word by which the host knows the processes of this exec.";
     Query "query" Evidence Repeated ["name" Name] "A name or ID that the host asks about.";
+    EventsSince "events.since" Evidence Scalar ["" Time] "The moment from which the host wants to hear of events.";
     ImageQuery "image.query" Evidence Scalar ["" ImageQuery] "An image that the host asks about, by reference or ID.";
 }
 

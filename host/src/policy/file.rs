@@ -28,6 +28,10 @@ struct File {
     #[serde(default)]
     networks: Networks,
     #[serde(default)]
+    capabilities: Capabilities,
+    #[serde(default)]
+    namespaces: Namespaces,
+    #[serde(default)]
     volumes: Volumes,
     #[serde(default)]
     copies: Copies,
@@ -74,6 +78,18 @@ struct Gpus {
 #[serde(deny_unknown_fields)]
 struct Networks {
     allow: Option<BTreeSet<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Capabilities {
+    add: Option<BTreeSet<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Namespaces {
+    user: Option<BTreeSet<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -197,6 +213,8 @@ impl Policy {
             protected: file.mounts.protected.unwrap_or(self.protected),
             gpus: file.gpus.allow.unwrap_or(self.gpus),
             networks: names(file.networks.allow, self.networks),
+            capabilities: names(file.capabilities.add, self.capabilities),
+            user_namespaces: names(file.namespaces.user, self.user_namespaces),
             volumes: names(file.volumes.allow, self.volumes),
             copies: file.copies.largest.map_or(self.copies, |largest| largest.0),
             unmaskable: file.secrets.unmaskable.unwrap_or(self.unmaskable),
@@ -242,6 +260,8 @@ impl Policy {
             ("mounts", format!("roots = {}\nprotected = {}", list(&self.roots), list(&Names::Only(protected)))),
             ("gpus", format!("allow = {}", self.gpus)),
             ("networks", format!("allow = {}", list(&self.networks))),
+            ("capabilities", format!("add = {}", list(&self.capabilities))),
+            ("namespaces", format!("user = {}", list(&self.user_namespaces))),
             ("volumes", format!("allow = {}", list(&self.volumes))),
             ("copies", format!("largest = \"{}\"", self.copies)),
             ("secrets", format!("unmaskable = \"{}\"", word(self.unmaskable))),

@@ -123,6 +123,10 @@ pub struct Policy {
     pub(crate) gpus: bool,
     /// Networks: `none`, `bridge`, `host`, or names.
     pub(crate) networks: Names,
+    /// Capabilities that may be added, without `CAP_`.
+    pub(crate) capabilities: Names,
+    /// User namespaces that may be asked for.
+    pub(crate) user_namespaces: Names,
     /// Volumes that may be made and mounted, by name; never but our own.
     pub(crate) volumes: Names,
     /// Secrets that are too short or too common to be masked.
@@ -171,6 +175,8 @@ impl Policy {
             protected: Vec::new(),
             gpus: true,
             networks: names(&["none", "bridge"]),
+            capabilities: Names::none(),
+            user_namespaces: names(&["auto", "nomap", "private"]),
             volumes: Names::Any,
             copies: COPIES,
             unmaskable: Stance::Refuse,
@@ -187,6 +193,8 @@ impl Policy {
             demand: Demand::Claimed,
             addresses: Names::Any,
             networks: Names::Any,
+            capabilities: Names::Any,
+            user_namespaces: Names::Any,
             unmaskable: Stance::Allow,
             copies: u64::MAX,
             ..Self::home()
@@ -206,6 +214,8 @@ impl Policy {
             protected: Vec::new(),
             gpus: false,
             networks: Names::none(),
+            capabilities: Names::none(),
+            user_namespaces: Names::none(),
             volumes: Names::none(),
             copies: 0,
             unmaskable: Stance::Refuse,
@@ -268,6 +278,7 @@ impl Policy {
     pub fn check_container(&self, spec: &ContainerSpec) -> Result<(), Refusal> {
         spec.ports.iter().try_for_each(|port| self.check_port(port))?;
         self.check_network(spec)?;
+        self.check_rights(spec)?;
         self.check_secrets(spec)?;
         spec.volumes().try_for_each(|volume| self.check_volume(volume.as_str()))?;
         if spec.gpus != Gpus::None && !self.gpus {
@@ -308,6 +319,21 @@ impl Policy {
             _ => "this network is not allowed",
         };
         Err(self.refused("networks", "allow", &mode.to_string(), why))
+    }
+
+    /// What would give a container more of the host than a container has.
+    fn check_rights(&self, spec: &ContainerSpec) -> Result<(), Refusal> {
+        if let Some(name) = spec.cap_add.iter().find(|name| !self.capabilities.allow(name)) {
+            let why = "this capability may not be added";
+            return Err(self.refused("capabilities", "add", name, why).slot("cap.add"));
+        }
+        match spec.user_namespace.map(|mode| mode.as_str()).filter(|mode| !self.user_namespaces.allow(mode)) {
+            None => Ok(()),
+            Some(mode) => {
+                let why = "this user namespace is not allowed";
+                Err(self.refused("namespaces", "user", mode, why).slot("userns"))
+            }
+        }
     }
 
     /// A secret can't travel in the client's environment under a name that the client reads.
@@ -403,6 +429,27 @@ mod tests {
         web.network = Some(NetworkMode::Host);
         let refusal = Policy::home().check_container(&web).unwrap_err();
         insta::assert_snapshot!(refusal, @r#"the host's network is not allowed [policy: value host]; a policy file would add "host" to allow under [networks]"#);
+    }
+
+    #[test]
+    fn capabilities_and_user_namespaces_are_the_policys_to_allow() {
+        let mut web = spec();
+        web.cap_add = vec!["NET_ADMIN".to_owned()];
+        let refusal = Policy::home().check_container(&web).unwrap_err();
+        insta::assert_snapshot!(refusal, @r#"this capability may not be added [policy: slot cap.add, value NET_ADMIN]; a policy file would add "NET_ADMIN" to add under [capabilities]"#);
+        let file = "extends = \"home\"\n[capabilities]\nadd = [\"NET_ADMIN\"]\n[namespaces]\nuser = [\"host\"]\n";
+        let policy = Policy::parse(file, "p.toml").unwrap();
+        assert!(policy.check_container(&web).is_ok());
+        web.cap_add.push("SYS_ADMIN".to_owned());
+        assert!(policy.check_container(&web).is_err());
+        let mut web = spec();
+        for (mode, home, file) in
+            [("auto", true, false), ("private", true, false), ("host", false, true), ("keep-id", false, false)]
+        {
+            web.user_namespace = Some(mode.parse().unwrap());
+            let allows = [Policy::home(), policy.clone()].map(|policy| policy.check_container(&web).is_ok());
+            assert_eq!(allows, [home, file], "{mode}");
+        }
     }
 
     #[test]

@@ -225,6 +225,9 @@ impl Inner {
                 .fault(FaultKind::Untrue, "it says that it started a container that was never started")
                 .into());
         }
+        if seen.state == ContainerState::Paused && created.container.state != ContainerState::Paused {
+            return Err(broker.fault(FaultKind::Untrue, "it paused a container that it was to start").into());
+        }
         self.check_running(&seen, created)?;
         Ok(seen)
     }

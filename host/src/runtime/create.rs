@@ -10,7 +10,7 @@ use crate::broker::Line;
 use crate::error::{Conflict, Difference, Error, FaultKind, Refusal, Rule};
 use crate::evidence::document::is_id;
 use crate::evidence::{ContainerInfo, MountInfo};
-use crate::grants::{Binding, Slot};
+use crate::grants::{Binding, Effect, Slot};
 use crate::limits::HostLimits;
 use crate::owner::{Nonce, ObjectKind, OwnerLabel, SPEC_LABEL, SpecSeal};
 use crate::redaction::Redactor;
@@ -47,7 +47,8 @@ impl Inner {
         self.check_limits(backend, &spec)?;
         self.check_volumes(backend, &spec).await?;
         self.check_gpus(backend, &spec.gpus).await?;
-        let image = self.ensured(backend, &spec.image).await?;
+        let image = self.ensured(backend, &spec.image, spec.platform.as_ref()).await?;
+        self.check_platform(backend, &spec).await?;
         let canonical = canonical(&spec, &image.id);
         let prepared = Prepared { spec, mounts, redactor, image, canonical };
         match existing {
@@ -63,6 +64,7 @@ impl Inner {
         self.check_limits(backend, &spec)?;
         self.check_volumes(backend, &spec).await?;
         let image = self.held_or_foretold(backend, &spec.image).await?;
+        self.check_platform(backend, &spec).await?;
         let canonical = canonical(&spec, &image.id);
         let files = self.planned_secret_files(&spec)?;
         let prepared = Prepared { spec, mounts, redactor, image, canonical };
@@ -151,6 +153,8 @@ impl Inner {
         let untrue = |why: &str| Error::from(broker.fault(FaultKind::Untrue, why));
         let seen = seen.ok_or_else(|| untrue("it says that it created a container, and there is none"))?;
         self.check_created(&seen, &claimed, prepared).map_err(|why| untrue(&why))?;
+        let asked = broker.is_as_asked(&seen, &prepared.spec);
+        asked.map_err(|why| untrue(&why))?;
         self.check_volumes_again(backend, volumes).await?;
         Ok(seen)
     }
@@ -167,7 +171,23 @@ impl Inner {
         if let Some(runtime) = backend.runtime() {
             scope = scope.with_host(Slot::Runtime, Binding::scalar(runtime));
         }
-        Ok(with_limits(scope, &prepared.spec))
+        Ok(with_limits(with_health(scope, backend), &prepared.spec))
+    }
+
+    /// An image of another platform than the one that was asked for is not used, whatever it is called.
+    async fn check_platform(&self, backend: &Arc<Backend>, spec: &ContainerSpec) -> Result<(), Error> {
+        let Some(platform) = &spec.platform else { return Ok(()) };
+        let facts = self.looker(backend, Call::ImageInspect)?.look_at_image(&spec.image).await?;
+        match facts.and_then(|facts| facts.platform) {
+            Some(there) if platform.is(there.os(), there.architecture()) => Ok(()),
+            Some(there) => Err(Error::Unsupported(format!(
+                "{} is held for {there}, and was asked for on {platform}; remove it, or pull the manifest of {platform}",
+                spec.image
+            ))),
+            // A dry run may have none.
+            None if self.services.dry_run => Ok(()),
+            None => Err(Error::Unsupported(format!("{} does not tell the platform of {}", backend.name(), spec.image))),
+        }
     }
 
     /// The label of an object that is about to be created.
@@ -226,6 +246,13 @@ fn above(asked: &Ulimit, hard: u64) -> Refusal {
         .slot(Slot::Ulimit.name())
         .value(&format!("{name}={soft}:{wanted}"))
         .remedy(format!("ask for at most {name}={hard}, or raise the hard limit of the user that runs this host"))
+}
+
+/// A health check as the backend's own template says it.
+fn with_health(scope: Scope, backend: &Backend) -> Scope {
+    let mut creating = backend.grants().commands().iter().filter(|command| command.effect() == Effect::Create);
+    let in_a_shell = creating.any(|command| command.template().has(Slot::HealthShell));
+    if in_a_shell { scope.with_health_in_a_shell() } else { scope }
 }
 
 /// Process limits within the host's own, where an engine's defaults would lie beyond them.

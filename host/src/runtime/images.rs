@@ -11,6 +11,7 @@ use crate::event::Level;
 use crate::evidence::chain::Report;
 use crate::reference::Reference;
 use crate::scope::{Call, Scope};
+use crate::spec::Platform;
 
 /// An image that an engine holds, and what the host proved of it.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -58,7 +59,7 @@ impl Portreeve {
         let inner = &self.inner;
         let warning = inner.admit_image(Call::Pull, image)?;
         let (backend, _) = inner.chosen().await?;
-        inner.pull(backend, image).await?;
+        inner.pull(backend, image, None).await?;
         match inner.proved(backend, image, warning, Before::Nothing).await {
             Err(Error::NotFound { .. }) if inner.services.dry_run => inner.foretold(backend, image).await,
             Err(Error::NotFound { .. }) => Err(inner.never_pulled(backend, image)?),
@@ -120,9 +121,14 @@ impl Portreeve {
 }
 
 impl Inner {
-    pub(super) async fn pull(&self, backend: &Arc<Backend>, image: &Reference) -> Result<(), Error> {
+    pub(super) async fn pull(
+        &self,
+        backend: &Arc<Backend>,
+        image: &Reference,
+        platform: Option<&Platform>,
+    ) -> Result<(), Error> {
         self.say(Level::Info, || format!("pulling {image} with {}", backend.name()));
-        let scope = Scope::of_image(Call::Pull, image, false);
+        let scope = Scope::of_image(Call::Pull, image, false).with_platform(platform);
         self.guest(backend, scope, &self.redactor).await?.pull(image).await
     }
 
@@ -171,17 +177,22 @@ impl Inner {
     }
 
     /// The verified image of a container that is to be created: held already, or pulled.
-    pub(super) async fn ensured(&self, backend: &Arc<Backend>, image: &Reference) -> Result<PulledImage, Error> {
+    pub(super) async fn ensured(
+        &self,
+        backend: &Arc<Backend>,
+        image: &Reference,
+        platform: Option<&Platform>,
+    ) -> Result<PulledImage, Error> {
         let warning = self.admit_image(Call::Create, image)?;
         match self.proved(backend, image, warning.clone(), Before::Counts).await {
             Err(Error::NotFound { .. }) => {}
             proved => return proved,
         }
         if self.services.dry_run {
-            self.pull(backend, image).await?;
+            self.pull(backend, image, platform).await?;
             return self.foretold(backend, image).await;
         }
-        self.pull(backend, image).await?;
+        self.pull(backend, image, platform).await?;
         match self.proved(backend, image, warning, Before::Nothing).await {
             Err(Error::NotFound { .. }) => Err(self.never_pulled(backend, image)?),
             proved => proved,

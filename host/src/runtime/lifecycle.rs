@@ -27,6 +27,7 @@ impl Portreeve {
             return Ok(container);
         }
         self.inner.say(Level::Info, || format!("stopping {name}"));
+        self.inner.wake(&backend, &container).await?;
         let asked = self.inner.ask_to_stop(&backend, &container, grace).await;
         if self.inner.services.dry_run {
             return asked.map(|()| container);

@@ -3,36 +3,46 @@
 mod builder;
 mod completed;
 mod compose_check;
+mod condition;
 mod containers;
 mod copies;
 mod create;
 mod detect;
+mod events;
 mod exec;
+mod filter;
 mod images;
 mod info;
 mod lifecycle;
 mod logs;
 mod mounts;
+mod pause;
 mod preflight;
 mod probing;
 mod prove;
+mod raw;
 mod secrets;
 mod shelf;
 mod standard;
 mod unit_check;
 mod units;
+mod usage;
 mod volumes;
 
 pub use builder::PortreeveBuilder;
 pub use completed::Completed;
+pub use condition::Condition;
 pub use containers::Removed;
 pub use detect::{Detection, EngineIdentity};
+pub use events::EventStream;
+pub use filter::ListFilter;
 pub use images::{ImageInfo, PulledImage};
 pub use info::{BackendInfo, CommandInfo, DangerInfo};
 pub use logs::LogStream;
 pub use preflight::{Intention, PreflightReport};
 pub(crate) use shelf::shelved;
 pub use unit_check::UnitCheck;
+pub use usage::UsageStream;
 
 use std::sync::Arc;
 

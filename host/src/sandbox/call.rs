@@ -15,6 +15,7 @@ use super::store::{self, State};
 use crate::broker::{Broker, Running};
 use crate::error::{Error, Fault, FaultKind};
 use crate::event::Level;
+use crate::evidence::Usage;
 use crate::reference::Reference;
 use crate::scope::{Ask, LogOptions};
 use crate::spec::{ContainerSpec, ExecSpec, Gpus, Label, Mount, Port};
@@ -270,6 +271,37 @@ impl Guest {
         let outcome = self.exports.portreeve_backend_containers().call_list(&mut self.store).await;
         let ids = self.settle(outcome)?;
         Ok(ids.iter().map(|id| self.clean(id)).collect())
+    }
+
+    /// Pauses a container, or ends its pause.
+    pub(crate) async fn pause(mut self, name: &str, paused: bool) -> Result<(), Error> {
+        let containers = self.exports.portreeve_backend_containers();
+        let outcome = match paused {
+            true => containers.call_pause(&mut self.store, name).await,
+            false => containers.call_unpause(&mut self.store, name).await,
+        };
+        self.settle(outcome)
+    }
+
+    /// The lines of a container's table of processes, as the backend tells them.
+    pub(crate) async fn top(mut self, name: &str) -> Result<Vec<String>, Error> {
+        let outcome = self.exports.portreeve_backend_containers().call_top(&mut self.store, name).await;
+        let lines = self.settle(outcome)?;
+        Ok(lines.iter().map(|line| self.clean(line)).collect())
+    }
+
+    /// What a container uses, as the backend tells it.
+    pub(crate) async fn stats(mut self, name: &str) -> Result<Usage, Error> {
+        let outcome = self.exports.portreeve_backend_containers().call_stats(&mut self.store, name).await;
+        let usage = self.settle(outcome)?;
+        let memory_limit = Some(usage.memory_limit).filter(|limit| *limit > 0);
+        Ok(Usage { cpu: usage.cpu, memory: usage.memory, memory_limit, pids: usage.pids })
+    }
+
+    /// Has a container asked whether it is well; what the backend tells of it does not count.
+    pub(crate) async fn health(mut self, name: &str) -> Result<(), Error> {
+        let outcome = self.exports.portreeve_backend_containers().call_health(&mut self.store, name).await;
+        self.settle(outcome).map(drop)
     }
 
     /// Makes a volume; whether the backend says that it made one.

@@ -6,8 +6,8 @@ use crate::error::{Error, Fault, FaultKind};
 use crate::reference::Reference;
 use crate::scope::{Argument, Ask, Given, for_engine, gpu_ids};
 use crate::spec::{
-    ContainerSpec, ExecSpec, Gpus, Label, Mount, MountSource, NetworkMode, Port, Protocol, RestartPolicy,
-    SecretDelivery, Variable,
+    ContainerSpec, ExecSpec, Gpus, HealthCheck, Label, Memory, Mount, MountSource, NetworkMode, Port, Protocol,
+    RestartPolicy, SecretDelivery, Variable,
 };
 
 /// What a guest asks for.
@@ -42,8 +42,8 @@ fn given(value: wit::Value) -> Given {
             ("hard", limit.hard.to_string()),
         ]),
         Value::Tmpfs(tmpfs) => {
-            let size = tmpfs.size.map(|size| size.to_string()).unwrap_or_default();
-            Given::Fields(vec![("target", tmpfs.target), ("size", size)])
+            let size = tmpfs.size.map(|size| ("size", size.to_string()));
+            Given::Fields([("target", tmpfs.target)].into_iter().chain(size).collect())
         }
         Value::Flag => Given::Flag,
         Value::Number(number) => Given::Number(number),
@@ -231,17 +231,31 @@ fn options(spec: &ContainerSpec) -> Vec<wit::ContainerOption> {
     options.extend(spec.stdin.then_some(Option_::Stdin));
     options.extend(spec.terminal.then_some(Option_::Terminal));
     options.extend(spec.cap_drop.iter().cloned().map(Option_::CapDrop));
-    options.extend(
-        spec.tmpfs.iter().map(|tmpfs| {
-            Option_::Tmpfs(wit::Tmpfs { target: tmpfs.target.to_string(), size: Some(tmpfs.size.bytes()) })
-        }),
-    );
+    options.extend(spec.cap_add.iter().cloned().map(Option_::CapAdd));
+    options.extend(spec.user_namespace.map(|mode| Option_::UserNamespace(mode.to_string())));
+    options.extend(spec.aliases.iter().map(|alias| Option_::Alias(alias.to_string())));
+    options.extend(spec.platform.as_ref().map(|platform| Option_::Platform(platform.to_string())));
+    options.extend(spec.health.as_ref().map(|check| Option_::Health(health(check))));
+    options.extend(spec.tmpfs.iter().map(|tmpfs| {
+        Option_::Tmpfs(wit::Tmpfs { target: tmpfs.target.to_string(), size: tmpfs.size.map(Memory::bytes) })
+    }));
     options.extend(
         spec.ulimits
             .iter()
             .map(|limit| Option_::Ulimit(wit::Ulimit { name: limit.name.clone(), soft: limit.soft, hard: limit.hard })),
     );
     options
+}
+
+fn health(check: &HealthCheck) -> wit::HealthCheck {
+    let milliseconds = |time: std::time::Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+    wit::HealthCheck {
+        words: check.words.clone(),
+        interval: milliseconds(check.interval),
+        timeout: milliseconds(check.timeout),
+        retries: check.retries,
+        start_period: milliseconds(check.start_period),
+    }
 }
 
 fn restart(policy: RestartPolicy) -> wit::RestartPolicy {

@@ -49,6 +49,18 @@ pub enum Call {
     CopyIn,
     /// Copy a file out of a container.
     CopyOut,
+    /// Pause a container.
+    Pause,
+    /// End a container's pause.
+    Unpause,
+    /// List a container's processes.
+    Top,
+    /// Read what a container uses.
+    Stats,
+    /// Have a container asked whether it is well.
+    Health,
+    /// Hear of events; the host alone listens.
+    Events,
     /// Make a volume where there is none.
     VolumeEnsure,
     /// Look at a volume.
@@ -99,6 +111,12 @@ impl Call {
         Self::Exec,
         Self::CopyIn,
         Self::CopyOut,
+        Self::Pause,
+        Self::Unpause,
+        Self::Top,
+        Self::Stats,
+        Self::Health,
+        Self::Events,
         Self::VolumeEnsure,
         Self::VolumeInspect,
         Self::VolumeList,
@@ -131,6 +149,12 @@ impl Call {
             Self::Exec => "exec",
             Self::CopyIn => "copy-in",
             Self::CopyOut => "copy-out",
+            Self::Pause => "pause",
+            Self::Unpause => "unpause",
+            Self::Top => "top",
+            Self::Stats => "stats",
+            Self::Health => "health",
+            Self::Events => "events",
             Self::VolumeEnsure => "volume-ensure",
             Self::VolumeInspect => "volume-inspect",
             Self::VolumeList => "volume-list",
@@ -153,19 +177,21 @@ impl Call {
         use Effect::{Change, Create, Read, Remove};
         use Object::{Container, Engine, Image, Volume};
         match self {
-            Self::Describe | Self::Explain => &[],
+            Self::Describe | Self::Explain | Self::Events => &[],
             Self::Detect | Self::Preflight => const { &[allow(Read, Engine, READS)] },
             Self::Pull => const { &[allow(Read, Image, READS), allow(Create, Image, 1)] },
             Self::ImagePresent | Self::ImageInspect | Self::ImageList => const { &[allow(Read, Image, READS)] },
             Self::ImageRemove => const { &[allow(Read, Image, READS), allow(Remove, Image, 1)] },
             Self::Create => const { &[allow(Create, Container, 1)] },
-            Self::Start | Self::RunToCompletion | Self::Kill => {
+            Self::Start | Self::RunToCompletion | Self::Kill | Self::Pause | Self::Unpause | Self::Health => {
                 const { &[allow(Read, Container, READS), allow(Change, Container, 1)] }
             }
             Self::Exec | Self::CopyIn | Self::CopyOut => const { &[allow(Change, Container, 1)] },
             Self::Stop => const { &[allow(Read, Container, READS), allow(Change, Container, 3)] },
             Self::Remove => const { &[allow(Read, Container, READS), allow(Remove, Container, 1)] },
-            Self::Wait | Self::Inspect | Self::List | Self::Logs => const { &[allow(Read, Container, READS)] },
+            Self::Wait | Self::Inspect | Self::List | Self::Logs | Self::Top | Self::Stats => {
+                const { &[allow(Read, Container, READS)] }
+            }
             Self::VolumeEnsure => const { &[allow(Read, Volume, READS), allow(Create, Volume, 1)] },
             Self::VolumeInspect | Self::VolumeList => const { &[allow(Read, Volume, READS)] },
             Self::VolumeRemove => const { &[allow(Read, Volume, READS), allow(Remove, Volume, 1)] },
@@ -183,6 +209,7 @@ impl Call {
         use Slot::*;
         match self {
             Self::Describe | Self::Detect | Self::Preflight | Self::ImageList | Self::List | Self::VolumeList => &[],
+            Self::Events => &[],
             Self::Pull | Self::ImagePresent | Self::ImageInspect => &[ImageReference],
             Self::ImageRemove => &[ImageReference, Force],
             Self::Explain | Self::Create => &[
@@ -198,9 +225,11 @@ impl Call {
                 MountVolume,
                 MountVolumeRo,
                 Tmpfs,
+                TmpfsUnbounded,
                 Gpu,
                 Ulimit,
                 CapDrop,
+                CapAdd,
                 Memory,
                 Cpus,
                 Pids,
@@ -210,6 +239,15 @@ impl Call {
                 NetworkBridge,
                 NetworkHost,
                 NetworkNamed,
+                Alias,
+                UserNamespace,
+                Platform,
+                HealthCommand,
+                HealthShell,
+                HealthInterval,
+                HealthTimeout,
+                HealthRetries,
+                HealthStart,
                 Hostname,
                 Workdir,
                 User,
@@ -221,6 +259,7 @@ impl Call {
                 Terminal,
             ],
             Self::Start | Self::RunToCompletion | Self::Wait | Self::Inspect => &[ContainerId],
+            Self::Pause | Self::Unpause | Self::Top | Self::Stats | Self::Health => &[ContainerId],
             Self::Stop => &[ContainerId, Seconds],
             Self::Kill => &[ContainerId, Signal],
             Self::Remove => &[ContainerId, Force],
@@ -271,7 +310,8 @@ mod tests {
     fn looking_never_changes_anything() {
         let looking =
             [Call::Detect, Call::Preflight, Call::Inspect, Call::List, Call::Logs, Call::Wait, Call::ImageList];
-        for call in looking.into_iter().chain([Call::VolumeInspect, Call::VolumeList]) {
+        let more = [Call::VolumeInspect, Call::VolumeList, Call::Top, Call::Stats, Call::Events];
+        for call in looking.into_iter().chain(more) {
             assert!(call.allowances().iter().all(|allowance| allowance.effect == Effect::Read), "{call:?}");
         }
     }
@@ -303,6 +343,9 @@ mod tests {
             Scope::of_volume(Call::VolumeEnsure, "v", &["a=b".parse().unwrap()]),
             Scope::of_volume(Call::VolumeInspect, "v", &[]),
             one(Call::Start),
+            one(Call::Pause),
+            one(Call::Health),
+            Scope::new(Call::Events),
             one(Call::Stop).with_grace(1),
             one(Call::Kill).with_signal("SIGTERM"),
             one(Call::Remove).with_force(true),
@@ -315,8 +358,9 @@ mod tests {
         for scope in scopes {
             let mut facts: Vec<Slot> = scope.caller().iter().map(|(slot, _)| slot).collect();
             facts.extend((!scope.host().get(Slot::ContainerId).is_empty()).then_some(Slot::ContainerId));
-            // one network at a time
-            let others = scope.call().slots().iter().filter(|slot| slot.name().starts_with("network."));
+            // one network at a time, and a health check in one spelling
+            let one_of = |slot: &&&Slot| slot.name().starts_with("network.") || **slot == &Slot::HealthShell;
+            let others = scope.call().slots().iter().filter(|slot| one_of(&slot));
             facts.extend(others);
             facts.sort();
             facts.dedup();
@@ -345,7 +389,13 @@ mod tests {
         spec.labels = vec!["a=b".parse().unwrap()];
         spec.ports = vec!["8080:80".parse().unwrap()];
         spec.mounts = vec!["/srv/a:/a".parse().unwrap(), "v:/v".parse().unwrap(), "w:/w:ro".parse().unwrap()];
-        spec.tmpfs = vec![Tmpfs { target: "/t".parse().unwrap(), size: Memory::from_bytes(1) }];
+        spec.tmpfs = vec![Tmpfs { target: "/t".parse().unwrap(), size: Some(Memory::from_bytes(1)) }];
+        spec.tmpfs.push(Tmpfs { target: "/u".parse().unwrap(), size: None });
+        spec.cap_add = vec!["NET_ADMIN".to_owned()];
+        spec.user_namespace = Some(UserNamespace::Auto);
+        spec.aliases = vec!["db".parse().unwrap()];
+        spec.platform = Some("linux/amd64".parse().unwrap());
+        spec.health = Some(HealthCheck::new(vec!["a".to_owned()]).unwrap());
         spec.gpus = Gpus::All;
         spec.ulimits = vec!["nofile=1".parse().unwrap()];
         spec.cap_drop = vec!["ALL".to_owned()];

@@ -3,7 +3,10 @@
 use super::{Call, Scope};
 use crate::grants::{Binding, Bindings, Slot};
 use crate::reference::Reference;
-use crate::spec::{ContainerSpec, Gpus, Label, Mount, MountSource, NetworkMode, Port, SecretDelivery};
+use crate::spec::{
+    ContainerSpec, Gpus, HealthCheck, Label, Mount, MountSource, NetworkMode, Platform, Port, SecretDelivery, Tmpfs,
+    words,
+};
 
 /// A secret's file in memory: the secret's name, and where the host put it.
 pub(crate) struct SecretFile {
@@ -52,6 +55,20 @@ impl Scope {
         scope.subject = Some(name.to_owned());
         scope.host.insert(Slot::ContainerId, Binding::scalar(id));
         scope
+    }
+
+    /// A pull of an image of this platform: the host says it, for a backend is asked for an image alone.
+    pub(crate) fn with_platform(mut self, platform: Option<&Platform>) -> Self {
+        scalar(&mut self.host, Slot::Platform, platform);
+        self
+    }
+
+    /// The same facts for an engine that runs health checks by a shell alone.
+    pub(crate) fn with_health_in_a_shell(mut self) -> Self {
+        let said = self.caller.take(Slot::HealthCommand);
+        let words = said.first().and_then(|fact| fact.field("")).and_then(words::from_json);
+        scalar(&mut self.caller, Slot::HealthShell, words.map(|words| words::to_shell(&words)));
+        self
     }
 
     /// A stop, with its grace in seconds.
@@ -147,9 +164,15 @@ fn repeated(facts: &mut Bindings, spec: &ContainerSpec) {
     for name in &spec.cap_drop {
         facts.insert(Slot::CapDrop, Binding::fields([("name", name.as_str())]));
     }
+    for name in &spec.cap_add {
+        facts.insert(Slot::CapAdd, Binding::fields([("name", name.as_str())]));
+    }
+    for alias in &spec.aliases {
+        facts.insert(Slot::Alias, Binding::fields([("name", alias.as_str())]));
+    }
     for tmpfs in &spec.tmpfs {
-        let size = tmpfs.size.bytes().to_string();
-        facts.insert(Slot::Tmpfs, Binding::fields([("target", tmpfs.target.as_str()), ("size", &size)]));
+        let (slot, binding) = tmpfs_fields(tmpfs);
+        facts.insert(slot, binding);
     }
 }
 
@@ -165,6 +188,11 @@ fn options(facts: &mut Bindings, spec: &ContainerSpec) {
     scalar(facts, Slot::User, spec.user.as_ref().map(|user| user.as_str()));
     scalar(facts, Slot::StopSignal, spec.stop_signal.as_ref().map(|signal| signal.as_str()));
     scalar(facts, Slot::StopGrace, spec.stop_grace);
+    scalar(facts, Slot::UserNamespace, spec.user_namespace);
+    scalar(facts, Slot::Platform, spec.platform.as_ref());
+    if let Some(check) = &spec.health {
+        health(facts, check);
+    }
     flag(facts, Slot::ReadOnly, spec.read_only);
     flag(facts, Slot::Remove, spec.remove);
     flag(facts, Slot::Stdin, spec.stdin);
@@ -175,6 +203,27 @@ fn options(facts: &mut Bindings, spec: &ContainerSpec) {
         Some(NetworkMode::Bridge) => flag(facts, Slot::NetworkBridge, true),
         Some(NetworkMode::Host) => flag(facts, Slot::NetworkHost, true),
         Some(NetworkMode::Named(name)) => scalar(facts, Slot::NetworkNamed, Some(name)),
+    }
+}
+
+/// A health check: its command as a JSON array, until a template wants it for a shell.
+fn health(facts: &mut Bindings, check: &HealthCheck) {
+    let milliseconds = |time: std::time::Duration| Some(format!("{}ms", time.as_millis()));
+    scalar(facts, Slot::HealthCommand, Some(words::to_json(&check.words)));
+    scalar(facts, Slot::HealthInterval, milliseconds(check.interval));
+    scalar(facts, Slot::HealthTimeout, milliseconds(check.timeout));
+    scalar(facts, Slot::HealthRetries, Some(check.retries));
+    scalar(facts, Slot::HealthStart, milliseconds(check.start_period));
+}
+
+fn tmpfs_fields(tmpfs: &Tmpfs) -> (Slot, Binding) {
+    let target = tmpfs.target.as_str();
+    match tmpfs.size {
+        None => (Slot::TmpfsUnbounded, Binding::fields([("target", target)])),
+        Some(size) => {
+            let size = size.bytes().to_string();
+            (Slot::Tmpfs, Binding::fields([("target", target), ("size", size.as_str())]))
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::grants::{Binding, Bindings, Slot};
-use crate::spec::{Cpus, SecretValue};
+use crate::spec::{Cpus, SecretValue, words};
 
 /// A value that a guest gave for a slot, free of the types of its interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,8 +127,15 @@ impl Scope {
                 .then(|| self.host.get(slot).to_vec())
                 .filter(|found| !found.is_empty()),
             (Slot::Word, Given::Words(words)) => self.words(words),
+            (Slot::HealthCommand, Given::Words(given)) => self.said(slot, &words::to_json(given)),
+            (Slot::HealthShell, Given::Words(given)) => self.said(slot, &words::to_shell(given)),
             _ => self.caller.get(slot).iter().find(|fact| names(slot, fact, given)).map(|fact| vec![fact.clone()]),
         }
+    }
+
+    /// Words that stand in one token are given whole and in order, too.
+    fn said(&self, slot: Slot, text: &str) -> Option<Vec<Binding>> {
+        Some(self.caller.get(slot).to_vec()).filter(|facts| facts.iter().any(|fact| is_text(fact, text)))
     }
 
     /// Words are given whole and in order, or not at all.

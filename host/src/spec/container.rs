@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{
-    Cpus, EnvName, Gpus, InsidePath, Label, Memory, Mount, MountSource, Name, Port, Secret, Signal, SpecError, Tmpfs,
-    Ulimit, User, Variable,
+    Cpus, EnvName, Gpus, HealthCheck, InsidePath, Label, Memory, Mount, MountSource, Name, Platform, Port, Secret,
+    Signal, SpecError, Tmpfs, Ulimit, User, UserNamespace, Variable,
 };
 use crate::reference::Reference;
 
@@ -160,6 +160,16 @@ pub struct ContainerSpec {
     pub ulimits: Vec<Ulimit>,
     /// Capabilities taken away, by their names without `CAP_`; `ALL` for all.
     pub cap_drop: Vec<String>,
+    /// Capabilities added, by their names without `CAP_`; the policy has to allow each.
+    pub cap_add: Vec<String>,
+    /// Its user namespace; the policy has to allow it.
+    pub user_namespace: Option<UserNamespace>,
+    /// Other names on its network, which must be a named one.
+    pub aliases: Vec<Name>,
+    /// The platform that its image must be of.
+    pub platform: Option<Platform>,
+    /// Its health check.
+    pub health: Option<HealthCheck>,
     /// The host name inside.
     pub hostname: Option<Name>,
     /// Its standard input stays open, for whoever runs it attached.
@@ -198,6 +208,11 @@ impl ContainerSpec {
             shm_size: None,
             ulimits: Vec::new(),
             cap_drop: Vec::new(),
+            cap_add: Vec::new(),
+            user_namespace: None,
+            aliases: Vec::new(),
+            platform: None,
+            health: None,
             hostname: None,
             stdin: false,
             terminal: false,
@@ -220,7 +235,10 @@ impl ContainerSpec {
     pub fn check(&self) -> Result<(), SpecError> {
         self.check_words()?;
         self.check_names()?;
-        self.check_targets()
+        self.check_targets()?;
+        self.check_capabilities()?;
+        self.check_aliases()?;
+        self.health.as_ref().map_or(Ok(()), HealthCheck::check)
     }
 
     fn check_words(&self) -> Result<(), SpecError> {
@@ -241,13 +259,35 @@ impl ContainerSpec {
 
     fn check_targets(&self) -> Result<(), SpecError> {
         let mounts = self.mounts.iter().map(|mount| mount.target.as_str());
-        twice(mounts.chain(self.tmpfs.iter().map(|tmpfs| tmpfs.target.as_str())), "mount target", "a target once")?;
+        twice(mounts.chain(self.tmpfs.iter().map(|tmpfs| tmpfs.target.as_str())), "mount target", "a target once")
+    }
+
+    fn check_capabilities(&self) -> Result<(), SpecError> {
+        twice(
+            self.cap_add.iter().chain(&self.cap_drop).map(String::as_str),
+            "capability",
+            "added or taken away, once",
+        )?;
         let cap = |name: &&String| name.is_empty() || !super::is_made_of(name, b"_");
-        match self.cap_drop.iter().find(cap) {
+        match self.cap_add.iter().chain(&self.cap_drop).find(cap) {
             Some(name) => {
                 Err(SpecError::new("capability", name, "it is no name of one", "a name such as NET_RAW, or ALL"))
             }
             None => Ok(()),
+        }
+    }
+
+    /// Engines know aliases on networks of their own alone.
+    fn check_aliases(&self) -> Result<(), SpecError> {
+        twice(self.aliases.iter().map(Name::as_str), "network alias", "a name once")?;
+        match self.aliases.first() {
+            Some(alias) if !matches!(self.network, Some(NetworkMode::Named(_))) => Err(SpecError::new(
+                "network alias",
+                alias.as_str(),
+                "it needs a named network",
+                "--network NAME beside it",
+            )),
+            _ => Ok(()),
         }
     }
 }

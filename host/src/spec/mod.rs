@@ -7,16 +7,19 @@ mod container;
 mod environment;
 mod exec;
 mod gpu;
+mod health;
 mod mount;
 mod name;
 mod port;
 mod resources;
+pub(crate) mod words;
 
 pub use container::{ContainerSpec, NetworkMode, RestartPolicy};
 pub use environment::{EnvName, Secret, SecretDelivery, SecretValue, Variable};
 pub(crate) use exec::MARK;
 pub use exec::{ExecSpec, WindowSize};
 pub use gpu::{Gpu, Gpus};
+pub use health::{HealthCheck, Platform, UserNamespace};
 pub use mount::{InsidePath, Mount, MountSource, Tmpfs};
 pub use name::{Label, Name, Signal, User};
 pub use port::{Port, Protocol};
@@ -48,7 +51,7 @@ impl SpecError {
         Self::new("input", "", "the command takes no input", "a spec with standard input")
     }
 
-    fn new(what: &'static str, value: &str, why: impl Into<String>, expected: &'static str) -> Self {
+    pub(crate) fn new(what: &'static str, value: &str, why: impl Into<String>, expected: &'static str) -> Self {
         Self { what, value: value.escape_debug().to_string(), why: why.into(), expected }
     }
 }

@@ -107,8 +107,8 @@ fn parse_source(text: &str) -> Result<MountSource, SpecError> {
 pub struct Tmpfs {
     /// Where it is seen.
     pub target: InsidePath,
-    /// Its size; 64 MiB unless the caller says otherwise.
-    pub size: Memory,
+    /// Its size; none leaves the bound to the engine.
+    pub size: Option<Memory>,
 }
 
 #[cfg(test)]

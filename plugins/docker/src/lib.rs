@@ -9,12 +9,13 @@ mod images;
 mod preflight;
 
 use portreeve_plugin::{
-    Backend, ContainerSpec, ContainerStatus, Description, Engine, ExecSpec, Finding, Image, ImageSummary, Intention,
-    Label, LogOptions, Plan, Probe, Probes, Result, cli::Cli, logs::Log, pull,
+    Backend, ContainerOption, ContainerSpec, ContainerStatus, Description, Engine, Error, ExecSpec, Finding,
+    HealthState, Image, ImageSummary, Intention, Label, LogOptions, Plan, Probe, Probes, Result, Usage, cli::Cli,
+    logs::Log, pull,
 };
 
 /// The engine's client.
-const DOCKER: Cli = Cli::new(errors::PHRASES);
+const DOCKER: Cli = Cli::new(errors::PHRASES).with_health_in_a_shell();
 
 /// The backend.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ impl Backend for Docker {
     }
 
     fn explain(spec: &ContainerSpec) -> Result<Plan> {
+        possible(spec)?;
         DOCKER.explain(spec)
     }
 
@@ -69,6 +71,7 @@ impl Backend for Docker {
     }
 
     fn container_create(spec: &ContainerSpec) -> Result<String> {
+        possible(spec)?;
         DOCKER.container_create(spec)
     }
 
@@ -120,6 +123,26 @@ impl Backend for Docker {
         DOCKER.container_logs(name, options)
     }
 
+    fn container_pause(name: &str) -> Result<()> {
+        DOCKER.container_pause(name)
+    }
+
+    fn container_unpause(name: &str) -> Result<()> {
+        DOCKER.container_unpause(name)
+    }
+
+    fn container_top(name: &str) -> Result<Vec<String>> {
+        DOCKER.container_top(name)
+    }
+
+    fn container_stats(name: &str) -> Result<Usage> {
+        DOCKER.container_stats(name)
+    }
+
+    fn container_health(name: &str) -> Result<HealthState> {
+        DOCKER.container_health(name)
+    }
+
     fn volume_ensure(name: &str, labels: &[Label]) -> Result<bool> {
         DOCKER.volume_ensure(name, labels)
     }
@@ -135,4 +158,17 @@ impl Backend for Docker {
     fn volume_remove(name: &str, force: bool) -> Result<()> {
         DOCKER.volume_remove(name, force)
     }
+}
+
+/// Docker maps users for a whole daemon: a container can only be left out of that.
+fn possible(spec: &ContainerSpec) -> Result<()> {
+    let other = spec.options.iter().find_map(|option| match option {
+        ContainerOption::UserNamespace(mode) if mode != "host" => Some(mode),
+        _ => None,
+    });
+    other.map_or(Ok(()), |mode| {
+        Err(Error::Unsupported(format!(
+            "Docker has no user namespace {mode} for one container: its daemon has one for all"
+        )))
+    })
 }

@@ -22,6 +22,12 @@ pub(crate) const PHRASES: &[Phrase] = &[
     Phrase::not_found("no such volume"),
     Phrase::not_found("no such network"),
     Phrase::not_found("no such pod"),
+    Phrase::unsupported("on rootless containers with cgroup v1"),
+    Phrase::unsupported("not supported for cgroupv1 rootless containers"),
+    Phrase::unsupported("not supported in rootless mode"),
+    Phrase::unsupported("only supported in rootless mode"),
+    Phrase::unsupported("could not find enough available ids"),
+    Phrase::unsupported("must provide at least one uid or gid mapping"),
     Phrase::conflict("already in use"),
     Phrase::conflict("volume already exists"),
     Phrase::conflict("volume is being used"),
@@ -58,7 +64,12 @@ pub(crate) const PHRASES: &[Phrase] = &[
 ];
 
 /// Warnings of a first command that mean nothing to a container.
-pub(crate) const NOISE: &[&str] = &["is not a shared mount", "Error validating CNI config file"];
+pub(crate) const NOISE: &[&str] = &[
+    "is not a shared mount",
+    "Error validating CNI config file",
+    // Without systemd the host has health checks run.
+    "unable to get systemd connection",
+];
 
 #[cfg(test)]
 mod tests {
@@ -145,6 +156,16 @@ mod tests {
                 126,
                 "Error: crun: cgroups in hybrid mode not supported, drop all controllers from cgroupv2: OCI runtime error",
             ),
+            (
+                "unsupported",
+                125,
+                "Error: can not pause containers on rootless containers with cgroup V1: this container does not have a cgroup",
+            ),
+            ("unsupported", 125, "Error: unpause is not supported for cgroupv1 rootless containers"),
+            ("unsupported", 125, "Error: stats is not supported in rootless mode without cgroups v2"),
+            ("unsupported", 125, "Error: keep-id is only supported in rootless mode"),
+            ("unsupported", 125, "Error: creating container storage: could not find enough available IDs"),
+            ("conflict", 125, "Error: \"00\" is already paused: container state improper"),
             ("not-found", 1, "Error: no volume with name \"x\" found: no such volume"),
             ("conflict", 125, "Error: volume with name x already exists: volume already exists"),
             ("conflict", 2, "Error: volume x is being used by the following container(s): 00: volume is being used"),

@@ -9,8 +9,8 @@ mod images;
 mod preflight;
 
 use portreeve_plugin::{
-    Backend, ContainerSpec, ContainerStatus, Description, Engine, ExecSpec, Finding, Image, ImageSummary, Intention,
-    Label, LogOptions, Plan, Probe, Probes, Result, cli::Cli, logs::Log, pull,
+    Backend, ContainerSpec, ContainerStatus, Description, Engine, ExecSpec, Finding, HealthState, Image, ImageSummary,
+    Intention, Label, LogOptions, Plan, Probe, Probes, Result, Usage, cli::Cli, logs::Log, pull,
 };
 
 /// The engine's client.
@@ -117,6 +117,26 @@ impl Backend for Podman {
 
     fn container_logs(name: &str, options: &LogOptions) -> Result<Log> {
         PODMAN.container_logs(name, options)
+    }
+
+    fn container_pause(name: &str) -> Result<()> {
+        PODMAN.container_pause(name)
+    }
+
+    fn container_unpause(name: &str) -> Result<()> {
+        PODMAN.container_unpause(name)
+    }
+
+    fn container_top(name: &str) -> Result<Vec<String>> {
+        PODMAN.container_top(name)
+    }
+
+    fn container_stats(name: &str) -> Result<Usage> {
+        PODMAN.container_stats(name)
+    }
+
+    fn container_health(name: &str) -> Result<HealthState> {
+        PODMAN.container_health_run(name)
     }
 
     fn volume_ensure(name: &str, labels: &[Label]) -> Result<bool> {

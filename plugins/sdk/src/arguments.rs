@@ -1,8 +1,8 @@
 //! Slots and their values.
 
 use crate::{
-    Argument, ContainerOption, ContainerSpec, Env, Error, ExecSpec, Gpus, Image, Label, Mount, MountSource,
-    NetworkMode, RestartPolicy, Result, Value,
+    Argument, ContainerOption, ContainerSpec, Env, Error, ExecSpec, Gpus, HealthCheck, Image, Label, Mount,
+    MountSource, NetworkMode, RestartPolicy, Result, Value,
 };
 
 /// The values for the slots of one command.
@@ -168,17 +168,41 @@ impl Arguments {
             Option::Network(mode) => self.network(mode),
             Option::StopGrace(seconds) => self.number("stop-grace", (*seconds).into()),
             Option::RemoveWhenEnded => self.flag("remove"),
-            Option::Tmpfs(tmpfs) => self.with("tmpfs", Value::Tmpfs(tmpfs.clone())),
+            Option::Tmpfs(tmpfs) => {
+                let slot = if tmpfs.size.is_some() { "tmpfs" } else { "tmpfs.unbounded" };
+                self.with(slot, Value::Tmpfs(tmpfs.clone()))
+            }
             Option::ReadOnlyRoot => self.flag("read-only"),
             Option::ShmSize(bytes) => self.number("shm-size", *bytes),
             Option::Ulimit(limit) => self.with("ulimit", Value::Ulimit(limit.clone())),
             Option::CapDrop(name) => self.text("cap.drop", name),
+            Option::CapAdd(name) => self.text("cap.add", name),
+            Option::UserNamespace(mode) => self.text("userns", mode),
+            Option::Alias(name) => self.text("alias", name),
+            Option::Platform(platform) => self.text("platform", platform),
+            Option::Health(check) => self.health(check),
             Option::Hostname(name) => self.text("hostname", name),
             Option::StopSignal(signal) => self.text("stop-signal", signal),
             Option::Stdin => self.flag("stdin"),
             Option::Terminal => self.flag("terminal"),
             other => return Err(Error::Unsupported(format!("`create` has no slot for {}", name(other)))),
         })
+    }
+
+    fn health(self, check: &HealthCheck) -> Self {
+        let milliseconds = |time: u32| format!("{time}ms");
+        self.with("health.command", Value::Words(check.words.clone()))
+            .text("health.interval", &milliseconds(check.interval))
+            .text("health.timeout", &milliseconds(check.timeout))
+            .number("health.retries", check.retries.into())
+            .text("health.start-period", &milliseconds(check.start_period))
+    }
+
+    /// The same values, those of one slot given for another.
+    #[must_use]
+    pub fn renamed(mut self, from: &str, to: &str) -> Self {
+        self.0.iter_mut().filter(|argument| argument.slot == from).for_each(|argument| argument.slot = to.into());
+        self
     }
 
     fn network(self, mode: &NetworkMode) -> Self {
@@ -319,6 +343,9 @@ mod tests {
     fn every_option_with_a_slot_has_the_value_it_asks_for() {
         let limit = Ulimit { name: "nofile".into(), soft: 1, hard: 2 };
         let tmpfs = Tmpfs { target: "/t".into(), size: Some(1) };
+        let unbounded = Tmpfs { target: "/u".into(), size: None };
+        let words = vec!["a".into(), "b".into()];
+        let check = HealthCheck { words, interval: 1500, timeout: 1000, retries: 3, start_period: 0 };
         for (option, slot, expected) in [
             (ContainerOption::Workdir("/w".into()), "workdir", Value::Text("/w".into())),
             (ContainerOption::User("1:2".into()), "user", Value::Text("1:2".into())),
@@ -339,6 +366,13 @@ mod tests {
             (ContainerOption::ShmSize(5), "shm-size", Value::Number(5)),
             (ContainerOption::Ulimit(limit.clone()), "ulimit", Value::Ulimit(limit)),
             (ContainerOption::CapDrop("ALL".into()), "cap.drop", Value::Text("ALL".into())),
+            (ContainerOption::CapAdd("NET_ADMIN".into()), "cap.add", Value::Text("NET_ADMIN".into())),
+            (ContainerOption::UserNamespace("auto".into()), "userns", Value::Text("auto".into())),
+            (ContainerOption::Alias("db".into()), "alias", Value::Text("db".into())),
+            (ContainerOption::Platform("linux/amd64".into()), "platform", Value::Text("linux/amd64".into())),
+            (ContainerOption::Tmpfs(unbounded.clone()), "tmpfs.unbounded", Value::Tmpfs(unbounded)),
+            (ContainerOption::Health(check.clone()), "health.command", Value::Words(vec!["a".into(), "b".into()])),
+            (ContainerOption::Health(check), "health.interval", Value::Text("1500ms".into())),
             (ContainerOption::Hostname("h".into()), "hostname", Value::Text("h".into())),
             (ContainerOption::StopSignal("SIGINT".into()), "stop-signal", Value::Text("SIGINT".into())),
             (ContainerOption::Stdin, "stdin", Value::Flag),
@@ -351,10 +385,7 @@ mod tests {
 
     #[test]
     fn an_option_without_a_slot_is_named() {
-        for (option, word) in [
-            (ContainerOption::Pod("p".into()), "a pod"),
-            (ContainerOption::CapAdd("NET_ADMIN".into()), "added capabilities"),
-        ] {
+        for (option, word) in [(ContainerOption::Pod("p".into()), "a pod")] {
             let error = Arguments::of_spec(&ContainerSpec { options: vec![option], ..spec() }).unwrap_err();
             assert_eq!(error, Error::Unsupported(format!("`create` has no slot for {word}")));
         }

@@ -4,12 +4,12 @@
 //! and slots can pass its calls on to here.
 
 use crate::{
-    Arguments, ContainerSpec, ContainerStatus, Error, ExecSpec, Image, ImageSummary, Label, LogOptions, Phrase, Plan,
-    Result, classify, closing_words,
+    Arguments, ContainerSpec, ContainerStatus, Error, ExecSpec, HealthState, Image, ImageSummary, Label, LogOptions,
+    Phrase, Plan, Result, Usage, classify, closing_words,
     engine::{self, Output},
     inspect,
     logs::{self, Log},
-    narration, undressed,
+    narration, undressed, usage,
 };
 
 /// An engine's client.
@@ -17,6 +17,8 @@ use crate::{
 pub struct Cli {
     phrases: &'static [Phrase],
     noise: &'static [&'static str],
+    /// The slot for the command of a health check.
+    health: &'static str,
 }
 
 /// The arguments of a command that takes a container and nothing else.
@@ -28,13 +30,23 @@ impl Cli {
     /// A client whose errors mean what the phrases say.
     #[must_use]
     pub const fn new(phrases: &'static [Phrase]) -> Self {
-        Self { phrases, noise: &[] }
+        Self { phrases, noise: &[], health: "health.command" }
     }
 
     /// Pieces of warnings that nobody needs to hear.
     #[must_use]
     pub const fn without(self, noise: &'static [&'static str]) -> Self {
         Self { noise, ..self }
+    }
+
+    /// A client that runs health checks by a shell alone: its `create` has the slot `health.shell`.
+    #[must_use]
+    pub const fn with_health_in_a_shell(self) -> Self {
+        Self { health: "health.shell", ..self }
+    }
+
+    fn creation(&self, spec: &ContainerSpec) -> Result<Arguments> {
+        Ok(Arguments::of_spec(spec)?.renamed("health.command", self.health))
     }
 
     /// Runs a command that has to end well.
@@ -94,7 +106,7 @@ impl Cli {
     /// # Errors
     /// As [`Arguments::of_spec`].
     pub fn explain(&self, spec: &ContainerSpec) -> Result<Plan> {
-        Ok(Plan { command: "create".into(), arguments: Arguments::of_spec(spec)?.into_vec() })
+        Ok(Plan { command: "create".into(), arguments: self.creation(spec)?.into_vec() })
     }
 
     /// `create`. What the engine says beside the ID is told as a warning.
@@ -102,7 +114,7 @@ impl Cli {
     /// # Errors
     /// As [`Arguments::of_spec`] and [`Cli::run`]; [`Error::Engine`] where no ID was printed.
     pub fn container_create(&self, spec: &ContainerSpec) -> Result<String> {
-        let output = self.run("create", Arguments::of_spec(spec)?)?;
+        let output = self.run("create", self.creation(spec)?)?;
         self.tell(&output);
         inspect::id(&output.stdout)
     }
@@ -213,6 +225,58 @@ impl Cli {
             arguments = arguments.text("since", since);
         }
         logs::open("logs", arguments)
+    }
+
+    /// `pause`.
+    ///
+    /// # Errors
+    /// As [`Cli::run`].
+    pub fn container_pause(&self, name: &str) -> Result<()> {
+        self.run("pause", of(name)).map(drop)
+    }
+
+    /// `unpause`.
+    ///
+    /// # Errors
+    /// As [`Cli::run`].
+    pub fn container_unpause(&self, name: &str) -> Result<()> {
+        self.run("unpause", of(name)).map(drop)
+    }
+
+    /// `top`: the lines of its table, the heading first.
+    ///
+    /// # Errors
+    /// As [`Cli::run`].
+    pub fn container_top(&self, name: &str) -> Result<Vec<String>> {
+        let output = self.run("top", of(name))?;
+        Ok(inspect::lines(&output.stdout).map(Into::into).collect())
+    }
+
+    /// `stats`, as [`usage::read`] takes it.
+    ///
+    /// # Errors
+    /// As [`Cli::run`]; [`Error::Engine`] where the output can't be read.
+    pub fn container_stats(&self, name: &str) -> Result<Usage> {
+        usage::read(&self.run("stats", of(name))?.stdout)
+    }
+
+    /// What `inspect` tells of its health.
+    ///
+    /// # Errors
+    /// As [`Cli::run`]; [`Error::Engine`] where the output can't be read.
+    pub fn container_health(&self, name: &str) -> Result<HealthState> {
+        let output = self.run("inspect", of(name))?;
+        Ok(inspect::health(&inspect::first(&output.stdout)?))
+    }
+
+    /// `health-run`, by which the engine asks the container now, and what `inspect` tells then. One that is not well is no
+    /// error.
+    ///
+    /// # Errors
+    /// What the host says where it did not run a command, and as [`Cli::container_health`].
+    pub fn container_health_run(&self, name: &str) -> Result<HealthState> {
+        crate::engine::run("health-run", of(name))?;
+        self.container_health(name)
     }
 
     /// `volume-create`; whether one was made. An engine that says that there is one already made none.
@@ -365,6 +429,39 @@ mod tests {
         let exists =
             |name| Stage::new().command("volume-list", 0, "data\nb\n", "").play(|| CLIENT.volume_exists(name)).0;
         assert_eq!((exists("data"), exists("dat")), (Ok(true), Ok(false)));
+    }
+
+    #[test]
+    fn health_is_asked_for_and_then_looked_at() {
+        let health = r#"[{"State":{"Health":{"Status":"unhealthy"}}}]"#;
+        let stage = Stage::new().command("health-run", 1, "unhealthy\n", "").command("inspect", 0, health, "");
+        let (state, seen) = stage.play(|| CLIENT.container_health_run("web"));
+        assert_eq!(state, Ok(HealthState::Unhealthy));
+        assert_eq!(seen.asks.iter().map(|ask| ask.0.as_str()).collect::<Vec<_>>(), ["health-run", "inspect"]);
+    }
+
+    #[test]
+    fn a_health_check_goes_to_the_slot_of_the_engine() {
+        let image = image();
+        let check =
+            crate::HealthCheck { words: vec!["x".into()], interval: 1, timeout: 1, retries: 1, start_period: 0 };
+        let options = vec![crate::ContainerOption::Health(check)];
+        let (name, gpus) = ("web".into(), crate::Gpus::None);
+        let (words, env, mounts, ports, labels) = (vec![], vec![], vec![], vec![], vec![]);
+        let spec = ContainerSpec { image, name, words, env, mounts, ports, gpus, labels, options };
+        for (client, slot) in [(CLIENT, "health.command"), (CLIENT.with_health_in_a_shell(), "health.shell")] {
+            let plan = client.explain(&spec).unwrap();
+            assert!(plan.arguments.iter().any(|argument| argument.slot == slot), "{slot}");
+        }
+    }
+
+    #[test]
+    fn a_table_of_processes_comes_line_by_line() {
+        let stage = Stage::new().command("top", 0, "PID CMD\n1 sleep 1\n", "");
+        assert_eq!(
+            stage.play(|| CLIENT.container_top("web")).0,
+            Ok(vec!["PID CMD".to_owned(), "1 sleep 1".to_owned()])
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{ContainerState, ContainerStatus, EngineFailure, Error, ImageSummary, Result};
+use crate::{ContainerState, ContainerStatus, EngineFailure, Error, HealthState, ImageSummary, Result};
 
 /// Reads a JSON document.
 ///
@@ -58,6 +58,17 @@ pub fn container(document: &Value) -> ContainerStatus {
         image_id: text(document, "/Image").into(),
         state,
         exit_code: code.filter(|_| state == ContainerState::Exited).and_then(|code| i32::try_from(code).ok()),
+    }
+}
+
+/// Whether the container of `container inspect` is well.
+#[must_use]
+pub fn health(document: &Value) -> HealthState {
+    match text(document, "/State/Health/Status") {
+        "starting" => HealthState::Starting,
+        "healthy" => HealthState::Healthy,
+        "unhealthy" => HealthState::Unhealthy,
+        _ => HealthState::None,
     }
 }
 

@@ -51,6 +51,7 @@ mod probes;
 pub mod pull;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod stage;
+pub mod usage;
 mod version;
 
 pub use arguments::Arguments;

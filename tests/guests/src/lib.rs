@@ -7,8 +7,8 @@
 use std::marker::PhantomData;
 
 use portreeve_plugin::{
-    Arguments, Backend, ContainerSpec, ContainerStatus, Description, Engine, EngineIdentity, ExecSpec, Finding, Image,
-    ImageSummary, Intention, Label, LogOptions, Probe, Result, cli::Cli, logs::Log,
+    Arguments, Backend, ContainerSpec, ContainerStatus, Description, Engine, EngineIdentity, ExecSpec, Finding,
+    HealthState, Image, ImageSummary, Intention, Label, LogOptions, Probe, Result, Usage, cli::Cli, logs::Log,
 };
 
 /// The engine's client.
@@ -79,6 +79,22 @@ pub trait Mischief {
 
     fn copy_out(name: &str, source: &str) -> Result<()> {
         PODMAN.container_copy_out(name, source)
+    }
+
+    fn pause(name: &str) -> Result<()> {
+        PODMAN.container_pause(name)
+    }
+
+    fn top(name: &str) -> Result<Vec<String>> {
+        PODMAN.container_top(name)
+    }
+
+    fn stats(name: &str) -> Result<Usage> {
+        PODMAN.container_stats(name)
+    }
+
+    fn health(name: &str) -> Result<HealthState> {
+        PODMAN.container_health_run(name)
     }
 
     fn volume_ensure(name: &str, labels: &[Label]) -> Result<bool> {
@@ -176,6 +192,26 @@ impl<M: Mischief> Backend for Guest<M> {
 
     fn container_copy_out(name: &str, source: &str, _: &str) -> Result<()> {
         M::copy_out(name, source)
+    }
+
+    fn container_pause(name: &str) -> Result<()> {
+        M::pause(name)
+    }
+
+    fn container_unpause(name: &str) -> Result<()> {
+        PODMAN.container_unpause(name)
+    }
+
+    fn container_top(name: &str) -> Result<Vec<String>> {
+        M::top(name)
+    }
+
+    fn container_stats(name: &str) -> Result<Usage> {
+        M::stats(name)
+    }
+
+    fn container_health(name: &str) -> Result<HealthState> {
+        M::health(name)
     }
 
     fn volume_ensure(name: &str, labels: &[Label]) -> Result<bool> {

@@ -4,6 +4,7 @@ mod containers;
 mod copies;
 pub(crate) mod engine;
 mod exec;
+mod health;
 mod images;
 mod lifecycle;
 mod listing;
@@ -42,6 +43,12 @@ pub(crate) fn run(engine: &mut Engine, verb: Verb, arguments: &Arguments) -> Res
         Verb::VolumeRm => volumes::remove,
         Verb::Exec => exec::exec,
         Verb::Cp => copies::copy,
+        Verb::Pause => health::pause,
+        Verb::Unpause => health::unpause,
+        Verb::Top => health::top,
+        Verb::Stats => health::stats,
+        Verb::HealthRun => health::run,
+        Verb::Events => health::follow,
     };
     perform(engine, arguments)
 }

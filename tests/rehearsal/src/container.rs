@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
+use crate::events::{Event, What};
 use crate::image;
 use crate::spec::{Port, Spec};
 use crate::state::{self, Guard, State};
@@ -73,10 +74,19 @@ pub(crate) struct Status {
     pub(crate) started: Moment,
     pub(crate) finished: Moment,
     pub(crate) restarts: u32,
+    /// Its process stands still.
+    #[serde(default)]
+    pub(crate) paused: bool,
     /// It was told to stop: no restart.
     pub(crate) stopping: bool,
     /// With the ports that the engine chose.
     pub(crate) ports: Vec<Port>,
+}
+
+impl Status {
+    pub(crate) fn word(&self) -> &'static str {
+        if self.phase == Phase::Running && self.paused { "paused" } else { self.phase.word() }
+    }
 }
 
 /// A container's directory, found.
@@ -137,6 +147,11 @@ impl<'s> Place<'s> {
         state::create_directory(&state.exits().with_file_name("names"))?;
         state::write(&name, container.id.as_bytes())?;
         Ok(place)
+    }
+
+    /// Adds to what happened.
+    pub(crate) fn note(&self, event: &Event) -> io::Result<()> {
+        event.note(self.state)
     }
 
     pub(crate) fn container(&self) -> io::Result<Container> {
@@ -214,6 +229,7 @@ impl<'s> Place<'s> {
         let (container, status) = (self.container()?, self.recorded()?);
         state::write(&self.state.exits().join(&self.id), status.exit_code.to_string().as_bytes())?;
         let gone = self.state.containers().join(format!(".gone-{}", self.id));
+        self.note(&Event::of(&container, What::Remove))?;
         let guard = self.state.lock()?;
         std::fs::remove_file(name_file(self.state, &container.name))?;
         std::fs::rename(&self.directory, &gone)?;
@@ -248,7 +264,15 @@ fn name_file(state: &State, name: &str) -> PathBuf {
 
 /// Its supervisor was killed, or the machine went down.
 fn lost(status: Status) -> Status {
-    Status { phase: Phase::Exited, pid: 0, supervisor: 0, exit_code: 137, finished: Moment::now(), ..status }
+    Status {
+        phase: Phase::Exited,
+        paused: false,
+        pid: 0,
+        supervisor: 0,
+        exit_code: 137,
+        finished: Moment::now(),
+        ..status
+    }
 }
 
 /// Waits with growing pauses, so that what comes at once is seen at once and what takes long costs little.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::arguments::{Flags, Order};
 use crate::clock::Moment;
 use crate::container::{Container, Status};
+use crate::health::Outcome;
 use crate::image::Image;
 use crate::mode::Mode;
 use crate::registry::Fetch;
@@ -27,6 +28,7 @@ pub(crate) struct Sight<'s> {
     pub(crate) container: &'s Container,
     pub(crate) status: &'s Status,
     pub(crate) mode: Mode,
+    pub(crate) health: Option<Outcome>,
 }
 
 impl Dialect {
@@ -58,7 +60,7 @@ impl Dialect {
     }
 
     pub(crate) fn order(self, verb: Verb) -> Order {
-        if matches!(verb, Verb::Create | Verb::Exec) { Order::FlagsFirst } else { Order::Mixed }
+        if matches!(verb, Verb::Create | Verb::Exec | Verb::Top) { Order::FlagsFirst } else { Order::Mixed }
     }
 
     /// The exit status and what stands on stderr.

@@ -42,6 +42,8 @@
 //!
 //! Commands: `version info ps pull image-inspect images rmi save create start stop kill rm wait inspect logs exec cp volume-create
 //! volume-inspect volume-ls volume-rm`, `*` for all.
+//! Commands: `version info ps pull image-inspect images rmi save create start stop kill rm wait inspect logs volume-create
+//! volume-inspect volume-ls volume-rm pause unpause top stats health-run events`, `*` for all.
 //!
 //! | fault | what the command does |
 //! |---|---|
@@ -55,6 +57,7 @@
 //! | `exit-N` | does its work and ends with N |
 //! | `fail` | does nothing, says `rehearsed failure`, and ends as the engine does |
 //! | `ignore` | says that it did its work and does nothing (`start`, `stop`, `kill`, `rm`, `rmi`, `cp`, `volume-create`, `volume-rm`) |
+//! | `ignore` | says that it did its work and does nothing (`start`, `stop`, `kill`, `rm`, `rmi`, `volume-create`, `volume-rm`, `pause`, `unpause`) |
 //! | `leak-env` | prints every variable that it was given on stderr |
 //! | `lie-digest`, `lie-id` | claims another digest, another ID (`image-inspect`) |
 //! | `missing` | claims that the object is not there (`inspect`, `image-inspect`, `volume-inspect`) |
@@ -75,7 +78,9 @@ mod container;
 mod deckhand;
 mod dialect;
 mod engine;
+mod events;
 mod faults;
+mod health;
 mod image;
 mod lies;
 mod logs;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::Arguments;
 use crate::dialect::Dialect;
+use crate::health::Check;
 use crate::trouble::Trouble;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -30,6 +31,10 @@ pub(crate) struct Spec {
     pub(crate) retries: u32,
     pub(crate) network: String,
     pub(crate) cap_drop: Vec<String>,
+    #[serde(default)]
+    pub(crate) cap_add: Vec<String>,
+    #[serde(default)]
+    pub(crate) health: Option<Check>,
     pub(crate) ulimits: Vec<Ulimit>,
     pub(crate) security: Vec<String>,
     pub(crate) stop_signal: String,
@@ -96,6 +101,8 @@ impl Spec {
             retries,
             network: text("network"),
             cap_drop: all("cap-drop"),
+            cap_add: all("cap-add"),
+            health: Check::read(arguments, dialect)?,
             ulimits: each(arguments, "ulimit", parse_ulimit)?,
             security: all("security-opt"),
             stop_signal: text("stop-signal"),

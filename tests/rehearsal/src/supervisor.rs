@@ -14,6 +14,8 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use crate::clock::Moment;
 use crate::container::{Container, Phase, Place, Status};
 use crate::dialect::Dialect;
+use crate::events::{Event, What};
+use crate::health;
 use crate::logs::{Stream, Writer};
 use crate::state::{self, Guard, State};
 
@@ -85,8 +87,14 @@ fn supervise(root: &Path, dialect: Dialect, place: &Place<'_>, restarts: u32, gu
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
+    if place.container()?.spec.health.is_some() {
+        health::Outcome::begin(place)?;
+    }
     begin(place, &worker, restarts)?;
     drop(guard);
+    if dialect == Dialect::Docker {
+        have_asked(root, dialect, place, Pid::from_child(&worker));
+    }
     watch(place.directory.join("container"), Pid::from_child(&worker));
     pump(&mut worker, place, dialect)?;
     rustix::process::waitid(WaitId::Pid(Pid::from_child(&worker)), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)?;
@@ -113,8 +121,10 @@ fn begin(place: &Place<'_>, worker: &Child, restarts: u32) -> io::Result<()> {
         started: Moment::now(),
         finished: Moment::default(),
         restarts,
+        paused: false,
         ..before
     })?;
+    place.note(&Event::of(&place.container()?, What::Start))?;
     if restarts == 0 {
         io::stdout().write_all(READY.as_bytes())?;
         io::stdout().flush()?;
@@ -130,6 +140,25 @@ fn watch(record: std::path::PathBuf, worker: Pid) {
         }
         // It may have ended by itself.
         let _ = rustix::process::kill_process(worker, Signal::KILL);
+    });
+}
+
+/// Docker's daemon asks its containers by itself; Podman leaves that to timers of systemd's, of which there are none here.
+fn have_asked(root: &Path, dialect: Dialect, place: &Place<'_>, worker: Pid) {
+    let Ok(Some(check)) = place.container().map(|container| container.spec.health) else { return };
+    let (root, id) = (root.to_owned(), place.id.clone());
+    thread::spawn(move || {
+        let Ok(state) = State::open(&root, dialect.word()) else { return };
+        let place = Place::of(&state, &id);
+        loop {
+            thread::sleep(Duration::from_nanos(check.interval));
+            let Ok(status) = place.status() else { return };
+            if status.pid != worker.as_raw_nonzero().get() {
+                return;
+            }
+            // A container that is being removed can't be asked.
+            let _ = (!status.paused).then(|| health::run(&state, &place, dialect));
+        }
     });
 }
 
@@ -166,8 +195,11 @@ fn end(place: &Place<'_>, mut worker: Child) -> io::Result<()> {
         supervisor: 0,
         exit_code,
         finished: Moment::now(),
+        paused: false,
         ..before
     })?;
+    // Whoever waits for the end finds it told.
+    place.note(&Event::of(&place.container()?, What::Die).with_code(exit_code))?;
     drop(guard);
     worker.wait().map(drop)
 }

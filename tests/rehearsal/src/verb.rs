@@ -24,10 +24,16 @@ pub(crate) enum Verb {
     VolumeRm,
     Exec,
     Cp,
+    Pause,
+    Unpause,
+    Top,
+    Stats,
+    HealthRun,
+    Events,
 }
 
 /// Each command's name, as the file `faults` has it.
-pub(crate) const NAMES: [&str; 22] = [
+pub(crate) const NAMES: [&str; 28] = [
     "version",
     "info",
     "ps",
@@ -50,9 +56,15 @@ pub(crate) const NAMES: [&str; 22] = [
     "volume-rm",
     "exec",
     "cp",
+    "pause",
+    "unpause",
+    "top",
+    "stats",
+    "health-run",
+    "events",
 ];
 
-const VERBS: [Verb; 22] = [
+const VERBS: [Verb; 28] = [
     Verb::Version,
     Verb::Info,
     Verb::Ps,
@@ -75,6 +87,12 @@ const VERBS: [Verb; 22] = [
     Verb::VolumeRm,
     Verb::Exec,
     Verb::Cp,
+    Verb::Pause,
+    Verb::Unpause,
+    Verb::Top,
+    Verb::Stats,
+    Verb::HealthRun,
+    Verb::Events,
 ];
 
 impl Verb {
@@ -91,6 +109,7 @@ impl Verb {
             Self::VolumeInspect => "volume inspect",
             Self::VolumeLs => "volume ls",
             Self::VolumeRm => "volume rm",
+            Self::HealthRun => "healthcheck run",
             other => other.name(),
         }
     }
@@ -108,6 +127,7 @@ impl Verb {
             ("volume", "ls" | "list") => ("volume-ls", 2),
             ("volume", "rm" | "remove") => ("volume-rm", 2),
             ("container", "ls" | "list") => ("ps", 2),
+            ("healthcheck", "run") => ("health-run", 2),
             ("container", name) => (name, 2),
             // It is the container that plain `inspect` looks for first.
             (name, _) => (name, 1),

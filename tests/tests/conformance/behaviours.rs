@@ -13,8 +13,8 @@ use crate::ground::{Ground, Kind};
 use crate::setting::Setting;
 use crate::table::{Outcome, Verdict};
 use crate::{
-    containers, copies, creation, detection, doomed, ends, exec, images, journal, liars, logs, ownership, policy,
-    program, proofs, secrets, units, volumes,
+    containers, control, copies, creation, detection, doomed, ends, events, exec, filters, health, images, journal,
+    liars, logs, options, ownership, policy, program, proofs, secrets, units, volumes,
 };
 
 /// How long one behaviour may take.
@@ -111,6 +111,7 @@ behaviours! {
         an_engine_that_lies_of_a_container_is_not_believed
         an_engine_that_leaves_out_the_label_is_not_believed
         an_engine_that_only_says_that_it_stopped_is_not_believed
+        an_engine_that_only_says_that_it_paused_is_not_believed
         an_engine_that_leaks_the_environment_leaks_no_secret
     }
     all: creation {
@@ -200,6 +201,49 @@ behaviours! {
     }
     real: policy { a_mount_that_is_exchanged_is_noticed }
     docker: policy { a_context_of_the_clients_configuration_is_not_followed }
+    all: control {
+        a_pause_stands_still_until_it_ends
+        a_paused_container_is_stopped_all_the_same
+        what_does_not_run_is_neither_paused_nor_read
+        a_restart_begins_anew
+        a_container_keeps_its_name
+        processes_are_told_by_their_numbers
+        one_reading_tells_what_a_container_uses
+        readings_end_with_the_container
+        a_foreign_container_is_neither_paused_nor_looked_into
+        a_raw_document_is_the_engines_and_hides_secrets
+    }
+    all: filters {
+        a_filter_is_a_whole_name_or_id
+        filters_by_label_and_state_are_exact
+        filters_by_image_and_volume_are_exact
+    }
+    all: health {
+        a_health_check_is_what_was_asked_for
+        a_container_that_gets_well_is_waited_for
+        a_container_that_is_not_well_is_a_time_out_with_its_state
+        what_ends_is_not_waited_for
+        without_a_health_check_nobody_is_well
+        a_line_of_the_log_is_waited_for
+        a_listener_is_waited_for
+    }
+    all: options {
+        an_added_capability_takes_a_policy
+        capabilities_taken_away_are_read_back
+        a_user_namespace_takes_a_policy
+        an_alias_needs_a_named_network
+        the_platform_of_an_image_is_looked_at
+        a_file_system_in_memory_has_a_size_or_none
+        a_restart_policy_is_read_back
+        other_settings_are_read_back
+    }
+    all: events {
+        a_life_is_told_in_order
+        a_pause_and_a_stop_are_told
+        a_health_check_is_told
+        only_our_events_are_told
+        events_end_when_nobody_listens
+    }
     all: volumes {
         a_volume_is_made_once_and_found
         a_label_of_a_volume_is_one_label
@@ -235,6 +279,9 @@ behaviours! {
         the_program_makes_lists_shows_and_removes_volumes
         the_program_runs_a_command_in_a_container
         the_program_copies_in_and_out
+        the_program_waits_for_what_a_container_becomes
+        the_program_filters_pauses_and_renames_not
+        the_program_tells_events
     }
     all: journal {
         the_journal_verifies_and_has_every_command

@@ -64,6 +64,21 @@ pub(crate) async fn an_engine_that_only_says_that_it_stopped_is_not_believed(set
     assert!(matches!(error, Error::Fault(_)), "{error:?}");
 }
 
+pub(crate) async fn an_engine_that_only_says_that_it_paused_is_not_believed(setting: Arc<Setting>) {
+    let name = setting.name("unpaused");
+    setting.run_waiting(&name).await;
+    setting.ground.rehearse("faults", "pause:ignore\nunpause:ignore");
+    let error = setting.host.pause(&name).await.unwrap_err();
+    assert!(matches!(&error, Error::Fault(fault) if fault.why.contains("paused")), "{error:?}");
+    setting.ground.rehearse("faults", "");
+    setting.host.pause(&name).await.unwrap();
+    setting.ground.rehearse("faults", "unpause:ignore");
+    let error = setting.host.unpause(&name).await.unwrap_err();
+    assert!(matches!(&error, Error::Fault(fault) if fault.why.contains("goes on")), "{error:?}");
+    setting.ground.rehearse("faults", "");
+    setting.host.stop(&name, Duration::from_secs(5)).await.unwrap();
+}
+
 pub(crate) async fn an_engine_that_leaks_the_environment_leaks_no_secret(setting: Arc<Setting>) {
     let watched = Watched::new(&setting, "leaks");
     let mut spec = setting.spec(&["say", "here"]);

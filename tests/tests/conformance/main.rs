@@ -15,17 +15,22 @@
 
 mod behaviours;
 mod containers;
+mod control;
 mod copies;
 mod creation;
 mod detection;
 mod doomed;
 mod ends;
+mod events;
 mod exec;
+mod filters;
 mod ground;
+mod health;
 mod images;
 mod journal;
 mod liars;
 mod logs;
+mod options;
 mod ownership;
 mod policy;
 mod program;

@@ -223,6 +223,82 @@ async fn fed(setting: &Setting, words: &[&str], input: &str) -> Answer {
     tokio::task::spawn_blocking(move || child.wait_with_output()).await.unwrap().unwrap().into()
 }
 
+pub(crate) async fn the_program_waits_for_what_a_container_becomes(setting: Arc<Setting>) {
+    let (image, name) = (setting.image.single().to_string(), setting.name("awaited"));
+    let health = ["--health-cmd", r#"["/deckhand","id"]"#, "--health-interval", "300ms", "--health-timeout", "5s"];
+    let run = ["run", "-d", "--network", "none", "--name", &name, "--wait", "healthy", "--wait-timeout", "40s"];
+    let answer = ask(&setting, &[&run[..], &health, &[&image, "say", "it is ready", "wait"]].concat()).await;
+    assert_eq!((answer.status, answer.stdout.trim().len()), (0, 64), "{answer:?}");
+    assert_eq!(setting.truth(&name).unwrap()["State"]["Health"]["Status"], "healthy");
+    let waited = ask(&setting, &["wait", "--for", "log=is ready", &name]).await;
+    assert_eq!((waited.status, waited.stdout.trim()), (0, name.as_str()), "{waited:?}");
+    let never = ask(&setting, &["wait", "--for", "log=never", "--wait-timeout", "500ms", &name]).await;
+    assert!(never.status == 125 && never.stderr.contains("running, healthy"), "{never:?}");
+    // What does not become so is not left behind by the run that made it.
+    let (other, line) = (setting.name("unready"), "--wait=log=never");
+    let words = ["run", "-d", "--network", "none", "--name", &other, line, "--wait-timeout", "1s", &image, "wait"];
+    let answer = ask(&setting, &words).await;
+    assert!(answer.status == 125 && answer.stderr.contains("not saying"), "{answer:?}");
+    assert!(!setting.exists(&other));
+}
+
+pub(crate) async fn the_program_filters_pauses_and_renames_not(setting: Arc<Setting>) {
+    let (image, name) = (setting.image.single().to_string(), setting.name("shown"));
+    let says = async |status: i32, words: &[&str]| {
+        let answer = ask(&setting, words).await;
+        assert_eq!(answer.status, status, "{words:?}: {answer:?}");
+        answer
+    };
+    says(0, &["run", "-d", "--network", "none", "--name", &name, "--label", "a=b", &image, "wait"]).await;
+    let whole = format!("name={name}");
+    let listed = says(0, &["ps", "--filter", &whole, "--filter", "label=a=b", "--json"]).await;
+    let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+    assert_eq!((listed.as_array().map(Vec::len), &listed[0]["name"]), (Some(1), &name.as_str().into()));
+    let part = format!("name={}", &name[..name.len() - 1]);
+    assert_eq!(says(0, &["ps", "-q", "-a", "--filter", &part]).await.stdout, "");
+    says(2, &["ps", "--filter", "color=red"]).await;
+    assert!(says(0, &["top", &name]).await.stdout.contains("COMMAND"));
+    let raw = says(0, &["inspect", "--raw", "--json", &name]).await;
+    let raw: serde_json::Value = serde_json::from_str(&raw.stdout).unwrap();
+    assert_eq!(raw[0]["State"]["Status"], "running");
+    says(125, &["rename", &name, "other"]).await;
+    let paused = ask(&setting, &["pause", &name]).await;
+    if paused.status == 0 {
+        assert_eq!(setting.truth(&name).unwrap()["State"]["Status"], "paused");
+        says(0, &["unpause", &name]).await;
+        assert!(says(0, &["stats", "--json", &name]).await.stdout.contains("\"pids\""));
+    } else {
+        assert!(setting.kind().is_rootless() && paused.stderr.contains("unsupported"), "{paused:?}");
+    }
+    says(126, &["run", "--rm", "--cap-add", "net_admin", "--network", "none", &image, "id"]).await;
+    says(0, &["restart", "-t", "5", &name]).await;
+}
+
+pub(crate) async fn the_program_tells_events(setting: Arc<Setting>) {
+    let (image, name) = (setting.image.single().to_string(), setting.name("told"));
+    // The state is there before the two programs use it at once.
+    ask(&setting, &["ps", "-q"]).await;
+    let mut command = portreeve(&setting);
+    let mut child = command.args(["events", "--json"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let run = ask(&setting, &["run", "--rm", "--network", "none", "--name", &name, &image, "exit", "3"]).await;
+    assert_eq!(run.status, 3, "{run:?}");
+    let mut told = Vec::new();
+    while told.last().map(String::as_str) != Some("removed") {
+        let mut line = String::new();
+        assert!(lines.read_line(&mut line).unwrap() > 0, "{told:?}");
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+        if event["name"] == name.as_str() {
+            assert!(event["what"] != "died" || event["status"] == 3, "{event}");
+            told.push(event["what"].as_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(told, ["created", "started", "died", "removed"]);
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(ended(&mut child).await.code(), Some(130));
+}
+
 async fn ended(child: &mut Child) -> std::process::ExitStatus {
     let begun = Instant::now();
     loop {

@@ -158,6 +158,11 @@ impl Setting {
         published
     }
 
+    /// The install of the main host.
+    pub(crate) fn install(&self) -> String {
+        self.installs.lock().unwrap()[0].clone()
+    }
+
     fn count(&self) -> u32 {
         self.names.fetch_add(1, Ordering::Relaxed)
     }
@@ -343,6 +348,8 @@ fn install(state: &Path) -> String {
 }
 
 fn publish(registry: &Registry<Liar>, nonce: &str, mut options: ImageOptions) -> Published {
+    // For the engines that run health checks by a shell alone.
+    options.shell = true;
     options.files.insert("nonce".to_owned(), nonce.as_bytes().to_vec());
     let image = BuiltinImage::build(&options).unwrap();
     let repository = format!("conformance/{nonce}");

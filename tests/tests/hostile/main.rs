@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
 mod claims;
+mod control;
 mod copies;
 mod creations;
 mod exec;
@@ -24,8 +25,8 @@ include!(concat!(env!("OUT_DIR"), "/guests.rs"));
 #[allow(unused_imports, reason = "each module's tests, for the assertion below")]
 mod tests {
     pub(crate) use super::{
-        claims::*, copies::*, creations::*, exec::*, hogs::*, imports::*, quarantine::*, sizes::*, spy::*, values::*,
-        volumes::*, wasi::*,
+        claims::*, control::*, copies::*, creations::*, exec::*, hogs::*, imports::*, quarantine::*, sizes::*, spy::*,
+        values::*, volumes::*, wasi::*,
     };
 }
 

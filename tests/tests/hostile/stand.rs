@@ -18,8 +18,20 @@ const GRANTS: &str = include_str!("../../../plugins/podman/grants.toml");
 const VARIABLE: &str = "PORTREEVE_REHEARSAL";
 
 /// The words after the program that only look.
-const LOOKS: [&str; 9] =
-    ["version", "ps", "container", "image", "images", "logs", "wait", "volume inspect", "volume ls"];
+const LOOKS: [&str; 12] = [
+    "version",
+    "ps",
+    "container",
+    "image",
+    "images",
+    "logs",
+    "wait",
+    "volume inspect",
+    "volume ls",
+    "top",
+    "stats",
+    "events",
+];
 
 /// What a guest is tried on.
 pub(crate) struct Stand {

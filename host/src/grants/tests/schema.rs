@@ -184,7 +184,9 @@ fn evidence() -> Value {
         "container" => places(evidence::ContainerEvidence::PLACES),
         "volume" => places(evidence::VolumeEvidence::PLACES),
         "pod" | "network" => places(evidence::ObjectEvidence::PLACES),
-        "containers" | "volumes" => table(&["command"], json!({ "command": { "type": "string" } })),
+        "stats" => places(evidence::UsageEvidence::PLACES),
+        "events" => events(),
+        "containers" | "volumes" | "top" => table(&["command"], json!({ "command": { "type": "string" } })),
         "manifest" => table(
             &[],
             json!({ "registry": { "type": "boolean" }, "command": { "type": "string" }, "stores": list(store()) }),
@@ -194,6 +196,17 @@ fn evidence() -> Value {
     };
     let keys = evidence::EvidenceGrant::KEYS;
     exactly(&keys, &[], Value::Object(keys.map(|key| (key.to_owned(), of(key))).into_iter().collect()))
+}
+
+/// Places, and the engine's words for what happened.
+fn events() -> Value {
+    let mut table = places(&evidence::EventEvidence::PLACES);
+    if let Some(properties) = table["properties"].as_object_mut() {
+        properties.remove("missing");
+        let word = json!({ "type": "string", "minLength": 1 });
+        properties.extend(evidence::Happened::ALL.map(|(key, _)| (key.to_owned(), word.clone())));
+    }
+    table
 }
 
 /// A folder of the engine's own, and what its files are called.

@@ -10,7 +10,9 @@ use crate::clock::Moment;
 use crate::container::{Container, Place, Status};
 use crate::dialect::{Dialect, Sight};
 use crate::engine::Engine;
+use crate::events::{Event, What};
 use crate::faults::Fault;
+use crate::health::Outcome;
 use crate::image::Image;
 use crate::lies;
 use crate::logs::{self, Wish};
@@ -37,6 +39,7 @@ pub(crate) fn create(engine: &mut Engine, arguments: &Arguments) -> Result<u8, T
     super::volumes::make_missing(engine, &container.spec)?;
     let status = Status { ports: first_ports(engine, &container)?, ..Status::default() };
     Place::make(&engine.state, &container, &status)?;
+    Event::of(&container, What::Create).note(&engine.state)?;
     engine.console.say(&container.id);
     Ok(0)
 }
@@ -175,7 +178,7 @@ fn described(engine: &Engine, operand: &str) -> Result<Value, Trouble> {
         return Err(Trouble::NoSuchContainer(operand.to_owned()));
     }
     let (container, status) = (place.container()?, place.status()?);
-    let sight = Sight { container: &container, status: &status, mode: engine.mode };
+    let sight = Sight { container: &container, status: &status, mode: engine.mode, health: Outcome::load(&place)? };
     let mut document = engine.dialect.container(&sight);
     lies::about_container(&mut document, &engine.faults);
     Ok(document)

@@ -11,6 +11,7 @@ use crate::arguments::Arguments;
 use crate::container::{Container, Patience, Phase, Place, Status};
 use crate::dialect::{Dialect, docker};
 use crate::engine::Engine;
+use crate::events::{Event, What};
 use crate::faults::Fault;
 use crate::image;
 use crate::logs::{self, Wish};
@@ -161,8 +162,11 @@ fn stop_one(engine: &mut Engine, place: &Place<'_>, seconds: Option<u64>) -> Res
     let container = place.container()?;
     let grace = seconds.unwrap_or(container.spec.grace());
     let term = signal::parse(&container.spec.stop_signal).unwrap_or(Signal::TERM);
-    if !send(place, term, true)? || ended_within(place, Duration::from_secs(grace)) {
+    if !send(place, term, true)? {
         return Ok(());
+    }
+    if ended_within(place, Duration::from_secs(grace)) {
+        return Ok(place.note(&Event::of(&container, What::Stop))?);
     }
     if engine.dialect == Dialect::Podman {
         let what = format!(
@@ -173,7 +177,8 @@ fn stop_one(engine: &mut Engine, place: &Place<'_>, seconds: Option<u64>) -> Res
         let warning = engine.dialect.warning(&what);
         engine.console.warn(&warning);
     }
-    end(place)
+    end(place)?;
+    Ok(place.note(&Event::of(&container, What::Stop))?)
 }
 
 /// Kills it, and waits until that is recorded.

@@ -87,7 +87,7 @@ impl Filter {
             Self::Label(name, value) => container.labels.get(name) == value.as_ref(),
             Self::Name(part) => container.name.contains(part),
             Self::Id(beginning) => container.id.starts_with(beginning),
-            Self::Status(word) => status.phase.word() == word,
+            Self::Status(word) => status.word() == word,
         }
     }
 }
@@ -152,7 +152,7 @@ fn podman_entry((container, status): &Found) -> Value {
         "Ports": status.ports.iter().map(podman_port).collect::<Vec<_>>(),
         "Size": null,
         "StartedAt": status.started.seconds(),
-        "State": status.phase.word(),
+        "State": status.word(),
         "Status": spoken(status, " ago"),
         "Created": container.created.seconds(),
     })
@@ -187,7 +187,7 @@ fn docker_line((container, status): &Found, whole: bool) -> Value {
             ("Ports", json!(ports.join(", "))),
             ("RunningFor", json!(format!("{} ago", clock::ago(clock::since(container.created))))),
             ("Size", json!("0B")),
-            ("State", json!(status.phase.word())),
+            ("State", json!(status.word())),
             ("Status", json!(spoken(status, " ago"))),
         ]
         .map(|(key, value)| (key.to_owned(), value)),

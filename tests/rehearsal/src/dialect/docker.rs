@@ -38,6 +38,15 @@ pub(crate) fn flags(verb: Verb) -> Flags {
             "gpus=",
             "ulimit=",
             "cap-drop=",
+            "cap-add=",
+            "userns=",
+            "network-alias=",
+            "platform=",
+            "health-cmd=",
+            "health-interval=",
+            "health-timeout=",
+            "health-retries=",
+            "health-start-period=",
             "memory=,m",
             "cpus=",
             "pids-limit=",
@@ -68,6 +77,10 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::Exec => &["env=,e", "interactive,i", "tty,t", "workdir=,w", "user=,u"],
         Verb::Cp => &["archive,a"],
         Verb::VolumeRm => &["force,f"],
+        Verb::Pause | Verb::Unpause | Verb::HealthRun => &[],
+        Verb::Top => &[],
+        Verb::Stats => &["no-stream", "no-trunc", "format="],
+        Verb::Events => &["format=", "filter=,f", "since="],
     }
 }
 
@@ -222,8 +235,9 @@ pub(crate) fn container(sight: &Sight<'_>) -> Value {
     document.fill(
         "/State",
         json!({
-            "Status": status.phase.word(),
+            "Status": status.word(),
             "Running": status.phase == Phase::Running,
+            "Paused": status.paused,
             "Pid": status.pid,
             "ExitCode": status.exit_code,
             "Error": status.error,
@@ -231,6 +245,9 @@ pub(crate) fn container(sight: &Sight<'_>) -> Value {
             "FinishedAt": status.finished.rfc3339(),
         }),
     );
+    if let Some(health) = &sight.health {
+        document.fill("/State", json!({"Health": health.document()}));
+    }
     fill_network(&mut document, sight);
     fill_config(&mut document, sight);
     fill_host_config(&mut document, sight);
@@ -271,6 +288,7 @@ fn fill_config(document: &mut Document, sight: &Sight<'_>) {
         }),
     );
     let mut given = Map::new();
+    given.extend(spec.health.as_ref().map(|check| ("Healthcheck".to_owned(), check.document())));
     if !spec.ports.is_empty() {
         let exposed = spec.ports.iter().map(|port| (format!("{}/{}", port.container, port.protocol), json!({})));
         given.insert("ExposedPorts".to_owned(), Value::Object(exposed.collect()));
@@ -298,6 +316,7 @@ fn fill_host_config(document: &mut Document, sight: &Sight<'_>) {
             "AutoRemove": spec.remove,
             "CapDrop": or_null(&spec.cap_drop),
             "ReadonlyRootfs": spec.read_only,
+            "CapAdd": or_null(&cap_add(&spec.cap_add)),
             "SecurityOpt": or_null(&spec.security),
             "ShmSize": if spec.shm_size == 0 { 64 << 20 } else { spec.shm_size },
             "Runtime": if spec.runtime.is_empty() { "runc" } else { &spec.runtime },
@@ -309,9 +328,22 @@ fn fill_host_config(document: &mut Document, sight: &Sight<'_>) {
             "DeviceRequests": device_requests(&spec.devices),
         }),
     );
+    let tmpfs: Map<String, Value> = spec
+        .mounts
+        .iter()
+        .filter(|mount| mount.kind == "tmpfs")
+        .map(|mount| (mount.target.clone(), json!("rw")))
+        .collect();
+    if !tmpfs.is_empty() {
+        document.fill("/HostConfig", json!({"Tmpfs": tmpfs}));
+    }
     if !spec.mounts.is_empty() {
         document.fill("/HostConfig", json!({"Mounts": spec.mounts.iter().map(asked).collect::<Vec<_>>()}));
     }
+}
+
+fn cap_add(names: &[String]) -> Vec<String> {
+    names.iter().map(|name| format!("CAP_{}", name.to_uppercase().trim_start_matches("CAP_"))).collect()
 }
 
 /// `all` is a count of -1; anything else are IDs.

@@ -30,7 +30,7 @@ pub(crate) fn flags(verb: Verb) -> Flags {
     match verb {
         Verb::Version | Verb::Info => &["format=,f"],
         Verb::Ps => &["all,a", "quiet,q", "no-trunc", "filter=,f", "format="],
-        Verb::Pull => &["tls-verify=", "quiet,q"],
+        Verb::Pull => &["tls-verify=", "quiet,q", "platform="],
         Verb::ImageInspect | Verb::Inspect => &["format=,f"],
         Verb::Images => &["all,a", "quiet,q", "no-trunc", "digests", "format="],
         Verb::Rmi => &["force,f", "ignore,i"],
@@ -49,6 +49,15 @@ pub(crate) fn flags(verb: Verb) -> Flags {
             "gpus=",
             "ulimit=",
             "cap-drop=",
+            "cap-add=",
+            "userns=",
+            "network-alias=",
+            "platform=",
+            "health-cmd=",
+            "health-interval=",
+            "health-timeout=",
+            "health-retries=",
+            "health-start-period=",
             "memory=,m",
             "cpus=",
             "pids-limit=",
@@ -78,6 +87,10 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::Exec => &["env=,e", "interactive,i", "tty,t", "workdir=,w", "user=,u"],
         Verb::Cp => &["archive,a"],
         Verb::VolumeRm => &["force,f", "time=,t"],
+        Verb::Pause | Verb::Unpause | Verb::HealthRun => &[],
+        Verb::Top => &[],
+        Verb::Stats => &["no-stream", "no-trunc", "format="],
+        Verb::Events => &["format=", "filter=,f", "since="],
     }
 }
 
@@ -307,14 +320,18 @@ fn fill_state(document: &mut Document, sight: &Sight<'_>) {
     document.fill(
         "/State",
         json!({
-            "Status": status.phase.word(),
-            "Running": status.phase == Phase::Running,
+            "Status": status.word(),
+            "Running": status.phase == Phase::Running && !status.paused,
+            "Paused": status.paused,
             "Pid": status.pid,
             "ExitCode": status.exit_code,
             "StartedAt": status.started.rfc3339(),
             "FinishedAt": status.finished.rfc3339(),
         }),
     );
+    if let Some(health) = &sight.health {
+        document.fill("/State", json!({"Health": health.document()}));
+    }
     if status.phase == Phase::Running {
         document.fill("/State", json!({"ConmonPid": status.supervisor}));
     }
@@ -357,6 +374,9 @@ fn fill_config(document: &mut Document, sight: &Sight<'_>) {
             "StopTimeout": container.spec.grace(),
         }),
     );
+    if let Some(check) = &container.spec.health {
+        document.fill("/Config", json!({"Healthcheck": check.document()}));
+    }
 }
 
 fn hostname(sight: &Sight<'_>) -> String {
@@ -379,6 +399,7 @@ fn fill_host_config(document: &mut Document, sight: &Sight<'_>, folder: &str) {
             "AutoRemove": spec.remove,
             "CapDrop": cap_drop(spec),
             "ReadonlyRootfs": spec.read_only,
+            "CapAdd": cap_add(spec),
             "SecurityOpt": spec.security,
             "Tmpfs": spec.mounts.iter().filter(|mount| mount.kind == "tmpfs").map(tmpfs).collect::<serde_json::Map<_, _>>(),
             "ShmSize": if spec.shm_size == 0 { 65_536_000 } else { spec.shm_size },
@@ -406,6 +427,11 @@ fn limits(sight: &Sight<'_>) -> Value {
         "MemorySwappiness": if spec.memory == 0 { 0 } else { -1 },
         "PidsLimit": if spec.pids == 0 { 2048 } else { spec.pids },
     })
+}
+
+fn cap_add(spec: &Spec) -> Vec<String> {
+    let bare = |name: &String| name.to_uppercase().trim_start_matches("CAP_").to_owned();
+    spec.cap_add.iter().map(bare).map(|name| format!("CAP_{name}")).collect()
 }
 
 fn cap_drop(spec: &Spec) -> Vec<String> {

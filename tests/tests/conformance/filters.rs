@@ -1,0 +1,67 @@
+//! Lists by filter: whole names and whole values, whatever an engine would take for a match.
+
+use std::sync::Arc;
+
+use portreeve::ListFilter;
+
+use crate::setting::Setting;
+
+async fn names(setting: &Setting, filters: &[&str]) -> Vec<String> {
+    let filters: Vec<ListFilter> = filters.iter().map(|text| text.parse().unwrap()).collect();
+    let mut names: Vec<_> =
+        setting.host.list_where(&filters).await.unwrap().into_iter().map(|container| container.name).collect();
+    names.sort();
+    names
+}
+
+pub(crate) async fn a_filter_is_a_whole_name_or_id(setting: Arc<Setting>) {
+    let one = setting.name("web");
+    let other = format!("{one}-db");
+    let mut ids = Vec::new();
+    for name in [&one, &other] {
+        ids.push(setting.host.create(&setting.named(name, &["wait"])).await.unwrap().id);
+    }
+    assert_eq!(names(&setting, &[&format!("name={one}")]).await, [one.clone()]);
+    assert_eq!(names(&setting, &[&format!("name={one}"), &format!("name={other}")]).await, [one.clone(), other]);
+    for id in [ids[0].clone(), ids[0][..12].to_owned()] {
+        assert_eq!(names(&setting, &[&format!("id={id}")]).await, [one.clone()]);
+    }
+    let part = &one[..one.len() - 1];
+    assert!(names(&setting, &[&format!("name={part}")]).await.is_empty());
+    assert!(names(&setting, &[&format!("name={one}"), "state=running"]).await.is_empty());
+}
+
+pub(crate) async fn filters_by_label_and_state_are_exact(setting: Arc<Setting>) {
+    let (ended, kept) = (setting.name("ended"), setting.name("kept"));
+    let mut spec = setting.named(&ended, &["exit", "7"]);
+    spec.labels = vec!["org.example.tier=a=b".parse().unwrap(), "org.example.x=1".parse().unwrap()];
+    setting.run_to_end(&spec).await;
+    let mut spec = setting.named(&kept, &["wait"]);
+    spec.labels = vec!["org.example.tier=a".parse().unwrap()];
+    setting.host.create(&spec).await.unwrap();
+    assert_eq!(names(&setting, &["label=org.example.tier=a=b"]).await, [ended.clone()]);
+    assert_eq!(names(&setting, &["label=org.example.tier=a"]).await, [kept.clone()]);
+    assert_eq!(names(&setting, &["label=org.example.tier"]).await, [ended.clone(), kept.clone()]);
+    assert_eq!(names(&setting, &["label=org.example.tier", "label=org.example.x"]).await, [ended.clone()]);
+    assert_eq!(names(&setting, &["exited=7"]).await, [ended.clone()]);
+    assert_eq!(names(&setting, &["status=exited"]).await, [ended.clone()]);
+    assert_eq!(names(&setting, &["state=created"]).await, [kept.clone()]);
+    assert!(names(&setting, &["label=org.example"]).await.is_empty());
+    assert!(names(&setting, &["exited=0"]).await.is_empty());
+}
+
+pub(crate) async fn filters_by_image_and_volume_are_exact(setting: Arc<Setting>) {
+    let (plain, mounting, volume) = (setting.name("plain"), setting.name("mounting"), setting.name("data"));
+    setting.host.create(&setting.named(&plain, &["wait"])).await.unwrap();
+    let mut spec = setting.named(&mounting, &["wait"]);
+    spec.mounts = vec![format!("{volume}:/data").parse().unwrap()];
+    setting.host.create(&spec).await.unwrap();
+    assert_eq!(names(&setting, &[&format!("volume={volume}")]).await, [mounting.clone()]);
+    assert_eq!(names(&setting, &["volume=/data"]).await, [mounting.clone()]);
+    assert!(names(&setting, &[&format!("volume={}", &volume[..volume.len() - 1])]).await.is_empty());
+    let image = setting.image.single().to_string();
+    for image in [image, setting.image.id(), setting.image.id()[..12].to_owned()] {
+        assert_eq!(names(&setting, &[&format!("image={image}")]).await, [mounting.clone(), plain.clone()], "{image}");
+    }
+    assert!(names(&setting, &["image=example.org/nothing:1"]).await.is_empty());
+}
