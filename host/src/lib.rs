@@ -71,8 +71,8 @@ pub use output::LogChunk;
 pub use policy::Policy;
 pub use reference::Reference;
 pub use runtime::{
-    BackendInfo, CommandInfo, DangerInfo, Detection, EngineIdentity, ImageInfo, Intention, LogStream, Portreeve,
-    PortreeveBuilder, PreflightReport, PulledImage, Removed,
+    BackendInfo, CommandInfo, DangerInfo, Detection, EngineIdentity, ExplainedPart, ImageAdvice, ImageDetails,
+    ImageInfo, Intention, LogStream, Ownership, Portreeve, PortreeveBuilder, PreflightReport, PulledImage, Removed,
 };
 pub use sandbox::{Finding, Severity};
 pub use scope::{Call, LogOptions};

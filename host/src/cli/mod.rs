@@ -15,7 +15,9 @@ mod detect;
 mod dossier;
 mod exit;
 mod explain;
+mod explain_parts;
 mod image;
+mod image_group;
 mod journal;
 mod name;
 mod parse;
@@ -32,6 +34,7 @@ mod show;
 mod signals;
 mod verify;
 mod volume;
+mod which;
 
 use std::process::ExitCode;
 
@@ -70,8 +73,11 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         #[cfg(feature = "demo")]
         Command::Demo(command) => command.run(common),
         Command::Detect(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Which(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Preflight(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Pull(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Image(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Explain(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Images(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Rmi(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Volume(command) => desk::open(common, async |desk| command.run(desk).await),

@@ -52,6 +52,11 @@ evidence! {
         labels "labels" optional "Its labels.",
         architecture "architecture" optional "Its architecture.",
         os "os" optional "Its operating system.",
+        entrypoint "entrypoint" optional "The program that it starts.",
+        words "words" optional "The words of its command.",
+        env "env" optional "Its environment.",
+        user "user" optional "Its user.",
+        created "created" optional "When it was made.",
     }
 }
 

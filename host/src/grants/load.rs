@@ -4,15 +4,16 @@ use super::command::Command;
 use super::error::GrantsError;
 use super::evidence::EvidenceGrant;
 use super::explain::Explanation;
+use super::floor::Floor;
 use super::limits::Limits;
 use super::probe::ProbeSpec;
 use super::program::{EndpointGrant, ProgramGrant, RuntimeGrant};
 use super::reader::{Entry, Section, Source};
 use super::{Example, Grants, Wasi};
 
-pub(super) const KEYS: [&str; 11] = [
-    "backend", "wasi", "programs", "endpoint", "runtimes", "commands", "evidence", "devices", "probes", "limits",
-    "examples",
+pub(super) const KEYS: [&str; 12] = [
+    "backend", "wasi", "programs", "endpoint", "runtimes", "commands", "evidence", "devices", "probes", "floors",
+    "limits", "examples",
 ];
 
 /// The most bytes of a file. The largest shipped one has a thirtieth of it.
@@ -44,7 +45,8 @@ fn read(root: &Section<'_>, file: &str) -> Result<Grants, GrantsError> {
         runtimes: runtimes(root)?,
         evidence: part(root, "evidence", |section| EvidenceGrant::read(section, &commands))?.unwrap_or_default(),
         devices: part(root, "devices", devices)?.unwrap_or_default(),
-        probes: all(root, "probes", ProbeSpec::read)?,
+        probes: all(root, "probes", |section| ProbeSpec::read(section, &commands))?,
+        floors: all(root, "floors", Floor::read)?,
         limits: part(root, "limits", Limits::read)?.unwrap_or_default(),
         examples: examples(root)?.into_iter().map(|(_, example)| example).collect(),
         lines: root.sections("commands")?.iter().map(|section| (section.name().to_owned(), section.line())).collect(),

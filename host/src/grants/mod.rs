@@ -16,6 +16,7 @@ mod element;
 mod error;
 mod evidence;
 mod explain;
+mod floor;
 mod grammar;
 mod limits;
 mod load;
@@ -45,6 +46,7 @@ pub use evidence::{
     VolumeEvidence,
 };
 pub use explain::{Explanation, Variables};
+pub use floor::Floor;
 pub use grammar::{GRACE_MAX, Grammar, SECRETS_FOLDER};
 pub use limits::{Limit, Limits};
 pub use matcher::Recognition;
@@ -82,6 +84,7 @@ pub struct Grants {
     evidence: EvidenceGrant,
     devices: Vec<String>,
     probes: Vec<ProbeSpec>,
+    floors: Vec<Floor>,
     limits: Limits,
     examples: Vec<Example>,
     /// The line of each command.
@@ -179,6 +182,12 @@ impl Grants {
     #[must_use]
     pub fn probes(&self) -> &[ProbeSpec] {
         &self.probes
+    }
+
+    /// Versions below which a preflight warns.
+    #[must_use]
+    pub fn floors(&self) -> &[Floor] {
+        &self.floors
     }
 
     /// The limits that the backend lives under.

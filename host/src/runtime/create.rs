@@ -14,7 +14,7 @@ use crate::limits::HostLimits;
 use crate::owner::{Nonce, ObjectKind, OwnerLabel, SPEC_LABEL, SpecSeal};
 use crate::redaction::Redactor;
 use crate::scope::{Call, Scope, SecretFile};
-use crate::spec::{ContainerSpec, Mount, MountSource, Ulimit};
+use crate::spec::{ContainerSpec, Gpus, Mount, MountSource, Ulimit};
 use crate::state::random;
 
 /// A container that was asked for, and how it came to be.
@@ -23,6 +23,8 @@ pub(super) struct Created {
     pub(super) redactor: Redactor,
     pub(super) mounts: Vec<Checked>,
     pub(super) volumes: Volumes,
+    /// The GPUs that it was to get; none where that is not known.
+    pub(super) gpus: Option<Gpus>,
     /// It was there already, with this very spec.
     pub(super) existed: bool,
 }
@@ -45,7 +47,7 @@ impl Inner {
         let existing = existing.map(|found| self.ours_or_conflict(found)).transpose()?;
         self.check_limits(backend, &spec)?;
         self.check_volumes(backend, &spec).await?;
-        self.check_gpus(backend, &spec.gpus).await?;
+        self.check_gpus(backend, &mut spec.gpus, spec.gpu_profile.as_ref()).await?;
         let image = self.ensured(backend, &spec.image).await?;
         let canonical = canonical(&spec, &image.id);
         let prepared = Prepared { spec, mounts, redactor, image, canonical };
@@ -109,8 +111,8 @@ impl Inner {
     fn same_or_conflict(&self, container: ContainerInfo, prepared: Prepared) -> Result<Created, Error> {
         let seal = container.host_label(SPEC_LABEL).unwrap_or_default();
         if SpecSeal::matches(self.state.key(), &prepared.canonical, seal) {
-            let (redactor, mounts) = (prepared.redactor, prepared.mounts);
-            return Ok(Created { container, redactor, mounts, volumes: Volumes::default(), existed: true });
+            let (redactor, mounts, gpus) = (prepared.redactor, prepared.mounts, Some(prepared.spec.gpus));
+            return Ok(Created { container, redactor, mounts, volumes: Volumes::default(), gpus, existed: true });
         }
         let differs = differences(&container, &prepared);
         Err(Error::Conflict(Conflict { kind: "container", name: container.name, differs }))
@@ -124,7 +126,8 @@ impl Inner {
             self.unmake(backend, &volumes).await;
         }
         let container = created?;
-        Ok(Created { container, redactor: prepared.redactor, mounts: prepared.mounts, volumes, existed: false })
+        let (redactor, mounts, gpus) = (prepared.redactor, prepared.mounts, Some(prepared.spec.gpus));
+        Ok(Created { container, redactor, mounts, volumes, gpus, existed: false })
     }
 
     async fn create_with(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::create::Created;
+use super::gpus::ExposureWatch;
 use super::{Inner, Portreeve};
 use crate::broker::{Broker, Running};
 use crate::error::Error;
@@ -25,6 +26,8 @@ pub struct LogStream {
 struct Attached {
     created: Created,
     remove: bool,
+    /// Looks at the GPUs that it sees.
+    exposure: Option<ExposureWatch>,
     /// Standard error's last line: what the engine says where it could not start.
     last_words: Vec<u8>,
 }
@@ -52,7 +55,9 @@ impl LogStream {
         created: Created,
         remove: bool,
     ) -> Self {
-        Self { inner, broker, running, attached: Some(Attached { created, remove, last_words: Vec::new() }) }
+        let asked = created.gpus.as_ref();
+        let exposure = asked.and_then(|gpus| inner.watch_exposure(broker.backend(), &created.container, gpus));
+        Self { inner, broker, running, attached: Some(Attached { created, remove, exposure, last_words: Vec::new() }) }
     }
 
     /// The next piece; none at the end. Cancelling it loses nothing.
@@ -84,8 +89,13 @@ impl LogStream {
 
     /// The container's own status, from the host's evidence; then it is removed where that was asked.
     async fn conclude(&self, status: i32, attached: Attached) -> Result<i32, Error> {
-        let Attached { created, remove, last_words, .. } = attached;
+        let Attached { created, remove, last_words, exposure } = attached;
         let backend = self.broker.backend();
+        if let Some(wrong) = exposure.and_then(|exposure| exposure.wrong()) {
+            self.inner.abandon(backend, &created.container.name).await;
+            self.inner.unmake(backend, &created.volumes).await;
+            return Err(wrong);
+        }
         if self.inner.services.dry_run {
             if remove {
                 self.inner.remove_container(backend, &created.container, true).await?;

@@ -4,26 +4,35 @@ mod builder;
 mod containers;
 mod create;
 mod detect;
+mod explain_parts;
+mod gpus;
+mod image_details;
 mod images;
 mod info;
 mod lifecycle;
 mod logs;
 mod mounts;
+mod order;
 mod preflight;
 mod probing;
 mod prove;
+mod retry;
 mod secrets;
 mod shelf;
 mod volumes;
+mod which;
 
 pub use builder::PortreeveBuilder;
 pub use containers::Removed;
 pub use detect::{Detection, EngineIdentity};
+pub use explain_parts::ExplainedPart;
+pub use image_details::{ImageAdvice, ImageDetails};
 pub use images::{ImageInfo, PulledImage};
 pub use info::{BackendInfo, CommandInfo, DangerInfo};
 pub use logs::LogStream;
 pub use preflight::{Intention, PreflightReport};
 pub(crate) use shelf::shelved;
+pub use which::Ownership;
 
 use std::sync::Arc;
 
@@ -67,6 +76,10 @@ pub(crate) struct Inner {
     verifier: Verifier,
     proofs: ProofStore,
     environment: HostEnvironment,
+    /// How long one engine may take to show that it works.
+    patience: std::time::Duration,
+    /// How often a pull is tried.
+    pulls: u32,
     chosen: OnceCell<(Arc<Backend>, Detection)>,
 }
 

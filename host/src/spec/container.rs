@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{
-    Cpus, EnvName, Gpus, InsidePath, Label, Memory, Mount, MountSource, Name, Port, Secret, Signal, SpecError, Tmpfs,
-    Ulimit, User, Variable,
+    Cpus, EnvName, GpuProfile, Gpus, InsidePath, Label, Memory, Mount, MountSource, Name, Port, Secret, Signal,
+    SpecError, Tmpfs, Ulimit, User, Variable,
 };
 use crate::reference::Reference;
 
@@ -132,6 +132,8 @@ pub struct ContainerSpec {
     pub ports: Vec<Port>,
     /// Its GPUs; none by default.
     pub gpus: Gpus,
+    /// What is asked of these GPUs beside their names; judged before anything is created.
+    pub gpu_profile: Option<GpuProfile>,
     /// Its labels.
     pub labels: Vec<Label>,
     /// Its memory limit; the engine's default by default, as for what follows.
@@ -180,6 +182,7 @@ impl ContainerSpec {
             mounts: Vec::new(),
             ports: Vec::new(),
             gpus: Gpus::None,
+            gpu_profile: None,
             labels: Vec::new(),
             memory: None,
             cpus: None,

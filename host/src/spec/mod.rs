@@ -6,6 +6,7 @@
 mod container;
 mod environment;
 mod gpu;
+mod gpu_profile;
 mod mount;
 mod name;
 mod port;
@@ -14,6 +15,7 @@ mod resources;
 pub use container::{ContainerSpec, NetworkMode, RestartPolicy};
 pub use environment::{EnvName, Secret, SecretDelivery, SecretValue, Variable};
 pub use gpu::{Gpu, Gpus};
+pub use gpu_profile::{CudaVersion, GpuProfile};
 pub use mount::{InsidePath, Mount, MountSource, Tmpfs};
 pub use name::{Label, Name, Signal, User};
 pub use port::{Port, Protocol};

@@ -32,8 +32,7 @@ impl Backend for Docker {
     }
 
     fn detect(probes: &[Probe]) -> Result<Engine> {
-        let _ = probes;
-        detect::detect().map(|docker| docker.engine)
+        detect::detect(Probes(probes)).map(|docker| docker.engine)
     }
 
     fn preflight(intention: &Intention, probes: &[Probe]) -> Result<Vec<Finding>> {
