@@ -72,7 +72,8 @@ pub use policy::Policy;
 pub use reference::Reference;
 pub use runtime::{
     BackendInfo, CommandInfo, DangerInfo, Detection, EngineIdentity, ExplainedPart, ImageAdvice, ImageDetails,
-    ImageInfo, Intention, LogStream, Ownership, Portreeve, PortreeveBuilder, PreflightReport, PulledImage, Removed,
+    ImageInfo, Intention, LoadedImage, LogStream, Ownership, Portreeve, PortreeveBuilder, PreflightReport, PulledImage,
+    Removed, SavedImage,
 };
 pub use sandbox::{Finding, Severity};
 pub use scope::{Call, LogOptions};

@@ -1,5 +1,7 @@
 //! `image`: looked at, measured, advised on, saved and loaded.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use portreeve::{ImageAdvice, Reference};
 use serde_json::json;
@@ -15,6 +17,10 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Print the size of images in bytes
     Size(Size),
+    /// Write an image to a new file, as `docker save` does; the host hashes it on its way
+    Save(Save),
+    /// Have the engine take an image from a file that `docker save` or `image save` wrote; the host proves it before and after
+    Load(Load),
     /// Say which images no container of this install uses, and which can't be named; with --verify prove each anew
     Advise(Advise),
 }
@@ -35,6 +41,24 @@ pub(crate) struct Size {
     images: Vec<Reference>,
 }
 
+/// `image save`.
+#[derive(Debug, Args)]
+pub(crate) struct Save {
+    /// The image
+    image: Reference,
+    /// The file, which must not be there yet
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+}
+
+/// `image load`.
+#[derive(Debug, Args)]
+pub(crate) struct Load {
+    /// The file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
 /// `image advise`.
 #[derive(Debug, Args)]
 pub(crate) struct Advise {
@@ -48,6 +72,8 @@ impl Command {
         match self {
             Self::Inspect(command) => command.run(desk).await,
             Self::Size(command) => command.run(desk).await,
+            Self::Save(command) => command.run(desk).await,
+            Self::Load(command) => command.run(desk).await,
             Self::Advise(command) => command.run(desk).await,
         }
     }
@@ -70,6 +96,32 @@ impl Size {
             }
         })
         .await
+    }
+}
+
+impl Save {
+    async fn run(self, desk: &Desk) -> Outcome {
+        let saved = desk.portreeve.save_image(&self.image, &self.output).await?;
+        desk.teller.finish();
+        if desk.json {
+            show::json(&saved)?;
+        } else {
+            show::line(&plain(&saved.id))?;
+        }
+        Ok(Status::OK)
+    }
+}
+
+impl Load {
+    async fn run(self, desk: &Desk) -> Outcome {
+        let loaded = desk.portreeve.load_image(&self.file).await?;
+        desk.teller.finish();
+        match (desk.dry_run, desk.json) {
+            (true, _) => {}
+            (false, true) => show::json(&loaded)?,
+            (false, false) => show::line(&plain(&loaded.id))?,
+        }
+        Ok(Status::OK)
     }
 }
 

@@ -125,6 +125,9 @@ pub struct ContainerInfo {
     pub(crate) workdir: Option<String>,
     #[serde(skip)]
     pub(crate) memory: Option<i64>,
+    /// The names of GPUs, where the engine keeps what was asked for.
+    #[serde(skip)]
+    pub(crate) gpus: Option<Vec<String>>,
 }
 
 fn ports_as_text<S: serde::Serializer>(ports: &[Port], serializer: S) -> Result<S::Ok, S::Error> {
@@ -167,6 +170,7 @@ impl ContainerInfo {
             user: text(document, grant.user.as_deref()),
             workdir: text(document, grant.workdir.as_deref()),
             memory: number_at(&grant.memory),
+            gpus: grant.gpus.as_deref().map(|pointer| texts(document, Some(pointer))),
         })
     }
 
@@ -190,6 +194,7 @@ impl ContainerInfo {
             user: None,
             workdir: None,
             memory: None,
+            gpus: None,
         }
     }
 

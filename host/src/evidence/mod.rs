@@ -15,6 +15,7 @@ pub(crate) mod proofs;
 pub mod registry;
 pub(crate) mod store;
 mod tar;
+pub(crate) mod tee;
 pub(crate) mod volume;
 
 pub use container::{ContainerInfo, ContainerState, MountInfo};

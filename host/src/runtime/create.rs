@@ -195,6 +195,10 @@ impl Inner {
         if let Some(mount) = volume {
             return Err(format!("the container does not have the volume that was asked for at {}", mount.target));
         }
+        let asked = crate::scope::gpu_ids(&prepared.spec.gpus);
+        if matches!(prepared.spec.gpus, Gpus::Mask(_)) && seen.gpus.as_ref().is_some_and(|gpus| *gpus != asked) {
+            return Err("the engine's own document has other GPUs than those that were asked for".to_owned());
+        }
         let labels = prepared.spec.labels.iter();
         match labels.into_iter().find(|label| seen.labels.get(label.key()).map(String::as_str) != Some(label.value())) {
             Some(label) => Err(format!("the container does not have the label {}", label.key())),

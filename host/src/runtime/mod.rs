@@ -1,5 +1,6 @@
 //! The façade: the one place that wires the parts, and the calls that a caller makes.
 
+mod archives;
 mod builder;
 mod containers;
 mod create;
@@ -22,6 +23,7 @@ mod shelf;
 mod volumes;
 mod which;
 
+pub use archives::{LoadedImage, SavedImage};
 pub use builder::PortreeveBuilder;
 pub use containers::Removed;
 pub use detect::{Detection, EngineIdentity};

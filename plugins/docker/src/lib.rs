@@ -67,6 +67,10 @@ impl Backend for Docker {
         DOCKER.image_remove(image, force)
     }
 
+    fn image_load(_file: &str) -> Result<ImageSummary> {
+        DOCKER.image_load()
+    }
+
     fn container_create(spec: &ContainerSpec) -> Result<String> {
         DOCKER.container_create(spec)
     }

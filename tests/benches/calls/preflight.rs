@@ -28,7 +28,10 @@ fn commands(engine: Engine) -> (Vec<Vec<&'static str>>, Vec<Vec<&'static str>>) 
             vec![vec!["version", "--format={{json .}}"], vec!["info", "--format={{json .}}"]],
             vec![vec!["context", "ls", "--format={{json .}}"]],
         ),
-        _ => (vec![vec!["version", "--format=json"], vec!["ps", "--quiet", "--filter=label=io.portreeve.install=x"]], vec![]),
+        _ => (
+            vec![vec!["version", "--format=json"], vec!["ps", "--quiet", "--filter=label=io.portreeve.install=x"]],
+            vec![],
+        ),
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod engine;
 mod images;
 mod lifecycle;
 mod listing;
+mod load;
 mod save;
 mod volumes;
 
@@ -26,6 +27,7 @@ pub(crate) fn run(engine: &mut Engine, verb: Verb, arguments: &Arguments) -> Res
         Verb::Images => images::list,
         Verb::Rmi => images::remove,
         Verb::Save => save::save,
+        Verb::Load => load::load,
         Verb::Create => containers::create,
         Verb::Start => lifecycle::start,
         Verb::Stop => lifecycle::stop,

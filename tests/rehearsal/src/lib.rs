@@ -40,7 +40,7 @@
 //!
 //! # Faults
 //!
-//! Commands: `version info ps pull image-inspect images rmi save create start stop kill rm wait inspect logs volume-create
+//! Commands: `version info ps pull image-inspect images rmi save load create start stop kill rm wait inspect logs volume-create
 //! volume-inspect volume-ls volume-rm`, `*` for all.
 //!
 //! | fault | what the command does |

@@ -10,6 +10,7 @@ pub(crate) enum Verb {
     Images,
     Rmi,
     Save,
+    Load,
     Create,
     Start,
     Stop,
@@ -25,7 +26,7 @@ pub(crate) enum Verb {
 }
 
 /// Each command's name, as the file `faults` has it.
-pub(crate) const NAMES: [&str; 20] = [
+pub(crate) const NAMES: [&str; 21] = [
     "version",
     "info",
     "ps",
@@ -34,6 +35,7 @@ pub(crate) const NAMES: [&str; 20] = [
     "images",
     "rmi",
     "save",
+    "load",
     "create",
     "start",
     "stop",
@@ -48,7 +50,7 @@ pub(crate) const NAMES: [&str; 20] = [
     "volume-rm",
 ];
 
-const VERBS: [Verb; 20] = [
+const VERBS: [Verb; 21] = [
     Verb::Version,
     Verb::Info,
     Verb::Ps,
@@ -57,6 +59,7 @@ const VERBS: [Verb; 20] = [
     Verb::Images,
     Verb::Rmi,
     Verb::Save,
+    Verb::Load,
     Verb::Create,
     Verb::Start,
     Verb::Stop,
@@ -96,7 +99,7 @@ impl Verb {
             ("image", "inspect") => ("image-inspect", 2),
             ("image", "ls" | "list") => ("images", 2),
             ("image", "rm" | "remove") => ("rmi", 2),
-            ("image", name @ ("pull" | "save")) => (name, 2),
+            ("image", name @ ("pull" | "save" | "load")) => (name, 2),
             ("volume", "create") => ("volume-create", 2),
             ("volume", "inspect") => ("volume-inspect", 2),
             ("volume", "ls" | "list") => ("volume-ls", 2),

@@ -13,8 +13,8 @@ use crate::ground::{Ground, Kind};
 use crate::setting::Setting;
 use crate::table::{Outcome, Verdict};
 use crate::{
-    containers, creation, detection, doomed, ends, gpus, images, journal, liars, logs, ownership, policy, preflight,
-    program, proofs, secrets, volumes,
+    archives, containers, creation, detection, doomed, ends, gpus, images, journal, liars, logs, ownership, policy,
+    preflight, program, proofs, secrets, volumes,
 };
 
 /// How long one behaviour may take.
@@ -112,6 +112,18 @@ behaviours! {
         a_registry_that_fails_is_unavailable
         a_login_that_nobody_has_is_unauthorised
         images_are_listed_and_removed
+    }
+    all: archives {
+        a_pull_is_tried_again_after_what_passes
+        what_does_not_pass_is_not_tried_again
+        tries_of_a_pull_are_bounded
+        an_image_is_looked_at_and_measured
+        an_image_that_is_not_held_may_be_removed_when_asked
+        what_no_container_is_of_is_told
+        an_image_goes_into_a_file_and_comes_back
+        an_archive_that_is_not_what_it_says_is_not_loaded
+        a_name_in_an_archive_is_bounded_by_the_policy
+        gpus_and_mounts_are_explained_and_nothing_is_run
     }
     all: proofs {
         an_image_is_proved_link_by_link

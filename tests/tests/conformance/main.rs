@@ -13,6 +13,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a behaviour fails")]
 #![allow(clippy::indexing_slicing, clippy::string_slice, reason = "the same")]
 
+mod archives;
 mod behaviours;
 mod containers;
 mod creation;
