@@ -248,6 +248,15 @@ impl DeviceChecker {
     }
 }
 
+/// Whether anything stands in `/dev` or one folder below it that one of these patterns names. Names alone are looked at.
+pub(crate) fn any<'a>(patterns: impl Iterator<Item = &'a DevicePattern>) -> bool {
+    let patterns: Vec<&DevicePattern> = patterns.collect();
+    let named = |path: &Path| path.to_str().is_some_and(|path| patterns.iter().any(|pattern| pattern.matches(path)));
+    let names = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let inside = |path: &PathBuf| path.is_dir() && names(path).any(|path| named(&path));
+    names(Path::new(DEV)).any(|path| named(&path) || inside(&path))
+}
+
 fn failed(path: &str, source: Errno) -> DeviceError {
     let path = path.to_owned();
     match source {

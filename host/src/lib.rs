@@ -78,9 +78,9 @@ pub use output::LogChunk;
 pub use policy::Policy;
 pub use reference::Reference;
 pub use runtime::{
-    BackendInfo, CommandInfo, Completed, Condition, DangerInfo, Detection, EngineIdentity, EventStream, ImageInfo,
-    Intention, ListFilter, LogStream, Portreeve, PortreeveBuilder, PreflightReport, PulledImage, Removed, UnitCheck,
-    UsageStream,
+    BackendInfo, CommandInfo, Completed, Condition, DangerInfo, Detection, EngineIdentity, EventStream, ExplainedPart,
+    ImageAdvice, ImageDetails, ImageInfo, Intention, ListFilter, LoadedImage, LogStream, Ownership, Portreeve,
+    PortreeveBuilder, PreflightReport, PulledImage, Removed, SavedImage, UnitCheck, UsageStream,
 };
 pub use sandbox::{Finding, Severity};
 pub use scope::{Call, LogOptions};

@@ -68,6 +68,8 @@ pub(crate) enum ProbeKind {
     Port,
     /// Type, owner and permissions.
     Path,
+    /// The beginnings of the files in a folder.
+    Files,
     /// The version of control groups.
     Cgroup,
     /// The user and its subordinate ranges.
@@ -109,6 +111,8 @@ pub(crate) enum Probe {
     Port { fixed: Option<Port> },
     /// What stands at the place.
     Path { place: Place },
+    /// The beginnings of the regular files in a folder, at most `cap` bytes of all of them.
+    Files { place: Place, cap: usize },
     /// Control groups.
     Cgroup,
     /// The user.
@@ -159,6 +163,7 @@ impl ProbeSpec {
             ProbeKind::File => Probe::File { place: self.place()?, cap: self.cap(DEFAULT_BYTES, MAX_BYTES)? },
             ProbeKind::Directory => Probe::Directory { place: self.place()?, cap: self.cap(DEFAULT_NAMES, MAX_NAMES)? },
             ProbeKind::Space => Probe::Space { place: self.place()? },
+            ProbeKind::Files => Probe::Files { place: self.place()?, cap: self.cap(DEFAULT_BYTES, MAX_BYTES)? },
             ProbeKind::Path => Probe::Path { place: self.place()? },
             ProbeKind::Port => Probe::Port { fixed: self.port()? },
             ProbeKind::Cgroup => Probe::Cgroup,
@@ -167,12 +172,12 @@ impl ProbeSpec {
     }
 
     fn refuse_unused(&self) -> Result<(), ProbeError> {
-        use ProbeKind::{Directory, File, Path, Port, Space};
-        let has_path = matches!(self.kind, File | Directory | Space | Path);
+        use ProbeKind::{Directory, File, Files, Path, Port, Space};
+        let has_path = matches!(self.kind, File | Files | Directory | Space | Path);
         let has_port = self.kind == Port;
         let keys = [
             ("path", self.path.is_some(), has_path),
-            ("cap", self.cap.is_some(), matches!(self.kind, File | Directory)),
+            ("cap", self.cap.is_some(), matches!(self.kind, File | Files | Directory)),
             ("address", self.address.is_some(), has_port),
             ("port", self.port.is_some(), has_port),
             ("protocol", self.protocol.is_some(), has_port && self.port.is_some()),

@@ -104,6 +104,8 @@ fn absolute(value: Option<&OsStr>) -> Option<PathBuf> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Area {
+    /// Archives of images on their way into an engine.
+    Archives,
     /// Approved backends.
     Backends,
     /// Content by digest.
@@ -127,6 +129,7 @@ impl Area {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Archives => "archives",
             Self::Backends => "backends",
             Self::Blobs => "blobs",
             Self::Code => "code",

@@ -6,8 +6,8 @@ use crate::backend::{Backend, BackendSource};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::grants::{
-    Command, DropReason, Dropped, Effect, Grants, Limit, Object, ProbeCall, ProbeKind, ProbeSpec, Slot, Timeout, Token,
-    Wasi,
+    Command, DropReason, Dropped, Effect, Floor, Grants, Limit, Object, ProbeCall, ProbeKind, ProbeSpec, Slot, Timeout,
+    Token, Wasi,
 };
 
 /// One backend, or why one that should be there is refused.
@@ -190,7 +190,12 @@ impl Sheet {
             runtimes: grants.runtimes().iter().map(|it| (it.name().to_owned(), shown(it.search()))).collect(),
             log_reads: logs.map(|command| command.name().to_owned()).collect(),
             devices: grants.devices().to_vec(),
-            probes: grants.probes().iter().map(|probe| (probe.name().to_owned(), probed(probe))).collect(),
+            probes: grants
+                .probes()
+                .iter()
+                .map(|probe| (probe.name().to_owned(), probed(probe)))
+                .chain(floors(grants))
+                .collect(),
             limits: Limit::ALL.iter().map(|limit| LimitSheet::of(*limit, grants)).collect(),
             registry: grants.evidence().manifest.registry,
             dropped: grants.dropped().iter().map(dropped).collect(),
@@ -275,12 +280,22 @@ fn probed(probe: &ProbeSpec) -> String {
         ProbeKind::Cgroup => "how the machine groups processes".to_owned(),
         ProbeKind::User => "the user and its subordinate IDs".to_owned(),
         ProbeKind::Runtimes => "which granted OCI runtimes are there".to_owned(),
+        ProbeKind::Files { path, cap } => format!("the first {cap} bytes of the files in {}", path.display()),
+        ProbeKind::Ports => "whether the ports of the call are free".to_owned(),
+        ProbeKind::Mounts => "what stands at the mount sources of the call".to_owned(),
+        ProbeKind::Variable { name } => format!("the host's variable {name}"),
+        ProbeKind::Command { command } => format!("what the command {command} prints"),
     };
     let call = |call: &ProbeCall| match call {
         ProbeCall::Detect => "detect",
         ProbeCall::Preflight => "preflight",
     };
     format!("{what} (before {})", probe.calls().iter().map(call).collect::<Vec<_>>().join(" and "))
+}
+
+fn floors(grants: &Grants) -> impl Iterator<Item = (String, String)> {
+    let told = |floor: &Floor| format!("a preflight warns below {}: {}", floor.version(), floor.advisory());
+    grants.floors().iter().map(move |floor| (format!("floor {}", floor.name()), told(floor)))
 }
 
 fn dropped(dropped: &Dropped) -> (String, String) {

@@ -137,6 +137,17 @@ impl Broker {
         Ok(raw)
     }
 
+    /// Runs the command of a probe: one that only looks, and whose output the backend is told, redacted.
+    pub(crate) async fn gather(&self, command: &str) -> Result<Output, Error> {
+        let permit =
+            self.grounds().decide_evidence(command, Bindings::default()).map_err(|error| self.refused(error))?;
+        let intent = self.record(&permit)?;
+        let raw = self.services.executor.run(&permit).await.map_err(|error| self.failed(error))?;
+        let output = Output::redact(&raw, &self.redactor);
+        intent.concluded(output.status(), Some(raw.timing().spawn))?;
+        Ok(output)
+    }
+
     /// Starts a command of the host's own, whose output is too much to be kept.
     pub(crate) fn watch(&self, command: &str, facts: Bindings) -> Result<Watched, Error> {
         let permit = self.grounds().decide_evidence(command, facts)?;

@@ -9,8 +9,8 @@ use portreeve::journal::Durability;
 #[cfg(feature = "demo")]
 use super::demo;
 use super::{
-    audit, backend, completions, compose, container, control, cp, detect, exec, image, journal, parse, policy,
-    preflight, redact, reference, run, standard, unit, usage, verify, volume,
+    audit, backend, completions, compose, container, control, cp, detect, exec, explain_parts, image, image_group,
+    journal, parse, policy, preflight, redact, reference, run, standard, unit, usage, verify, volume, which,
 };
 
 /// Runs containers through backends that can do nothing an operator did not approve.
@@ -31,7 +31,7 @@ grant refused; 1 when `verify` or `ref` says no; 2 when the arguments are wrong;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Common {
-    /// Use this backend alone; otherwise the first whose engine works
+    /// Use this backend alone; with `auto`, or without, the first whose engine works
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) backend: Option<String>,
     /// What callers may ask for; otherwise the `home` policy
@@ -74,6 +74,8 @@ fn durability(word: &str) -> Result<Durability, String> {
 pub(crate) enum Command {
     /// Find out which engines work here
     Detect(detect::Detect),
+    /// Tell which engine has a container of a name
+    Which(which::Which),
     /// Find out whether something can work, before anything is done about it
     Preflight(preflight::Preflight),
     /// Bring an image from its registry and prove that it is the one
@@ -129,6 +131,12 @@ pub(crate) enum Command {
     Wait(container::Wait),
     /// List the images that the engine holds
     Images(image::Images),
+    /// Look at images, and at what of them is of use
+    #[command(subcommand)]
+    Image(image_group::Command),
+    /// Print what GPUs and mounts become in the command line that creates a container; nothing is run
+    #[command(subcommand)]
+    Explain(explain_parts::Command),
     /// Remove images from the engine
     Rmi(image::Rmi),
     /// Make, list, show and remove named volumes

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use portreeve::evidence::chain::Level as Proof;
-use portreeve::{ImageInfo, PulledImage, Reference};
+use portreeve::{ImageInfo, PulledImage, Reference, Removed};
 use serde_json::{Value, json};
 
 use super::desk::Desk;
@@ -101,6 +101,9 @@ pub(crate) struct Rmi {
     /// Although containers use it
     #[arg(long, short)]
     force: bool,
+    /// One that is not held is no error
+    #[arg(long)]
+    ignore: bool,
     /// The images
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<Reference>,
@@ -109,7 +112,13 @@ pub(crate) struct Rmi {
 impl Rmi {
     pub(crate) async fn run(self, desk: &Desk) -> Outcome {
         desk.each(&self.images, async |image| {
-            desk.portreeve.remove_image(image, self.force).await?;
+            if self.ignore {
+                if desk.portreeve.remove_image_if_held(image, self.force).await? == Removed::Absent {
+                    return Ok(());
+                }
+            } else {
+                desk.portreeve.remove_image(image, self.force).await?;
+            }
             match (desk.dry_run, desk.json) {
                 (true, _) => Ok(()),
                 (false, true) => show::json(&json!({ "image": image.to_string(), "result": "removed" })),

@@ -20,7 +20,9 @@ mod dossier;
 mod exec;
 mod exit;
 mod explain;
+mod explain_parts;
 mod image;
+mod image_group;
 mod journal;
 mod name;
 mod parse;
@@ -40,6 +42,7 @@ mod unit;
 mod usage;
 mod verify;
 mod volume;
+mod which;
 
 use std::process::ExitCode;
 
@@ -82,8 +85,11 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         #[cfg(feature = "demo")]
         Command::Demo(command) => command.run(common),
         Command::Detect(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Which(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Preflight(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Pull(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Image(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Explain(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Images(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Rmi(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Volume(command) => desk::open(common, async |desk| command.run(desk).await),

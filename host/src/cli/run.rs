@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use portreeve::spec::{
-    Cpus, Gpus, HealthCheck, InsidePath, Label, Memory, Name, NetworkMode, Platform, Port, RestartPolicy, Signal,
-    Ulimit, User, UserNamespace,
+    Cpus, GpuProfile, Gpus, HealthCheck, InsidePath, Label, Memory, Name, NetworkMode, Platform, Port, RestartPolicy,
+    Signal, Ulimit, User, UserNamespace,
 };
 use portreeve::{Condition, ContainerInfo, ContainerSpec, Error, Reference};
 use serde_json::json;
@@ -68,6 +68,9 @@ pub(crate) struct Run {
     /// Hand over GPUs: `all`, or a list such as 0,1 of indices, UUIDs or GPU:INSTANCE
     #[arg(long, value_parser = parse::gpus, value_name = "MASK")]
     gpus: Option<Gpus>,
+    /// What is asked of these GPUs: required or optional, memory=AMOUNT, cuda=VERSION, separated by commas
+    #[arg(long, value_name = "PROFILE")]
+    gpu_profile: Option<GpuProfile>,
     /// Limit its memory, such as 512m
     #[arg(long, short, value_name = "BYTES")]
     memory: Option<Memory>,
@@ -211,6 +214,7 @@ impl Run {
             user: self.user,
             ports: self.publish,
             gpus: self.gpus.unwrap_or_default(),
+            gpu_profile: self.gpu_profile,
             labels: self.label,
             memory: self.memory,
             cpus: self.cpus,

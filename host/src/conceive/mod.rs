@@ -96,6 +96,7 @@ impl Candidate<'_> {
         let is_owner = |text: &str| OwnerLabel::parse(text).is_ok_and(|label| ours(&label));
         self.require(Slot::OwnerLabel, is_owner, "the host's label is install:nonce:mac, of this install")?;
         let is_seal = |text: &str| from_hex::<32>(text.as_bytes()).is_some();
+        self.require(Slot::ExchangeFile, is_archive, "the host gives its own copy of an archive a name of its own")?;
         self.require(Slot::SpecSeal, is_seal, "the host's seal is 64 hexadecimal digits")?;
         self.check_limit(Slot::LimitNofile, "nofile", NOFILE_CEILING)?;
         self.check_limit(Slot::LimitNproc, "nproc", NPROC_CEILING)
@@ -198,6 +199,12 @@ impl Candidate<'_> {
         let as_the_host_spells = |text: &str| text.parse::<Signal>().is_ok_and(|signal| signal.as_str() == text);
         self.require(Slot::Signal, as_the_host_spells, "the host spells a signal SIG… or as a number")
     }
+}
+
+/// `…/archives/0123456789abcdef.tar`.
+fn is_archive(text: &str) -> bool {
+    let name = text.rsplit_once("/archives/").and_then(|(_, name)| name.strip_suffix(".tar"));
+    name.is_some_and(|name| from_hex::<8>(name.as_bytes()).is_some())
 }
 
 fn is_install(text: &str) -> bool {

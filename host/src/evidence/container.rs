@@ -134,6 +134,9 @@ pub struct ContainerInfo {
     pub(crate) checkup: Checkup,
     #[serde(skip)]
     pub(crate) settings: Settings,
+    /// The names of GPUs, where the engine keeps what was asked for.
+    #[serde(skip)]
+    pub(crate) gpus: Option<Vec<String>>,
 }
 
 fn ports_as_text<S: serde::Serializer>(ports: &[Port], serializer: S) -> Result<S::Ok, S::Error> {
@@ -180,6 +183,7 @@ impl ContainerInfo {
             memory: number_at(&grant.memory),
             checkup,
             settings: Settings::read(document, grant),
+            gpus: grant.gpus.as_deref().map(|pointer| texts(document, Some(pointer))),
         })
     }
 
@@ -206,6 +210,7 @@ impl ContainerInfo {
             memory: None,
             checkup: Checkup::default(),
             settings: Settings::default(),
+            gpus: None,
         }
     }
 

@@ -109,6 +109,28 @@ struct Measured {
 struct Named {
     config: String,
     layers: Vec<String>,
+    repo_tags: Option<Vec<String>>,
+}
+
+/// The part of a configuration that names the layers.
+#[derive(Deserialize)]
+struct Configuration {
+    rootfs: RootFs,
+}
+
+#[derive(Deserialize)]
+struct RootFs {
+    diff_ids: Vec<String>,
+}
+
+/// An archive whose layers are those of its configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Archive {
+    /// The digest of its configuration.
+    pub config: Digest,
+    /// The names that it gives the image.
+    pub names: Vec<String>,
 }
 
 impl Export {
@@ -128,6 +150,32 @@ impl Export {
         // what pads the end must be read too: a writer whose reader goes away fails
         feed(&mut stream, |_| ()).map_err(ExportError::Read)?;
         Ok(Self { members: reading.members })
+    }
+
+    /// What an archive by itself bears out: that its layers are those of its configuration.
+    ///
+    /// # Errors
+    /// [`ExportError`] when it has no configuration, or a layer is missing or another one.
+    pub fn archive(&self) -> Result<Archive, ExportError> {
+        let wrong = |why: &str| ExportError::Form { why: why.to_owned() };
+        let named = self.named()?.ok_or_else(|| wrong("it has no manifest.json"))?;
+        let config = self.file(&named.config).ok_or_else(|| wrong("it does not hold its configuration"))?;
+        let sha256 = |digest: &&Digest| digest.algorithm() == Algorithm::Sha256;
+        let digest =
+            config.stored.iter().find(sha256).copied().ok_or_else(|| wrong("its configuration has no digest"))?;
+        let bytes = config.bytes.as_deref().ok_or_else(|| wrong("its configuration is too large, or no JSON"))?;
+        let document: Configuration =
+            serde_json::from_slice(bytes).map_err(|error| wrong(&format!("its configuration is wrong: {error}")))?;
+        let diff_ids = document.rootfs.diff_ids;
+        if named.layers.len() != diff_ids.len() {
+            return Err(ExportError::Count { expected: diff_ids.len(), found: named.layers.len() });
+        }
+        for (number, (diff_id, path)) in diff_ids.iter().zip(&named.layers).enumerate() {
+            let diff_id = diff_id.parse().map_err(|_| wrong("its configuration has a diff ID that is no digest"))?;
+            self.file(path).ok_or_else(|| wrong("it does not hold all of its layers"))?;
+            self.layer(number + 1, &diff_id, path)?;
+        }
+        Ok(Archive { config: digest, names: named.repo_tags.unwrap_or_default() })
     }
 
     /// Compares each layer with the proved digests of a report.

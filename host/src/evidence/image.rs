@@ -1,5 +1,6 @@
 //! An image as the host sees it, and the proof that it is the one that was asked for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -7,7 +8,7 @@ use tokio::runtime::Handle;
 
 use super::blobs::BlobStore;
 use super::chain::{ChainError, Content, FirstOf, ManifestSource, Report, SourceError, resolve, verify};
-use super::document::{number, text, texts};
+use super::document::{map, number, text, texts};
 use super::export::Export;
 use super::manifest::Platform;
 use super::registry::{RegistryClient, RegistrySource};
@@ -31,6 +32,36 @@ pub(crate) struct ImageFacts {
     pub(crate) size: Option<u64>,
     /// Its platform, where the document tells it.
     pub(crate) platform: Option<Platform>,
+    /// Its configuration, as far as the grants say where it stands.
+    pub(crate) config: ImageConfig,
+}
+
+/// The parts of an image's configuration that a caller may want to know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ImageConfig {
+    pub(crate) os: Option<String>,
+    pub(crate) architecture: Option<String>,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) entrypoint: Vec<String>,
+    pub(crate) words: Vec<String>,
+    pub(crate) env: Vec<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) created: Option<String>,
+}
+
+impl ImageConfig {
+    fn read(document: &Value, grant: &ImageEvidence) -> Self {
+        Self {
+            os: text(document, grant.os.as_deref()),
+            architecture: text(document, grant.architecture.as_deref()),
+            labels: map(document, grant.labels.as_deref()),
+            entrypoint: texts(document, grant.entrypoint.as_deref()),
+            words: texts(document, grant.words.as_deref()),
+            env: texts(document, grant.env.as_deref()),
+            user: text(document, grant.user.as_deref()).filter(|user| !user.is_empty()),
+            created: text(document, grant.created.as_deref()),
+        }
+    }
 }
 
 impl ImageFacts {
@@ -46,6 +77,7 @@ impl ImageFacts {
             tags: texts(document, grant.tags.as_deref()),
             size: number(document, grant.size.as_deref()).and_then(|size| u64::try_from(size).ok()),
             platform,
+            config: ImageConfig::read(document, grant),
         })
     }
 

@@ -9,6 +9,7 @@ use super::container::ContainerInfo;
 use super::document::{documents, is_id};
 use super::export::{Export, ExportError};
 use super::image::ImageFacts;
+use super::tee::Tee;
 use super::usage::{Processes, Usage};
 use super::volume::VolumeInfo;
 use crate::broker::{Broker, Watched};
@@ -162,6 +163,19 @@ impl Broker {
         documents.first().map(|document| ImageFacts::read(document, grant)).transpose().map_err(Error::Unavailable)
     }
 
+    /// The ID of the image that the engine holds by this ID; none where it holds none.
+    pub(crate) async fn look_at_image_id(&self, id: &str) -> Result<Option<String>, Error> {
+        let evidence = self.backend().grants().evidence();
+        let held = evidence.held.as_ref().ok_or_else(|| self.no_evidence("held"))?;
+        let image = evidence.image.as_ref().ok_or_else(|| self.no_evidence("image"))?;
+        let raw = self.look(&held.command, image_query(id)).await?;
+        if !self.found(&raw, &image.missing)? {
+            return Ok(None);
+        }
+        let documents = documents(raw.expose().expose(Source::Stdout)).map_err(Error::Unavailable)?;
+        Ok(documents.first().and_then(|document| super::document::text(document, Some(&image.id))))
+    }
+
     /// The manifest of `name@digest`, as the granted command prints it.
     pub(crate) async fn look_at_manifest(&self, name: &str) -> Result<Vec<u8>, Error> {
         let command = self.backend().grants().evidence().manifest.command.as_ref();
@@ -179,13 +193,27 @@ impl Broker {
     /// # Errors
     /// `Digest` when the engine says, or the bytes show, that it is not what was pulled.
     pub(crate) async fn look_at_export(&self, id: &str, diff_ids: &[Digest]) -> Result<Exported, Error> {
+        self.save_export(id, diff_ids, io::sink()).await
+    }
+
+    /// The same, and what streams by is written.
+    ///
+    /// # Errors
+    /// As [`Broker::look_at_export`]; `Unavailable` where it can't be written.
+    pub(crate) async fn save_export(
+        &self,
+        id: &str,
+        diff_ids: &[Digest],
+        writer: impl io::Write + Send + 'static,
+    ) -> Result<Exported, Error> {
         let Some(grant) = self.backend().grants().evidence().export.as_ref() else {
             return Ok(Exported::Nothing(format!("the grants of {} have no [evidence.export]", self.backend().name())));
         };
         let mut export = self.watch(&grant.command, image_query(id))?;
         let (sender, receiver) = tokio::sync::mpsc::channel(PIECES);
         let diff_ids = diff_ids.to_vec();
-        let reading = tokio::task::spawn_blocking(move || Export::read(Pieces::new(receiver), &diff_ids));
+        let reading =
+            tokio::task::spawn_blocking(move || Export::read(Tee { reader: Pieces::new(receiver), writer }, &diff_ids));
         let said = pump(&mut export, sender).await;
         let read = reading.await.map_err(|error| Error::State(error.to_string()))?;
         // where the reader gave up, the command has nobody to write to

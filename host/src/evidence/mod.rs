@@ -18,6 +18,7 @@ pub mod registry;
 pub(crate) mod settings;
 pub(crate) mod store;
 mod tar;
+pub(crate) mod tee;
 pub(crate) mod usage;
 pub(crate) mod volume;
 

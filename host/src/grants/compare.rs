@@ -98,6 +98,7 @@ impl Grants {
             self.compare_evidence(new),
             self.compare_devices(new),
             self.compare_probes(new),
+            self.compare_floors(new),
             self.compare_limits(new),
             self.compare_unit(new),
         ];
@@ -178,6 +179,13 @@ impl Grants {
         let mut found = Findings::default();
         found.set("the probe", &probes(self), &probes(new));
         found.concerning("probes")
+    }
+
+    fn compare_floors(&self, new: &Self) -> Change {
+        let floors = |grants: &Self| grants.floors().iter().map(ToString::to_string).collect::<Vec<_>>();
+        let mut found = Findings::default();
+        found.set("the floor", &floors(self), &floors(new));
+        found.concerning("floors")
     }
 
     fn compare_limits(&self, new: &Self) -> Change {

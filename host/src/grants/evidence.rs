@@ -52,6 +52,11 @@ evidence! {
         labels "labels" optional "Its labels.",
         architecture "architecture" optional "Its architecture.",
         os "os" optional "Its operating system.",
+        entrypoint "entrypoint" optional "The program that it starts.",
+        words "words" optional "The words of its command.",
+        env "env" optional "Its environment.",
+        user "user" optional "Its user.",
+        created "created" optional "When it was made.",
     }
 }
 
@@ -75,6 +80,7 @@ evidence! {
         workdir "workdir" optional "Its working directory.",
         memory "memory" optional "Its memory limit in bytes.",
         devices "devices" optional "Its devices.",
+        gpus "gpus" optional "The names of the GPUs that were asked for, where the engine keeps them.",
         network "network" optional "The mode of its network.",
         restart "restart" optional "Its restart policy.",
         restart_retries "restart-retries" optional "How often it is started again.",
@@ -275,10 +281,13 @@ pub struct EvidenceGrant {
     pub manifest: ManifestEvidence,
     /// The content of images.
     pub export: Option<ExportEvidence>,
+    /// An image by its ID; its `{image.query}` is the ID. Missing texts and places are those of `image`.
+    pub held: Option<ListEvidence>,
 }
 
 impl EvidenceGrant {
-    pub(super) const KEYS: [&'static str; 12] = [
+    pub(super) const KEYS: [&'static str; 13] = [
+        "held",
         "image",
         "container",
         "containers",
@@ -312,6 +321,7 @@ impl EvidenceGrant {
             manifest: part("manifest")?
                 .map_or(Ok(ManifestEvidence::default()), |section| manifest(section, commands))?,
             export: part("export")?.map(|section| export(section, commands)).transpose()?,
+            held: part("held")?.map(|section| held(section, commands)).transpose()?,
         })
     }
 
@@ -326,7 +336,8 @@ impl EvidenceGrant {
             self.events.as_ref().map(|it| &it.command),
         ];
         let listed = [&self.containers, &self.volumes].map(|list| list.as_ref().map(|it| &it.command));
-        let bytes = [self.manifest.command.as_ref(), self.export.as_ref().map(|it| &it.command)];
+        let held = self.held.as_ref().map(|it| &it.command);
+        let bytes = [self.manifest.command.as_ref(), self.export.as_ref().map(|it| &it.command), held];
         looked.into_iter().chain(listed).chain(bytes).flatten().map(String::as_str)
     }
 }
@@ -334,6 +345,11 @@ impl EvidenceGrant {
 fn list(section: Section<'_>, commands: &[Command]) -> Result<ListEvidence, GrantsError> {
     section.only(&["command"])?;
     Ok(ListEvidence { command: command(section.need("command")?, commands)? })
+}
+
+fn held(section: Section<'_>, commands: &[Command]) -> Result<ListEvidence, GrantsError> {
+    section.only(&["command"])?;
+    Ok(ListEvidence { command: command_of_image(section.need("command")?, commands)? })
 }
 
 fn manifest(section: Section<'_>, commands: &[Command]) -> Result<ManifestEvidence, GrantsError> {

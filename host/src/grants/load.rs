@@ -4,6 +4,7 @@ use super::command::Command;
 use super::error::GrantsError;
 use super::evidence::EvidenceGrant;
 use super::explain::Explanation;
+use super::floor::Floor;
 use super::limits::Limits;
 use super::probe::ProbeSpec;
 use super::program::{EndpointGrant, ProgramGrant, RuntimeGrant};
@@ -11,9 +12,9 @@ use super::reader::{Entry, Section, Source};
 use super::unit::UnitGrant;
 use super::{Example, Grants, Wasi};
 
-pub(super) const KEYS: [&str; 12] = [
-    "backend", "wasi", "programs", "endpoint", "runtimes", "commands", "evidence", "devices", "probes", "limits",
-    "unit", "examples",
+pub(super) const KEYS: [&str; 13] = [
+    "backend", "wasi", "programs", "endpoint", "runtimes", "commands", "evidence", "devices", "probes", "floors",
+    "limits", "unit", "examples",
 ];
 
 /// The most bytes of a file. The largest shipped one has a thirtieth of it.
@@ -45,7 +46,8 @@ fn read(root: &Section<'_>, file: &str) -> Result<Grants, GrantsError> {
         runtimes: runtimes(root)?,
         evidence: part(root, "evidence", |section| EvidenceGrant::read(section, &commands))?.unwrap_or_default(),
         devices: part(root, "devices", devices)?.unwrap_or_default(),
-        probes: all(root, "probes", ProbeSpec::read)?,
+        probes: all(root, "probes", |section| ProbeSpec::read(section, &commands))?,
+        floors: all(root, "floors", Floor::read)?,
         limits: part(root, "limits", Limits::read)?.unwrap_or_default(),
         unit: part(root, "unit", UnitGrant::read)?.unwrap_or_default(),
         examples: examples(root)?.into_iter().map(|(_, example)| example).collect(),

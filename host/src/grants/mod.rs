@@ -16,6 +16,7 @@ mod element;
 mod error;
 mod evidence;
 mod explain;
+mod floor;
 mod grammar;
 mod limits;
 mod load;
@@ -46,6 +47,7 @@ pub use evidence::{
     ManifestEvidence, ObjectEvidence, UsageEvidence, VolumeEvidence,
 };
 pub use explain::{Explanation, Variables};
+pub use floor::Floor;
 pub use grammar::{GRACE_MAX, Grammar, SECRETS_FOLDER};
 pub use limits::{Limit, Limits};
 pub use matcher::Recognition;
@@ -86,6 +88,7 @@ pub struct Grants {
     evidence: EvidenceGrant,
     devices: Vec<String>,
     probes: Vec<ProbeSpec>,
+    floors: Vec<Floor>,
     limits: Limits,
     unit: UnitGrant,
     examples: Vec<Example>,
@@ -184,6 +187,12 @@ impl Grants {
     #[must_use]
     pub fn probes(&self) -> &[ProbeSpec] {
         &self.probes
+    }
+
+    /// Versions below which a preflight warns.
+    #[must_use]
+    pub fn floors(&self) -> &[Floor] {
+        &self.floors
     }
 
     /// The limits that the backend lives under.

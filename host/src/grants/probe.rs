@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::command::{Command, Effect, Object};
 use super::error::GrantsError;
-use super::program::absolute_path;
 use super::reader::{Entry, Section};
+use super::slot::Origin;
+use crate::probes::Place;
 
 /// The most bytes of a file that a probe may hand on.
 pub(super) const CAP_MAX: u64 = 65_536;
@@ -57,6 +59,27 @@ pub enum ProbeKind {
         /// Which.
         path: PathBuf,
     },
+    /// The beginnings of the files in a folder.
+    Files {
+        /// Which.
+        path: PathBuf,
+        /// The most bytes of them all.
+        cap: u64,
+    },
+    /// Whether the ports of the call can be bound.
+    Ports,
+    /// What stands at the mount sources of the call.
+    Mounts,
+    /// A variable of the host's own environment.
+    Variable {
+        /// Its name.
+        name: String,
+    },
+    /// What a granted command of effect `read` printed that is about the engine alone and takes nothing of a call's.
+    Command {
+        /// The command.
+        command: String,
+    },
     /// How the machine groups processes.
     Cgroup,
     /// The user, and its subordinate IDs.
@@ -75,20 +98,27 @@ pub(super) enum Word {
     Cgroup,
     User,
     Runtimes,
+    Files,
+    Ports,
+    Mounts,
+    Variable,
+    Command,
 }
 
 impl Word {
     pub(super) const fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::File | Self::Directory => &["kind", "calls", "path", "cap"],
+            Self::File | Self::Directory | Self::Files => &["kind", "calls", "path", "cap"],
             Self::Space | Self::Path => &["kind", "calls", "path"],
             Self::Port => &["kind", "calls", "port"],
-            Self::Cgroup | Self::User | Self::Runtimes => &["kind", "calls"],
+            Self::Variable => &["kind", "calls", "name"],
+            Self::Command => &["kind", "calls", "command"],
+            Self::Cgroup | Self::User | Self::Runtimes | Self::Ports | Self::Mounts => &["kind", "calls"],
         }
     }
 }
 
-pub(super) const WORDS: [(&str, Word); 8] = [
+pub(super) const WORDS: [(&str, Word); 13] = [
     ("file", Word::File),
     ("directory", Word::Directory),
     ("space", Word::Space),
@@ -97,6 +127,11 @@ pub(super) const WORDS: [(&str, Word); 8] = [
     ("cgroup", Word::Cgroup),
     ("user", Word::User),
     ("runtimes", Word::Runtimes),
+    ("files", Word::Files),
+    ("ports", Word::Ports),
+    ("mounts", Word::Mounts),
+    ("variable", Word::Variable),
+    ("command", Word::Command),
 ];
 
 /// One probe.
@@ -127,13 +162,18 @@ impl std::fmt::Display for ProbeKind {
             Self::Cgroup => f.write_str("cgroup"),
             Self::User => f.write_str("user"),
             Self::Runtimes => f.write_str("runtimes"),
+            Self::Files { path, cap } => write!(f, "files of {} ({cap} bytes)", path.display()),
+            Self::Ports => f.write_str("ports of the call"),
+            Self::Mounts => f.write_str("mount sources of the call"),
+            Self::Variable { name } => write!(f, "variable {name}"),
+            Self::Command { command } => write!(f, "command {command}"),
         }
     }
 }
 
 impl ProbeSpec {
-    pub(super) fn read(section: Section<'_>) -> Result<Self, GrantsError> {
-        let kind = kind(&section)?;
+    pub(super) fn read(section: Section<'_>, commands: &[Command]) -> Result<Self, GrantsError> {
+        let kind = kind(&section, commands)?;
         let entry = section.need("calls")?;
         let calls =
             entry.distinct()?.iter().map(|entry| entry.choice(&ProbeCall::WORDS)).collect::<Result<Vec<_>, _>>()?;
@@ -162,10 +202,10 @@ impl ProbeSpec {
     }
 }
 
-fn kind(section: &Section<'_>) -> Result<ProbeKind, GrantsError> {
+fn kind(section: &Section<'_>, commands: &[Command]) -> Result<ProbeKind, GrantsError> {
     let word = section.need("kind")?.choice(&WORDS)?;
     section.only(word.keys())?;
-    let path = || absolute_path(section.need("path")?);
+    let path = || place(section.need("path")?);
     Ok(match word {
         Word::File => ProbeKind::File { path: path()?, cap: cap(section)? },
         Word::Directory => ProbeKind::Directory { path: path()?, cap: cap(section)? },
@@ -175,7 +215,42 @@ fn kind(section: &Section<'_>) -> Result<ProbeKind, GrantsError> {
         Word::Cgroup => ProbeKind::Cgroup,
         Word::User => ProbeKind::User,
         Word::Runtimes => ProbeKind::Runtimes,
+        Word::Files => ProbeKind::Files { path: path()?, cap: cap(section)? },
+        Word::Ports => ProbeKind::Ports,
+        Word::Mounts => ProbeKind::Mounts,
+        Word::Variable => ProbeKind::Variable { name: variable(section.need("name")?)? },
+        Word::Command => ProbeKind::Command { command: command(section.need("command")?, commands)? },
     })
+}
+
+/// An absolute path, in which the operator may leave the user open.
+fn place(entry: Entry<'_>) -> Result<PathBuf, GrantsError> {
+    let text = entry.text()?;
+    Place::parse(text).map(|_| PathBuf::from(text)).map_err(|error| entry.error(error.to_string()))
+}
+
+fn variable(entry: Entry<'_>) -> Result<String, GrantsError> {
+    let name = entry.text()?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(fits) {
+        return Ok(name.to_owned());
+    }
+    Err(entry.error(format!("{name:?} is not a variable's name")))
+}
+
+/// A command that only looks at the engine, and that nothing of a call can change.
+fn command(entry: Entry<'_>, commands: &[Command]) -> Result<String, GrantsError> {
+    let name = entry.text()?;
+    let found = commands.iter().find(|command| command.name() == name);
+    let names = commands.iter().map(Command::name);
+    let found = found.ok_or_else(|| entry.error(format!("there is no command `{name}`")).near(name, names))?;
+    if (found.effect(), found.object()) != (Effect::Read, Object::Engine) {
+        return Err(entry.error(format!("`{name}` is not of effect read on the engine: a probe only looks")));
+    }
+    match found.template().slots().find(|slot| slot.origin() != Origin::Host) {
+        Some(slot) => Err(entry.error(format!("`{name}` has {{{slot}}}, which no probe can fill"))),
+        None => Ok(name.to_owned()),
+    }
 }
 
 fn cap(section: &Section<'_>) -> Result<u64, GrantsError> {

@@ -114,6 +114,22 @@ impl Template {
         Ok(argv)
     }
 
+    /// The tokens that some slots alone become: of a whole command line, the part that is theirs.
+    ///
+    /// # Errors
+    /// As [`Template::render`].
+    pub fn render_part(&self, bindings: &Bindings) -> Result<Vec<String>, RenderError> {
+        check_amount(bindings)?;
+        bindings.iter().try_for_each(|(slot, values)| self.check_slot(slot, values))?;
+        let mut part = Vec::new();
+        let theirs = |element: &&Element| match element.presence {
+            Presence::Always => false,
+            Presence::When(slot) | Presence::Each(slot) => !bindings.get(slot).is_empty(),
+        };
+        self.elements.iter().filter(theirs).try_for_each(|element| render_element(element, bindings, &mut part))?;
+        Ok(part)
+    }
+
     fn check_slot(&self, slot: Slot, values: &[Binding]) -> Result<(), RenderError> {
         if !self.has(slot) {
             return Err(RenderError::new(slot, Rule::Unknown, "use a command that has this slot, or leave it out"));

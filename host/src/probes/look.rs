@@ -65,6 +65,7 @@ pub(super) fn look(probe: &Probe, context: &ProbeContext) -> ProbeResult {
         Probe::Directory { place, cap } => at(place, context).and_then(|path| names(&path, *cap)),
         Probe::Space { place } => at(place, context).and_then(|path| space(&path)),
         Probe::Path { place } => at(place, context).and_then(|path| fact(&path)),
+        Probe::Files { place, cap } => at(place, context).and_then(|path| files(&path, *cap)),
         Probe::Port { fixed } => Ok(ports(*fixed, context)),
         Probe::Cgroup => cgroup(Path::new("/sys/fs/cgroup")).map(|version| ProbeResult::Cgroup { version }),
         Probe::User => Ok(ProbeResult::User(user(context.uid, Path::new("/etc")))),
@@ -131,6 +132,21 @@ fn names(path: &Path, cap: usize) -> Result<ProbeResult, Nothing> {
     let truncated = names.len() > cap;
     names.truncate(cap);
     Ok(ProbeResult::Names { names, truncated })
+}
+
+/// Files of a folder that are read.
+const MAX_FILES: usize = 32;
+
+/// Each under a line `==> NAME <==`. What is no regular file, or can't be read, is left out.
+fn files(path: &Path, cap: usize) -> Result<ProbeResult, Nothing> {
+    let ProbeResult::Names { names, mut truncated } = names(path, MAX_FILES)? else { return Err(Nothing::Absent) };
+    let mut text = String::new();
+    for name in names {
+        let Ok((beginning, more)) = head(&path.join(&name), cap.saturating_sub(text.len())) else { continue };
+        truncated |= more;
+        text.push_str(&format!("==> {name} <==\n{beginning}\n"));
+    }
+    Ok(ProbeResult::Text { text, truncated })
 }
 
 /// Of the nearest folder that exists: an engine's storage may not have been made yet.

@@ -3,8 +3,9 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Inner, Portreeve};
+use super::{Inner, Portreeve, retry};
 use crate::approval::Approvals;
 use crate::backend::{Backend, BackendSource, HostEnvironment, Standing};
 use crate::broker::{Services, Turns};
@@ -40,7 +41,15 @@ pub struct PortreeveBuilder {
     commands_at_once: Option<NonZeroUsize>,
     dry_run: bool,
     offline: bool,
+    patience: Option<Duration>,
+    pulls: Option<u32>,
 }
+
+/// How long one engine may take to show that it works, unless the builder says otherwise.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a preference says that is none.
+const AUTO: &str = "auto";
 
 impl PortreeveBuilder {
     /// The folder for the install's key, the journal and the caches; made (0700) where it is missing.
@@ -61,9 +70,16 @@ impl PortreeveBuilder {
         self
     }
 
-    /// The only backend to be used, by its name; by default the first whose engine works.
+    /// The only backend to be used, by its name; by default, and with `auto`, the first whose engine works.
     pub fn prefer(mut self, name: impl Into<String>) -> Self {
-        self.prefer = Some(name.into());
+        self.prefer = Some(name.into()).filter(|name| name != AUTO);
+        self
+    }
+
+    /// How long one engine may take to show that it works; by default 10 seconds. Engines are asked side by side: one
+    /// that hangs delays the choice of another by no more than this, and a detection of all lasts no longer.
+    pub fn detect_within(mut self, bound: Duration) -> Self {
+        self.patience = Some(bound);
         self
     }
 
@@ -82,6 +98,13 @@ impl PortreeveBuilder {
     /// Sets a variable in place of the one of this process's environment; grants say which are handed on.
     pub fn variable(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
         self.variables.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// How often a pull is tried before it fails, from 1 to 10; by default 3. It is tried again only after what may pass:
+    /// time-outs, a registry's 5xx and 429, a daemon that is just starting; each time after a longer wait.
+    pub fn pull_tries(mut self, most: u32) -> Self {
+        self.pulls = Some(most.clamp(1, retry::MOST));
         self
     }
 
@@ -141,6 +164,8 @@ impl PortreeveBuilder {
             verifier: Verifier::new(BlobStore::new(state.area(Area::Blobs)?), client),
             services: Arc::new(services),
             tally,
+            patience: self.patience.unwrap_or(PATIENCE),
+            pulls: self.pulls.unwrap_or(retry::PULLS),
             chosen: tokio::sync::OnceCell::new(),
             policy,
             environment,

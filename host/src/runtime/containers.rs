@@ -101,7 +101,8 @@ impl Portreeve {
     pub async fn start(&self, name: &str) -> Result<ContainerInfo, Error> {
         let (backend, container) = self.inner.find(name).await?;
         let redactor = self.inner.redactor_of_container(&container);
-        let created = Created { container, redactor, mounts: Vec::new(), volumes: Volumes::default(), existed: true };
+        let (mounts, volumes) = (Vec::new(), Volumes::default());
+        let created = Created { container, redactor, mounts, volumes, gpus: None, existed: true };
         self.inner.start_created(&backend, &created).await
     }
 
@@ -229,6 +230,9 @@ impl Inner {
             return Err(broker.fault(FaultKind::Untrue, "it paused a container that it was to start").into());
         }
         self.check_running(&seen, created)?;
+        if let Some(gpus) = &created.gpus {
+            self.check_exposure(&seen, gpus)?;
+        }
         Ok(seen)
     }
 

@@ -15,7 +15,7 @@ use crate::limits::HostLimits;
 use crate::owner::{Nonce, ObjectKind, OwnerLabel, SPEC_LABEL, SpecSeal};
 use crate::redaction::Redactor;
 use crate::scope::{Call, Scope, SecretFile};
-use crate::spec::{ContainerSpec, Mount, MountSource, Ulimit};
+use crate::spec::{ContainerSpec, Gpus, Mount, MountSource, Ulimit};
 use crate::state::random;
 
 /// A container that was asked for, and how it came to be.
@@ -24,6 +24,8 @@ pub(super) struct Created {
     pub(super) redactor: Redactor,
     pub(super) mounts: Vec<Checked>,
     pub(super) volumes: Volumes,
+    /// The GPUs that it was to get; none where that is not known.
+    pub(super) gpus: Option<Gpus>,
     /// It was there already, with this very spec.
     pub(super) existed: bool,
 }
@@ -46,7 +48,7 @@ impl Inner {
         let existing = existing.map(|found| self.ours_or_conflict(found)).transpose()?;
         self.check_limits(backend, &spec)?;
         self.check_volumes(backend, &spec).await?;
-        self.check_gpus(backend, &spec.gpus).await?;
+        self.check_gpus(backend, &mut spec.gpus, spec.gpu_profile.as_ref()).await?;
         let image = self.ensured(backend, &spec.image, spec.platform.as_ref()).await?;
         self.check_platform(backend, &spec).await?;
         let canonical = canonical(&spec, &image.id);
@@ -112,8 +114,8 @@ impl Inner {
     fn same_or_conflict(&self, container: ContainerInfo, prepared: Prepared) -> Result<Created, Error> {
         let seal = container.host_label(SPEC_LABEL).unwrap_or_default();
         if SpecSeal::matches(self.state.key(), &prepared.canonical, seal) {
-            let (redactor, mounts) = (prepared.redactor, prepared.mounts);
-            return Ok(Created { container, redactor, mounts, volumes: Volumes::default(), existed: true });
+            let (redactor, mounts, gpus) = (prepared.redactor, prepared.mounts, Some(prepared.spec.gpus));
+            return Ok(Created { container, redactor, mounts, volumes: Volumes::default(), gpus, existed: true });
         }
         let differs = differences(&container, &prepared);
         Err(Error::Conflict(Conflict { kind: "container", name: container.name, differs }))
@@ -127,7 +129,8 @@ impl Inner {
             self.unmake(backend, &volumes).await;
         }
         let container = created?;
-        Ok(Created { container, redactor: prepared.redactor, mounts: prepared.mounts, volumes, existed: false })
+        let (redactor, mounts, gpus) = (prepared.redactor, prepared.mounts, Some(prepared.spec.gpus));
+        Ok(Created { container, redactor, mounts, volumes, gpus, existed: false })
     }
 
     async fn create_with(
@@ -212,6 +215,10 @@ impl Inner {
         let volume = prepared.spec.mounts.iter().find(|mount| is_volume(mount) && !is_mounted(seen, mount));
         if let Some(mount) = volume {
             return Err(format!("the container does not have the volume that was asked for at {}", mount.target));
+        }
+        let asked = crate::scope::gpu_ids(&prepared.spec.gpus);
+        if matches!(prepared.spec.gpus, Gpus::Mask(_)) && seen.gpus.as_ref().is_some_and(|gpus| *gpus != asked) {
+            return Err("the engine's own document has other GPUs than those that were asked for".to_owned());
         }
         let labels = prepared.spec.labels.iter();
         match labels.into_iter().find(|label| seen.labels.get(label.key()).map(String::as_str) != Some(label.value())) {

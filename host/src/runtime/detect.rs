@@ -1,13 +1,15 @@
 //! Which engines work here, and which one is used.
 
+use std::future::Future;
 use std::sync::Arc;
 
-use super::{Inner, Portreeve};
+use super::order::first_that_will_do;
+use super::{Inner, Intention, Portreeve};
 use crate::backend::Backend;
 use crate::error::Error;
 use crate::event::Level;
 use crate::grants::ProbeCall;
-use crate::sandbox::Identity;
+use crate::sandbox::{DetectedEngine, Finding, Identity, ProbeFact};
 use crate::scope::{Call, Scope};
 
 /// What is behind an engine's program.
@@ -51,7 +53,8 @@ pub struct Detection {
 }
 
 impl Portreeve {
-    /// Finds out about every backend's engine, side by side.
+    /// Finds out about every backend's engine, side by side. One that does not answer within the bound of
+    /// [`PortreeveBuilder::detect_within`](crate::PortreeveBuilder::detect_within) does not work, and delays no other.
     ///
     /// # Errors
     /// When the journal can't be written. An engine that does not work is no error, but says so.
@@ -70,7 +73,7 @@ impl Portreeve {
 }
 
 /// A task that ends with the call that started it.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+pub(super) struct AbortOnDrop<T>(pub(super) tokio::task::JoinHandle<T>);
 
 impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
@@ -78,14 +81,17 @@ impl<T> Drop for AbortOnDrop<T> {
     }
 }
 
+/// What one backend's engine came to, and what else was judged in the same pass.
+type Asked<T> = Result<(DetectedEngine, T), Error>;
+
 impl Inner {
     /// Finds out about one backend's engine; that it does not work is no error.
     pub(super) async fn detect(&self, backend: &Arc<Backend>) -> Result<Detection, Error> {
-        let asked = self.ask(backend).await;
+        let asked = self.ask(backend).await.map(|(engine, ())| engine);
         Self::detection(backend, asked)
     }
 
-    fn detection(backend: &Backend, asked: Result<crate::sandbox::DetectedEngine, Error>) -> Result<Detection, Error> {
+    fn detection(backend: &Backend, asked: Result<DetectedEngine, Error>) -> Result<Detection, Error> {
         let mut detection = Detection {
             backend: backend.name().to_owned(),
             works: false,
@@ -115,29 +121,76 @@ impl Inner {
         Ok(detection)
     }
 
-    async fn ask(&self, backend: &Arc<Backend>) -> Result<crate::sandbox::DetectedEngine, Error> {
-        backend.checked_endpoint().map_err(|why| Error::Unavailable(why.to_owned()))?;
-        let probes = self.probe(backend, ProbeCall::Detect, Vec::new()).await?;
+    async fn ask(&self, backend: &Arc<Backend>) -> Asked<()> {
+        self.bounded(async {
+            backend.checked_endpoint().map_err(|why| Error::Unavailable(why.to_owned()))?;
+            let probes = self.probe(backend, &[ProbeCall::Detect], &Intention::default()).await?;
+            Ok((self.told_by(backend, &probes).await?, ()))
+        })
+        .await
+    }
+
+    /// Whether the engine works, and whether an intention can: from one pass of looking.
+    async fn ask_and_judge(&self, backend: &Arc<Backend>, intention: &Intention) -> Asked<Vec<Finding>> {
+        self.bounded(async {
+            backend.checked_endpoint().map_err(|why| Error::Unavailable(why.to_owned()))?;
+            let probes = self.probe(backend, &[ProbeCall::Detect, ProbeCall::Preflight], intention).await?;
+            let engine = self.told_by(backend, &probes).await?;
+            Ok((engine, self.judged(backend, intention, &probes).await?))
+        })
+        .await
+    }
+
+    /// An engine that hangs is one that does not work.
+    async fn bounded<T>(&self, asking: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let late = |_| Err(Error::Timeout(format!("it did not answer within {} ms", self.patience.as_millis())));
+        tokio::time::timeout(self.patience, asking).await.unwrap_or_else(late)
+    }
+
+    async fn told_by(&self, backend: &Arc<Backend>, probes: &[ProbeFact]) -> Result<DetectedEngine, Error> {
         let guest = self.guest(backend, Scope::new(Call::Detect), &self.redactor).await?;
-        guest.detect(&probes).await.map_err(|error| backend.check_client().err().unwrap_or(error))
+        guest.detect(probes).await.map_err(|error| backend.check_client().err().unwrap_or(error))
     }
 
     /// The backend that is used: the first whose engine works.
     pub(super) async fn chosen(&self) -> Result<&(Arc<Backend>, Detection), Error> {
-        self.chosen.get_or_try_init(|| self.choose()).await
+        self.chosen.get_or_try_init(|| async { Ok(self.choose(|backend| self.ask(backend)).await?.0) }).await
     }
 
-    async fn choose(&self) -> Result<(Arc<Backend>, Detection), Error> {
+    /// The same, and what it makes of an intention.
+    pub(super) async fn choose_and_judge(
+        &self,
+        intention: &Intention,
+    ) -> Result<(Arc<Backend>, Detection, Vec<Finding>), Error> {
+        let ((backend, detection), findings) = self.choose(|backend| self.ask_and_judge(backend, intention)).await?;
+        // Another call may have chosen meanwhile; then that choice stands, and this one is as true.
+        let _kept = self.chosen.set((Arc::clone(&backend), detection.clone()));
+        Ok((backend, detection, findings))
+    }
+
+    /// Asks the backends, the preferred one first and the others beside it where it is slow.
+    async fn choose<'a, T, F>(
+        &'a self,
+        ask: impl Fn(&'a Arc<Backend>) -> F,
+    ) -> Result<((Arc<Backend>, Detection), T), Error>
+    where
+        T: Send,
+        F: Future<Output = Asked<T>> + Send + 'a,
+    {
+        let genuine = |answer: &Asked<T>| answer.as_ref().is_ok_and(|(engine, _)| engine.identity == Identity::Genuine);
+        let answers = first_that_will_do(&self.backends, ask, genuine).await;
         let mut problems = Vec::new();
-        for backend in &self.backends {
-            let detection = match self.ask(backend).await {
+        for (backend, answer) in self.backends.iter().zip(answers) {
+            let (engine, more) = match answer {
                 // Where there is no other to turn to, a refusal is told as what it is.
                 Err(error @ (Error::Refused(_) | Error::Fault(_))) if self.backends.len() == 1 => return Err(error),
-                asked => Self::detection(backend, asked)?,
+                Err(error) => (Err(error), None),
+                Ok((engine, more)) => (Ok(engine), Some(more)),
             };
-            if detection.works {
+            let detection = Self::detection(backend, engine)?;
+            if let (true, Some(more)) = (detection.works, more) {
                 self.say(Level::Detail, || told(&detection));
-                return Ok((Arc::clone(backend), detection));
+                return Ok(((Arc::clone(backend), detection), more));
             }
             problems.push(format!("{}: {}", detection.backend, detection.problem.unwrap_or_default()));
         }

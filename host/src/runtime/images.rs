@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::prove::Before;
-use super::{Inner, Portreeve};
+use super::{Inner, Portreeve, retry};
 use crate::backend::Backend;
 use crate::digest::Digest;
 use crate::error::Error;
@@ -128,6 +128,20 @@ impl Inner {
         platform: Option<&Platform>,
     ) -> Result<(), Error> {
         self.say(Level::Info, || format!("pulling {image} with {}", backend.name()));
+        let tell = |next, wait: std::time::Duration, error: &Error| {
+            let most = self.pulls;
+            let when = format!("try {next} of {most} comes in {} ms", wait.as_millis());
+            self.say(Level::Warning, || format!("pulling {image} failed, {when}: {error}"));
+        };
+        retry::persevere(self.pulls, || self.pull_once(backend, image, platform), tell).await
+    }
+
+    async fn pull_once(
+        &self,
+        backend: &Arc<Backend>,
+        image: &Reference,
+        platform: Option<&Platform>,
+    ) -> Result<(), Error> {
         let scope = Scope::of_image(Call::Pull, image, false).with_platform(platform);
         self.guest(backend, scope, &self.redactor).await?.pull(image).await
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::create::Created;
 use super::exec::Executed;
+use super::gpus::ExposureWatch;
 use super::{Inner, Portreeve};
 use crate::broker::{Broker, Running};
 use crate::error::Error;
@@ -32,6 +33,8 @@ pub struct LogStream {
 struct Attached {
     created: Created,
     remove: bool,
+    /// Looks at the GPUs that it sees.
+    exposure: Option<ExposureWatch>,
 }
 
 impl Portreeve {
@@ -57,7 +60,9 @@ impl LogStream {
         created: Created,
         remove: bool,
     ) -> Self {
-        Self { attached: Some(Attached { created, remove }), ..Self::new(inner, broker, running) }
+        let asked = created.gpus.as_ref();
+        let exposure = asked.and_then(|gpus| inner.watch_exposure(broker.backend(), &created.container, gpus));
+        Self { attached: Some(Attached { created, remove, exposure }), ..Self::new(inner, broker, running) }
     }
 
     pub(super) fn executed(inner: Arc<Inner>, broker: Arc<Broker>, running: Running, executed: Executed) -> Self {
@@ -123,8 +128,13 @@ impl LogStream {
 
     /// The container's own status, from the host's evidence; then it is removed where that was asked.
     async fn conclude(&self, status: i32, attached: Attached) -> Result<i32, Error> {
-        let Attached { created, remove } = attached;
+        let Attached { created, remove, exposure } = attached;
         let backend = self.broker.backend();
+        if let Some(wrong) = exposure.and_then(|exposure| exposure.wrong()) {
+            self.inner.abandon(backend, &created.container.name).await;
+            self.inner.unmake(backend, &created.volumes).await;
+            return Err(wrong);
+        }
         if self.inner.services.dry_run {
             if remove {
                 self.inner.remove_container(backend, &created.container, true).await?;

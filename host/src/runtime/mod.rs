@@ -1,5 +1,6 @@
 //! The façade: the one place that wires the parts, and the calls that a caller makes.
 
+mod archives;
 mod builder;
 mod completed;
 mod compose_check;
@@ -10,17 +11,22 @@ mod create;
 mod detect;
 mod events;
 mod exec;
+mod explain_parts;
 mod filter;
+mod gpus;
+mod image_details;
 mod images;
 mod info;
 mod lifecycle;
 mod logs;
 mod mounts;
+mod order;
 mod pause;
 mod preflight;
 mod probing;
 mod prove;
 mod raw;
+mod retry;
 mod secrets;
 mod shelf;
 mod standard;
@@ -28,14 +34,18 @@ mod unit_check;
 mod units;
 mod usage;
 mod volumes;
+mod which;
 
+pub use archives::{LoadedImage, SavedImage};
 pub use builder::PortreeveBuilder;
 pub use completed::Completed;
 pub use condition::Condition;
 pub use containers::Removed;
 pub use detect::{Detection, EngineIdentity};
 pub use events::EventStream;
+pub use explain_parts::ExplainedPart;
 pub use filter::ListFilter;
+pub use image_details::{ImageAdvice, ImageDetails};
 pub use images::{ImageInfo, PulledImage};
 pub use info::{BackendInfo, CommandInfo, DangerInfo};
 pub use logs::LogStream;
@@ -43,6 +53,7 @@ pub use preflight::{Intention, PreflightReport};
 pub(crate) use shelf::shelved;
 pub use unit_check::UnitCheck;
 pub use usage::UsageStream;
+pub use which::Ownership;
 
 use std::sync::Arc;
 
@@ -86,6 +97,10 @@ pub(crate) struct Inner {
     verifier: Verifier,
     proofs: ProofStore,
     environment: HostEnvironment,
+    /// How long one engine may take to show that it works.
+    patience: std::time::Duration,
+    /// How often a pull is tried.
+    pulls: u32,
     chosen: OnceCell<(Arc<Backend>, Detection)>,
 }
 

@@ -165,6 +165,12 @@ impl Guest {
         self.settle(outcome)
     }
 
+    /// Has the engine take an image from an archive of the host's.
+    pub(crate) async fn load_image(mut self, file: &str) -> Result<(), Error> {
+        let outcome = self.exports.portreeve_backend_images().call_load(&mut self.store, file).await;
+        self.settle(outcome).map(drop)
+    }
+
     /// Lists the images: IDs, `name@digest`, `name:tag`, bytes.
     pub(crate) async fn list_images(mut self) -> Result<Vec<(String, Vec<String>, Vec<String>, u64)>, Error> {
         let outcome = self.exports.portreeve_backend_images().call_list(&mut self.store).await;

@@ -23,6 +23,8 @@ pub enum Call {
     ImageList,
     /// Remove an image.
     ImageRemove,
+    /// Take an image from an archive.
+    ImageLoad,
     /// Create a container.
     Create,
     /// Start a container.
@@ -98,6 +100,7 @@ impl Call {
         Self::ImageInspect,
         Self::ImageList,
         Self::ImageRemove,
+        Self::ImageLoad,
         Self::Create,
         Self::Start,
         Self::RunToCompletion,
@@ -136,6 +139,7 @@ impl Call {
             Self::ImageInspect => "image-inspect",
             Self::ImageList => "image-list",
             Self::ImageRemove => "image-remove",
+            Self::ImageLoad => "image-load",
             Self::Create => "create",
             Self::Start => "start",
             Self::RunToCompletion => "run-to-completion",
@@ -179,7 +183,7 @@ impl Call {
         match self {
             Self::Describe | Self::Explain | Self::Events => &[],
             Self::Detect | Self::Preflight => const { &[allow(Read, Engine, READS)] },
-            Self::Pull => const { &[allow(Read, Image, READS), allow(Create, Image, 1)] },
+            Self::Pull | Self::ImageLoad => const { &[allow(Read, Image, READS), allow(Create, Image, 1)] },
             Self::ImagePresent | Self::ImageInspect | Self::ImageList => const { &[allow(Read, Image, READS)] },
             Self::ImageRemove => const { &[allow(Read, Image, READS), allow(Remove, Image, 1)] },
             Self::Create => const { &[allow(Create, Container, 1)] },
@@ -210,6 +214,8 @@ impl Call {
         match self {
             Self::Describe | Self::Detect | Self::Preflight | Self::ImageList | Self::List | Self::VolumeList => &[],
             Self::Events => &[],
+            // The archive is the host's own copy.
+            Self::ImageLoad => &[],
             Self::Pull | Self::ImagePresent | Self::ImageInspect => &[ImageReference],
             Self::ImageRemove => &[ImageReference, Force],
             Self::Explain | Self::Create => &[

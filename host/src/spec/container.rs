@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{
-    Cpus, EnvName, Gpus, HealthCheck, InsidePath, Label, Memory, Mount, MountSource, Name, Platform, Port, Secret,
-    Signal, SpecError, Tmpfs, Ulimit, User, UserNamespace, Variable,
+    Cpus, EnvName, GpuProfile, Gpus, HealthCheck, InsidePath, Label, Memory, Mount, MountSource, Name, Platform, Port,
+    Secret, Signal, SpecError, Tmpfs, Ulimit, User, UserNamespace, Variable,
 };
 use crate::reference::Reference;
 
@@ -132,6 +132,8 @@ pub struct ContainerSpec {
     pub ports: Vec<Port>,
     /// Its GPUs; none by default.
     pub gpus: Gpus,
+    /// What is asked of these GPUs beside their names; judged before anything is created.
+    pub gpu_profile: Option<GpuProfile>,
     /// Its labels.
     pub labels: Vec<Label>,
     /// Its memory limit; the engine's default by default, as for what follows.
@@ -194,6 +196,7 @@ impl ContainerSpec {
             mounts: Vec::new(),
             ports: Vec::new(),
             gpus: Gpus::None,
+            gpu_profile: None,
             labels: Vec::new(),
             memory: None,
             cpus: None,

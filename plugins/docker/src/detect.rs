@@ -1,10 +1,6 @@
 //! Whether Docker works, and who answers under its name.
 
-use portreeve_plugin::{
-    Arguments, Engine, EngineIdentity, Error, Result, closing_words,
-    engine::{self, Output},
-    inspect,
-};
+use portreeve_plugin::{Engine, EngineIdentity, Error, Probes, Result, closing_words, engine::Output, inspect};
 use serde_json::Value;
 
 use crate::DOCKER;
@@ -18,14 +14,14 @@ pub(crate) struct Docker {
 }
 
 /// Asks the client and, through it, the daemon.
-pub(crate) fn detect() -> Result<Docker> {
-    let output = engine::run("version", Arguments::none())?;
+pub(crate) fn detect(probes: Probes<'_>) -> Result<Docker> {
+    let output = probes.run("version")?;
     if let Some(other) = masquerade(&output) {
         return Ok(other);
     }
     let output = working(output)?;
     let version = inspect::document(&output.stdout)?;
-    let info = info()?;
+    let info = info(probes)?;
     Ok(Docker { engine: engine(&version, &info), info })
 }
 
@@ -44,8 +40,8 @@ fn masquerade(output: &Output) -> Option<Docker> {
     Some(Docker { engine, info: Value::Null })
 }
 
-fn info() -> Result<Value> {
-    let output = working(engine::run("info", Arguments::none())?)?;
+fn info(probes: Probes<'_>) -> Result<Value> {
+    let output = working(probes.run("info")?)?;
     let info = inspect::document(&output.stdout)?;
     // Some clients end with 0 although the daemon does not answer, and say so inside.
     match inspect::texts(&info, "/ServerErrors").into_iter().next() {
@@ -94,7 +90,7 @@ mod tests {
     const INFO: &str = r#"{"ServerVersion":"20.10.24+dfsg1","SecurityOptions":["name=seccomp,profile=default"]}"#;
 
     fn detected(stage: Stage) -> Result<Engine> {
-        stage.play(detect).0.map(|docker| docker.engine)
+        stage.play(|| detect(Probes(&[]))).0.map(|docker| docker.engine)
     }
 
     #[test]

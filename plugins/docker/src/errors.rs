@@ -61,6 +61,8 @@ pub(crate) const PHRASES: &[Phrase] = &[
     Phrase::unavailable("too many requests"),
     Phrase::unavailable("service unavailable"),
     Phrase::unavailable("bad gateway"),
+    Phrase::unavailable("internal server error"),
+    Phrase::unavailable("gateway time"),
     // `… manifest for r/a:1 not found`, and nothing more exact before it.
     Phrase::not_found("not found"),
 ];

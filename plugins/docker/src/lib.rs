@@ -33,8 +33,7 @@ impl Backend for Docker {
     }
 
     fn detect(probes: &[Probe]) -> Result<Engine> {
-        let _ = probes;
-        detect::detect().map(|docker| docker.engine)
+        detect::detect(Probes(probes)).map(|docker| docker.engine)
     }
 
     fn preflight(intention: &Intention, probes: &[Probe]) -> Result<Vec<Finding>> {
@@ -68,6 +67,10 @@ impl Backend for Docker {
 
     fn image_remove(image: &Image, force: bool) -> Result<()> {
         DOCKER.image_remove(image, force)
+    }
+
+    fn image_load(_file: &str) -> Result<ImageSummary> {
+        DOCKER.image_load()
     }
 
     fn container_create(spec: &ContainerSpec) -> Result<String> {

@@ -1,14 +1,14 @@
 //! Whether Podman works, and who it is.
 
-use portreeve_plugin::{Arguments, Engine, EngineIdentity, Error, Probes, Result, closing_words, engine, inspect};
+use portreeve_plugin::{Engine, EngineIdentity, Error, Probes, Result, closing_words, inspect};
 use serde_json::Value;
 
 /// Asks the program for its version, and the engine for its containers: storage and namespaces have to work for that.
 pub(crate) fn detect(probes: Probes<'_>) -> Result<Engine> {
-    let version = version()?;
+    let version = version(probes)?;
     let identity = identity(&version);
     if identity == EngineIdentity::Genuine {
-        succeeds("ping")?;
+        succeeds("ping", probes)?;
     }
     Ok(Engine { name: "podman".into(), version: number(&version).into(), rootless: rootless(probes), identity })
 }
@@ -19,15 +19,15 @@ pub(crate) fn rootless(probes: Probes<'_>) -> bool {
     told.or_else(|| probes.word("user", "uid").map(|uid| uid != "0")).unwrap_or(false)
 }
 
-fn version() -> Result<Value> {
-    let stdout = succeeds("version")?;
+fn version(probes: Probes<'_>) -> Result<Value> {
+    let stdout = succeeds("version", probes)?;
     inspect::document(&stdout).map_err(|_| {
         Error::Unsupported("the program `podman` does not speak as Podman does: its version is no JSON".into())
     })
 }
 
-fn succeeds(command: &str) -> Result<String> {
-    let output = engine::run(command, Arguments::none())?;
+fn succeeds(command: &str, probes: Probes<'_>) -> Result<String> {
+    let output = probes.run(command)?;
     if output.status == 0 {
         return Ok(output.stdout);
     }

@@ -61,6 +61,8 @@ pub(crate) const PHRASES: &[Phrase] = &[
     Phrase::unavailable("too many requests"),
     Phrase::unavailable("service unavailable"),
     Phrase::unavailable("bad gateway"),
+    Phrase::unavailable("internal server error"),
+    Phrase::unavailable("gateway time"),
 ];
 
 /// Warnings of a first command that mean nothing to a container.

@@ -67,6 +67,10 @@ impl Backend for Podman {
         PODMAN.image_remove(image, force)
     }
 
+    fn image_load(_file: &str) -> Result<ImageSummary> {
+        PODMAN.image_load()
+    }
+
     fn container_create(spec: &ContainerSpec) -> Result<String> {
         PODMAN.container_create(spec)
     }

@@ -21,6 +21,12 @@ pub struct Cli {
     health: &'static str,
 }
 
+/// `Loaded image: NAME`, `Loaded image ID: sha256:…`, and Podman's `Loaded image(s): NAME`.
+fn loaded(line: &str) -> Option<&str> {
+    let (what, name) = line.split_once(": ")?;
+    what.starts_with("Loaded image").then_some(name.trim())
+}
+
 /// The arguments of a command that takes a container and nothing else.
 fn of(name: &str) -> Arguments {
     Arguments::none().container(name)
@@ -99,6 +105,23 @@ impl Cli {
     /// As [`Cli::run`].
     pub fn image_remove(&self, image: &Image, force: bool) -> Result<()> {
         self.run("image-remove", Arguments::none().image(image).flag_if("force", force)).map(drop)
+    }
+
+    /// `image-load`: the archive is the host's own copy, and the host fills in its place. Of what the engine says that it
+    /// loaded, the names and the ID are told.
+    ///
+    /// # Errors
+    /// As [`Cli::run`].
+    pub fn image_load(&self) -> Result<ImageSummary> {
+        let output = self.run("image-load", Arguments::none())?;
+        let mut image = ImageSummary { id: String::new(), digests: vec![], tags: vec![], size: 0 };
+        for name in inspect::lines(&output.stdout).filter_map(loaded) {
+            match name.strip_prefix("sha256:") {
+                Some(_) => image.id = name.into(),
+                None => image.tags.push(name.into()),
+            }
+        }
+        Ok(image)
     }
 
     /// What [`Cli::container_create`] would run.
@@ -396,6 +419,18 @@ mod tests {
             let stage = Stage::new().command("remove", 0, "", "");
             let (_, seen) = stage.play(|| CLIENT.container_remove("web", force));
             assert_eq!(seen.asks[0].1.len(), expected);
+        }
+    }
+
+    #[test]
+    fn a_loaded_image_is_told_by_name_or_id() {
+        for (said, id, tags) in [
+            ("Loaded image: r/a:1\n", "", &["r/a:1"][..]),
+            ("Getting image source signatures\nLoaded image: sha256:c5\n", "sha256:c5", &[]),
+            ("Loaded image ID: sha256:c5\n", "sha256:c5", &[]),
+        ] {
+            let loaded = Stage::new().command("image-load", 0, said, "").play(|| CLIENT.image_load()).0.unwrap();
+            assert_eq!((loaded.id.as_str(), loaded.tags), (id, tags.iter().map(ToString::to_string).collect()));
         }
     }
 

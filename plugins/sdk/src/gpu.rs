@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Arguments, Error, Finding, Gpus, Probes, Severity, Version,
+    Error, Finding, Gpus, Probes, Severity, Version,
     devices::{self, Device},
-    engine,
+    distribution::{Family, Package},
+    floors::Floors,
+    nvidia,
 };
 
 /// How an engine gives GPUs to containers.
@@ -20,31 +22,49 @@ pub enum Way {
     },
 }
 
-/// The toolkit's first version without the container escapes CVE-2025-23266 and CVE-2025-23267.
-const SAFE_TOOLKIT: Version = Version(1, 17, 8);
-
 /// How many nodes are looked at for a GPU that has no index.
 const NODES: u32 = 16;
 
-const INSTALL_DRIVER: &str = "sudo apt-get install -y nvidia-driver  # Ubuntu: sudo ubuntu-drivers install; Fedora (RPM Fusion): sudo dnf install -y akmod-nvidia";
-const INSTALL_TOOLKIT: &str = "sudo apt-get install -y nvidia-container-toolkit  # from NVIDIA's repository; Fedora: sudo dnf install -y nvidia-container-toolkit";
+const DRIVER: Package = Package {
+    apt: "nvidia-driver",
+    dnf: "akmod-nvidia",
+    zypper: "nvidia-open-driver-G06-signed-kmp-default",
+    pacman: "nvidia-open",
+};
+/// Of NVIDIA's own repository, but for Arch.
+const TOOLKIT: Package = Package::same("nvidia-container-toolkit");
 const MAKE_SPEC: &str = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml";
 const MAKE_UVM: &str = "sudo nvidia-modprobe -u -c=0";
 const JOIN_GROUPS: &str = "sudo usermod --append --groups video,render \"$USER\"  # then log in again";
 
 /// Looks at the device nodes of the mask, the toolkit and the CDI specs. Nothing where no GPU is asked for.
 ///
-/// It runs `toolkit-version` and reads the probes `nvidia-driver`, `cdi-etc` and `cdi-run`.
+/// It reads the probes `nvidia-driver`, `nvidia-module`, `cdi-etc`, `cdi-run` and `os-release`, and the output of
+/// `toolkit-version` and, where a driver is loaded, of `nvidia-smi`. That there is no GPU (`gpu.none`), no toolkit
+/// (`gpu.toolkit`) and no CDI spec (`gpu.cdi`) are three findings.
 #[must_use]
 pub fn findings(gpus: &Gpus, probes: Probes<'_>, way: Way) -> Vec<Finding> {
     if matches!(gpus, Gpus::None) || matches!(gpus, Gpus::Mask(ids) if ids.is_empty()) {
         return Vec::new();
     }
-    let spec = has_spec(probes);
+    let spec = nvidia::has_spec(probes);
     let mut findings = device_findings(gpus, probes);
-    findings.push(toolkit(missing_toolkit(way, spec)));
-    findings.push(cdi(spec, way));
+    findings.extend(nvidia::findings(gpus, probes));
+    findings.extend(toolkit(missing_toolkit(way, spec), probes));
+    findings.push(cdi(gpus, way, probes));
+    findings.extend(others());
     findings
+}
+
+/// Nodes of other makers' GPUs: worth knowing where one of NVIDIA's was asked for.
+fn others() -> Vec<Finding> {
+    let render = (128..128 + NODES).map(|number| format!("/dev/dri/renderD{number}")).find(|node| !is_absent(node));
+    let why = "masks name NVIDIA's GPUs; this node is not handed on";
+    let amd = (!is_absent("/dev/kfd")).then(|| Finding::info("gpu.amd", "/dev/kfd is there: a GPU of AMD's", why));
+    let other = render.filter(|_| amd.is_none() && is_absent("/dev/nvidiactl"));
+    let other =
+        other.map(|node| Finding::info("gpu.intel", format!("{node} is there: a GPU of Intel's or another"), why));
+    amd.into_iter().chain(other).collect()
 }
 
 /// The nodes of the GPUs themselves, the control node, and that of unified memory.
@@ -88,10 +108,10 @@ fn no_gpu(nodes: &[String], probes: Probes<'_>) -> Finding {
     let seen = format!("{} not there", listed(nodes));
     if probes.content("nvidia-driver").is_some() {
         let why = "the driver is loaded, and has no such GPU";
-        return Finding::failure("gpu.device", seen, why).mended_by(make_nodes(nodes));
+        return Finding::failure("gpu.none", seen, why).mended_by(make_nodes(nodes));
     }
     let why = "no GPU: neither the NVIDIA driver nor a device node is there";
-    Finding::failure("gpu.device", seen, why).mended_by(INSTALL_DRIVER)
+    Finding::failure("gpu.none", seen, why).mended_by(Family::of(probes).install(DRIVER))
 }
 
 fn listed(nodes: &[String]) -> String {
@@ -134,47 +154,44 @@ fn missing_toolkit(way: Way, spec: bool) -> Severity {
     }
 }
 
-fn toolkit(missing: Severity) -> Finding {
-    let id = "gpu.toolkit";
-    match engine::run("toolkit-version", Arguments::none()) {
-        Ok(output) if output.status == 0 => toolkit_version(Version::find(&output.stdout)),
+fn toolkit(missing: Severity, probes: Probes<'_>) -> Vec<Finding> {
+    let (id, family) = ("gpu.toolkit", Family::of(probes));
+    match probes.run("toolkit-version") {
+        Ok(output) if output.status == 0 => toolkit_version(&output.stdout, probes, family),
         Err(Error::Refused(_)) => {
-            Finding::info(id, "the toolkit was not looked at", "the grants leave the command out")
+            vec![Finding::info(id, "the toolkit was not looked at", "the grants leave the command out")]
         }
         _ => {
             let why = "toolkit missing: it teaches the engine how to give a GPU to a container";
-            Finding::new(id, missing, "the NVIDIA container toolkit is not there", why).mended_by(INSTALL_TOOLKIT)
+            let seen = "the NVIDIA container toolkit is not there";
+            vec![Finding::new(id, missing, seen, why).mended_by(family.install(TOOLKIT))]
         }
     }
 }
 
-fn toolkit_version(version: Option<Version>) -> Finding {
-    let id = "gpu.toolkit";
-    match version {
-        Some(version) if version < SAFE_TOOLKIT => {
-            let why = "a container can break out of it before 1.17.8 (CVE-2025-23266, CVE-2025-23267)";
-            Finding::warning(id, format!("NVIDIA container toolkit {version}"), why).mended_by(INSTALL_TOOLKIT)
+/// What it says of itself, beside the floor.
+fn toolkit_version(text: &str, probes: Probes<'_>, family: Family) -> Vec<Finding> {
+    let (id, what) = ("gpu.toolkit", "NVIDIA container toolkit");
+    let judged = Floors::of(probes).judge(id, "toolkit", what, text, || family.upgrade(TOOLKIT));
+    vec![judged.unwrap_or_else(|| match Version::find(text) {
+        Some(version) => Finding::ok(id, format!("{what} {version}")),
+        None => Finding::info(id, format!("an {what} of no known version"), "its version was not checked"),
+    })]
+}
+
+fn cdi(gpus: &Gpus, way: Way, probes: Probes<'_>) -> Finding {
+    let (id, none) = ("gpu.cdi", "no CDI spec of NVIDIA's in /etc/cdi or /var/run/cdi");
+    match (nvidia::cdi(gpus, probes, id), way) {
+        // The hook needs none, so that a wrong one does no harm.
+        (Some(finding), Way::Hook { .. }) if finding.severity != Severity::Ok => {
+            Finding { severity: Severity::Info, remedy: None, ..finding }
         }
-        Some(version) => Finding::ok(id, format!("NVIDIA container toolkit {version}")),
-        None => Finding::info(id, "an NVIDIA container toolkit of no known version", "1.17.8 and later are safe"),
-    }
-}
-
-/// Whether there is a CDI spec in one of its two folders.
-fn has_spec(probes: Probes<'_>) -> bool {
-    let is_spec = |name: &str| [".yaml", ".yml", ".json"].iter().any(|end| name.trim().ends_with(end));
-    probes.lines("cdi-etc").chain(probes.lines("cdi-run")).any(is_spec)
-}
-
-fn cdi(spec: bool, way: Way) -> Finding {
-    let (id, none) = ("gpu.cdi", "no CDI spec in /etc/cdi or /var/run/cdi");
-    match (spec, way) {
-        (true, _) => Finding::ok(id, "a CDI spec is there"),
-        (false, Way::Cdi) => {
+        (Some(finding), _) => finding,
+        (None, Way::Cdi) => {
             let why = "no CDI spec: the engine finds GPUs by its names alone";
             Finding::failure(id, none, why).mended_by(MAKE_SPEC)
         }
-        (false, Way::Hook { .. }) => Finding::info(id, none, "the engine uses the toolkit's hook, and needs none"),
+        (None, Way::Hook { .. }) => Finding::info(id, none, "the engine uses the toolkit's hook, and needs none"),
     }
 }
 
@@ -190,7 +207,14 @@ mod tests {
     }
 
     fn spec() -> Vec<Probe> {
-        vec![Probe { name: "cdi-etc".into(), found: true, content: "nvidia.yaml\n".into() }]
+        let names =
+            ["all", "0", "1", "2", "2:0", "2:1", "7", "GPU-8f2e"].map(|name| format!("- name: \"{name}\"\n")).concat();
+        let content = format!("==> nvidia.yaml <==\nkind: nvidia.com/gpu\ndevices:\n{names}");
+        let floors = "toolkit 1.17.8 CVE-2025-23266 and CVE-2025-23267\n".into();
+        vec![
+            Probe { name: "cdi-etc".into(), found: true, content },
+            Probe { name: "host.floors".into(), found: true, content: floors },
+        ]
     }
 
     fn nodes(stage: Stage, names: &[&str]) -> Stage {
@@ -216,7 +240,7 @@ mod tests {
     #[test]
     fn no_gpu_no_toolkit_and_no_spec_are_three_findings() {
         let told = told(Stage::new(), &mask(&["0"]), &[], Way::Cdi);
-        assert_eq!(told, ["gpu.device Failure", "gpu.toolkit Failure", "gpu.cdi Failure"]);
+        assert_eq!(told, ["gpu.none Failure", "gpu.toolkit Failure", "gpu.cdi Failure"]);
     }
 
     #[test]

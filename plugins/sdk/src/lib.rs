@@ -26,7 +26,7 @@
 //!
 //! The map: [`Backend`] and [`backend!`] make a component; [`engine`], [`logs`], [`devices`] and [`narration`] are all
 //! that it can ask for; [`Arguments`] fills slots; [`Phrase`] turns an engine's words into errors; [`cli`], [`pull`],
-//! [`inspect`], [`preflight`] and [`gpu`] are what engines with a command line like Docker's have in common; off the
+//! [`inspect`], [`preflight`], [`machine`], [`floors`], [`distribution`], [`gpu`] and [`nvidia`] are what engines with a command line like Docker's have in common; off the
 //! wasm target, `stage` plays the host in unit tests.
 
 #[doc(hidden)]
@@ -36,16 +36,20 @@ mod arguments;
 mod backend;
 pub mod cli;
 pub mod devices;
+pub mod distribution;
 pub mod engine;
 mod errors;
 #[cfg(target_arch = "wasm32")]
 mod export;
+pub mod floors;
 pub mod gpu;
 #[cfg(target_arch = "wasm32")]
 mod host;
 pub mod inspect;
 pub mod logs;
+pub mod machine;
 pub mod narration;
+pub mod nvidia;
 pub mod preflight;
 mod probes;
 pub mod pull;

@@ -1,7 +1,8 @@
 //! What the host costs, beside what it hosts: `cargo bench -p portreeve-tests --bench calls [-- WORD…]`.
 //!
 //! It measures and asserts nothing. Where a time depends on the machine there is another beside it, taken in turns with
-//! it in the same run, and their ratio is what counts. Words choose sections: `start guest command run fleet journal output`.
+//! it in the same run, and their ratio is what counts. Words choose sections: `start guest command preflight run fleet
+//! journal output`.
 #![allow(clippy::print_stdout, reason = "a table for people")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what can't be measured ends the run")]
 #![allow(clippy::indexing_slicing, reason = "the same")]
@@ -12,6 +13,7 @@ mod fleet;
 mod guest;
 mod journal;
 mod output;
+mod preflight;
 mod program;
 mod run;
 mod table;
@@ -45,10 +47,11 @@ fn main() -> ExitCode {
 
 type Section = fn(&tokio::runtime::Runtime);
 
-const SECTIONS: [(&str, Section); 7] = [
+const SECTIONS: [(&str, Section); 8] = [
     ("start", program::measure),
     ("guest", guest::measure),
     ("command", command::measure),
+    ("preflight", preflight::measure),
     ("run", run::measure),
     ("fleet", fleet::measure),
     ("journal", |runtime| {

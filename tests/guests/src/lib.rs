@@ -29,6 +29,10 @@ pub trait Mischief {
         PODMAN.image_remove(image, force)
     }
 
+    fn image_load(_file: &str) -> Result<ImageSummary> {
+        PODMAN.image_load()
+    }
+
     fn create(spec: &ContainerSpec) -> Result<String> {
         PODMAN.container_create(spec)
     }
@@ -140,6 +144,10 @@ impl<M: Mischief> Backend for Guest<M> {
 
     fn image_remove(image: &Image, force: bool) -> Result<()> {
         M::image_remove(image, force)
+    }
+
+    fn image_load(file: &str) -> Result<ImageSummary> {
+        M::image_load(file)
     }
 
     fn container_create(spec: &ContainerSpec) -> Result<String> {

@@ -8,6 +8,7 @@ mod health;
 mod images;
 mod lifecycle;
 mod listing;
+mod load;
 mod save;
 mod volumes;
 
@@ -29,6 +30,7 @@ pub(crate) fn run(engine: &mut Engine, verb: Verb, arguments: &Arguments) -> Res
         Verb::Images => images::list,
         Verb::Rmi => images::remove,
         Verb::Save => save::save,
+        Verb::Load => load::load,
         Verb::Create => containers::create,
         Verb::Start => lifecycle::start,
         Verb::Stop => lifecycle::stop,

@@ -41,6 +41,7 @@
 //! # Faults
 //!
 //! Commands: `version info ps pull image-inspect images rmi save create start stop kill rm wait inspect logs exec cp volume-create
+//! Commands: `version info ps pull image-inspect images rmi save load create start stop kill rm wait inspect logs volume-create
 //! volume-inspect volume-ls volume-rm`, `*` for all.
 //! Commands: `version info ps pull image-inspect images rmi save create start stop kill rm wait inspect logs volume-create
 //! volume-inspect volume-ls volume-rm pause unpause top stats health-run events`, `*` for all.

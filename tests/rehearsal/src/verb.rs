@@ -10,6 +10,7 @@ pub(crate) enum Verb {
     Images,
     Rmi,
     Save,
+    Load,
     Create,
     Start,
     Stop,
@@ -33,7 +34,7 @@ pub(crate) enum Verb {
 }
 
 /// Each command's name, as the file `faults` has it.
-pub(crate) const NAMES: [&str; 28] = [
+pub(crate) const NAMES: [&str; 29] = [
     "version",
     "info",
     "ps",
@@ -42,6 +43,7 @@ pub(crate) const NAMES: [&str; 28] = [
     "images",
     "rmi",
     "save",
+    "load",
     "create",
     "start",
     "stop",
@@ -64,7 +66,7 @@ pub(crate) const NAMES: [&str; 28] = [
     "events",
 ];
 
-const VERBS: [Verb; 28] = [
+const VERBS: [Verb; 29] = [
     Verb::Version,
     Verb::Info,
     Verb::Ps,
@@ -73,6 +75,7 @@ const VERBS: [Verb; 28] = [
     Verb::Images,
     Verb::Rmi,
     Verb::Save,
+    Verb::Load,
     Verb::Create,
     Verb::Start,
     Verb::Stop,
@@ -121,7 +124,7 @@ impl Verb {
             ("image", "inspect") => ("image-inspect", 2),
             ("image", "ls" | "list") => ("images", 2),
             ("image", "rm" | "remove") => ("rmi", 2),
-            ("image", name @ ("pull" | "save")) => (name, 2),
+            ("image", name @ ("pull" | "save" | "load")) => (name, 2),
             ("volume", "create") => ("volume-create", 2),
             ("volume", "inspect") => ("volume-inspect", 2),
             ("volume", "ls" | "list") => ("volume-ls", 2),

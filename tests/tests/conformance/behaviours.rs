@@ -13,8 +13,8 @@ use crate::ground::{Ground, Kind};
 use crate::setting::Setting;
 use crate::table::{Outcome, Verdict};
 use crate::{
-    containers, control, copies, creation, detection, doomed, ends, events, exec, filters, health, images, journal,
-    liars, logs, options, ownership, policy, program, proofs, secrets, units, volumes,
+    archives, containers, control, copies, creation, detection, doomed, ends, events, exec, filters, gpus, health,
+    images, journal, liars, logs, options, ownership, policy, preflight, program, proofs, secrets, units, volumes,
 };
 
 /// How long one behaviour may take.
@@ -25,6 +25,7 @@ type Trial = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Something that every engine's host does alike.
 pub(crate) struct Behaviour {
     pub(crate) name: &'static str,
+    module: &'static str,
     on: fn(Kind) -> bool,
     run: fn(Arc<Setting>) -> Trial,
 }
@@ -32,6 +33,11 @@ pub(crate) struct Behaviour {
 impl Behaviour {
     pub(crate) fn is_for(&self, kind: Kind) -> bool {
         (self.on)(kind)
+    }
+
+    /// Whether it is tried on made GPUs, in a pass of its own: the others take it that there are none.
+    pub(crate) fn needs_gpus(&self) -> bool {
+        self.module == "gpus"
     }
 }
 
@@ -63,7 +69,7 @@ fn masquerade(kind: Kind) -> bool {
 macro_rules! behaviours {
     ($($on:ident: $module:ident { $($name:ident)* })*) => {
         pub(crate) const BEHAVIOURS: &[Behaviour] = &[
-            $($(Behaviour { name: stringify!($name), on: $on, run: |setting| Box::pin($module::$name(setting)) },)*)*
+            $($(Behaviour { name: stringify!($name), module: stringify!($module), on: $on, run: |setting| Box::pin($module::$name(setting)) },)*)*
         ];
     };
 }
@@ -76,6 +82,24 @@ behaviours! {
         preflight_tells_no_gpu_from_no_toolkit
     }
     rehearsal: detection { an_engine_that_is_down_is_said }
+    all: preflight {
+        auto_is_no_preference
+        the_owner_of_a_container_is_told
+        a_preflight_is_one_pass
+        a_preflight_records_its_evidence
+        a_taken_port_is_found_before_it_is_asked_for
+        the_sources_of_mounts_are_looked_at
+        a_version_below_its_floor_is_a_warning
+        remedies_are_of_this_distribution
+        storage_and_registries_are_told
+        a_required_gpu_fails_before_an_engine_is_asked
+        an_optional_gpu_is_left_out_aloud
+    }
+    rehearsal: preflight {
+        an_engine_that_hangs_is_bounded
+        engines_are_asked_side_by_side_in_order_of_preference
+    }
+    real: preflight { a_context_elsewhere_is_told_and_not_followed }
     masquerade: detection {
         podman_under_the_name_of_docker_is_named
         podman_behind_a_docker_client_is_named
@@ -92,6 +116,18 @@ behaviours! {
         a_registry_that_fails_is_unavailable
         a_login_that_nobody_has_is_unauthorised
         images_are_listed_and_removed
+    }
+    all: archives {
+        a_pull_is_tried_again_after_what_passes
+        what_does_not_pass_is_not_tried_again
+        tries_of_a_pull_are_bounded
+        an_image_is_looked_at_and_measured
+        an_image_that_is_not_held_may_be_removed_when_asked
+        what_no_container_is_of_is_told
+        an_image_goes_into_a_file_and_comes_back
+        an_archive_that_is_not_what_it_says_is_not_loaded
+        a_name_in_an_archive_is_bounded_by_the_policy
+        gpus_and_mounts_are_explained_and_nothing_is_run
     }
     all: proofs {
         an_image_is_proved_link_by_link
@@ -283,6 +319,15 @@ behaviours! {
         the_program_filters_pauses_and_renames_not
         the_program_tells_events
     }
+    real: gpus {
+        a_mask_exposes_exactly_its_gpu
+        several_gpus_and_all_of_them
+        without_a_mask_no_gpu_is_seen
+        more_than_the_mask_is_ended
+        more_than_the_mask_ends_an_attached_run
+        an_absent_gpu_of_several_fails_before_anything_is_created
+        a_preflight_knows_which_gpus_the_specs_name
+    }
     all: journal {
         the_journal_verifies_and_has_every_command
         every_command_that_ran_is_reachable
@@ -308,8 +353,9 @@ async fn all_on(ground: Ground, program: PathBuf, filters: &[String], panics: &P
         return false;
     };
     let mut clean = true;
-    for behaviour in BEHAVIOURS.iter().filter(|behaviour| behaviour.is_for(kind) && is_chosen(kind, behaviour, filters))
-    {
+    let gpus = std::env::var_os(crate::made::VARIABLE).is_some();
+    let of_this_pass = |behaviour: &&Behaviour| behaviour.is_for(kind) && behaviour.needs_gpus() == gpus;
+    for behaviour in BEHAVIOURS.iter().filter(of_this_pass).filter(|behaviour| is_chosen(kind, behaviour, filters)) {
         let begun = Instant::now();
         let verdict = verdict(behaviour, Arc::clone(&setting), panics).await;
         clean &= verdict == Verdict::Holds;

@@ -130,7 +130,7 @@ pub(crate) async fn preflight_tells_no_gpu_from_no_toolkit(setting: Arc<Setting>
     let intention = Intention { gpus: "0".parse().unwrap(), ..Intention::default() };
     let report = setting.host.preflight(&intention).await.unwrap();
     let of = |id: &str| report.findings.iter().find(|finding| finding.id == id).unwrap_or_else(|| panic!("{report:?}"));
-    let (device, toolkit) = (of("gpu.device"), of("gpu.toolkit"));
+    let (device, toolkit) = (of("gpu.none"), of("gpu.toolkit"));
     assert_eq!((device.severity, toolkit.severity), (Severity::Failure, Severity::Failure));
     assert!(device.why.contains("no GPU") && toolkit.why.contains("toolkit missing"), "{report:?}");
     assert!(device.remedy.is_some() && toolkit.remedy.is_some() && device.remedy != toolkit.remedy);

@@ -160,7 +160,7 @@ impl Ground {
 pub(crate) const BY_HAND: &str = "BY_HAND";
 
 /// A backend of this build, with the grant that an operator would give it for an engine in another place.
-fn with_program(backend: &str, program: &Path) -> BackendSource {
+pub(crate) fn with_program(backend: &str, program: &Path) -> BackendSource {
     let variables = ["PORTREEVE_REHEARSAL"];
     // Only the one that has such a program can be given another.
     let given = |source: BackendSource| source.with_program(backend, program, &variables).ok();

@@ -13,6 +13,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a behaviour fails")]
 #![allow(clippy::indexing_slicing, clippy::string_slice, reason = "the same")]
 
+mod archives;
 mod behaviours;
 mod containers;
 mod control;
@@ -24,15 +25,18 @@ mod ends;
 mod events;
 mod exec;
 mod filters;
+mod gpus;
 mod ground;
 mod health;
 mod images;
 mod journal;
 mod liars;
 mod logs;
+mod made;
 mod options;
 mod ownership;
 mod policy;
+mod preflight;
 mod program;
 mod proofs;
 mod secrets;

@@ -9,8 +9,9 @@ use std::thread;
 use portreeve_tests::engines::Engine;
 use tempfile::TempDir;
 
-use crate::behaviours::{BEHAVIOURS, is_chosen};
+use crate::behaviours::{BEHAVIOURS, Behaviour, is_chosen};
 use crate::ground::Kind;
+use crate::made::{self, Made};
 use crate::table::{self, Outcome, Verdict};
 
 /// What `--list` says, in the form of the usual harness.
@@ -35,7 +36,7 @@ pub(crate) fn run(filters: Vec<String>) -> ExitCode {
     let real = if kinds.iter().any(|kind| kind.is_real()) { Engine::all() } else { Vec::new() };
     let works = |kind: &Kind| !matches!(kind, Kind::Real(engine) if !real.contains(engine));
     let (present, absent): (Vec<Kind>, Vec<Kind>) = kinds.into_iter().partition(works);
-    let outcomes = side_by_side(&present, &built_program(), &filters);
+    let outcomes = both_passes(&present, &built_program(), &filters);
     table::print(&outcomes, &absent);
     conclude(&outcomes, &absent)
 }
@@ -55,12 +56,36 @@ fn conclude(outcomes: &[Outcome], absent: &[Kind]) -> ExitCode {
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn side_by_side(kinds: &[Kind], program: &Path, filters: &[String]) -> Vec<Outcome> {
+/// All that needs no GPU, and then, where root can make some, all that does.
+fn both_passes(kinds: &[Kind], program: &Path, filters: &[String]) -> Vec<Outcome> {
+    let of_pass = |gpus: bool| {
+        let chosen = move |kind: &Kind, one: &Behaviour| {
+            one.needs_gpus() == gpus && one.is_for(*kind) && is_chosen(*kind, one, filters)
+        };
+        kinds.iter().copied().filter(|kind| BEHAVIOURS.iter().any(|one| chosen(kind, one))).collect::<Vec<_>>()
+    };
+    let mut outcomes = side_by_side(&of_pass(false), program, filters, None);
+    let mut needing = of_pass(true);
+    if needing.is_empty() {
+        return outcomes;
+    }
+    match Made::make() {
+        Ok(made) => {
+            needing.retain(|kind| kind.is_podman() || made.login().is_some());
+            let login = made.login().unwrap_or(Path::new("/nonesuch"));
+            outcomes.extend(side_by_side(&needing, program, filters, Some(login)));
+        }
+        Err(why) => println!("NOT TESTED: GPUs, for {why}"),
+    }
+    outcomes
+}
+
+fn side_by_side(kinds: &[Kind], program: &Path, filters: &[String], gpus: Option<&Path>) -> Vec<Outcome> {
     let (sender, receiver) = channel();
     thread::scope(|scope| {
         for kind in kinds {
             let sender = sender.clone();
-            scope.spawn(move || on(*kind, program, filters, &sender));
+            scope.spawn(move || on(*kind, program, filters, gpus, &sender));
         }
         drop(sender);
         receiver.into_iter().inspect(tell).collect()
@@ -73,9 +98,12 @@ fn tell(outcome: &Outcome) {
 }
 
 /// One engine, in a folder of its user's that is gone afterwards.
-fn on(kind: Kind, program: &Path, filters: &[String], sender: &Sender<Outcome>) {
+fn on(kind: Kind, program: &Path, filters: &[String], gpus: Option<&Path>, sender: &Sender<Outcome>) {
     let folder = folder(kind);
     let mut command = command(kind, &folder);
+    if let Some(login) = gpus {
+        command.env(made::VARIABLE, login);
+    }
     command.args(["--ground", kind.name()]).arg(folder.path()).arg(installed(kind, program, &folder)).args(filters);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);

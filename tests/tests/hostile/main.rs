@@ -4,6 +4,7 @@
 //! journal has it and verifies, and that the host is whole afterwards: an honest backend does its work in the same process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
+mod archives;
 mod claims;
 mod control;
 mod copies;
@@ -25,8 +26,8 @@ include!(concat!(env!("OUT_DIR"), "/guests.rs"));
 #[allow(unused_imports, reason = "each module's tests, for the assertion below")]
 mod tests {
     pub(crate) use super::{
-        claims::*, control::*, copies::*, creations::*, exec::*, hogs::*, imports::*, quarantine::*, sizes::*, spy::*,
-        values::*, volumes::*, wasi::*,
+        archives::*, claims::*, control::*, copies::*, creations::*, exec::*, hogs::*, imports::*, quarantine::*,
+        sizes::*, spy::*, values::*, volumes::*, wasi::*,
     };
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::page::REGENERATE;
 use super::*;
+use crate::grants::{command, element, evidence, floor, load, probe, program};
 use crate::grants::{command, element, evidence, load, probe, program, unit};
 
 #[test]
@@ -96,6 +97,17 @@ fn section(key: &str) -> Value {
         "evidence" => evidence(),
         "devices" => table(&["patterns"], json!({ "patterns": texts("^/dev/") })),
         "probes" => named("^.+$", one_of(&probe::WORDS.map(|(word, of)| probe(word, of)))),
+        "floors" => named(
+            "^[a-z0-9-]+$",
+            exactly(
+                &floor::Floor::KEYS,
+                &floor::Floor::KEYS,
+                json!({
+                    "version": { "type": "string", "pattern": "^[0-9]{1,9}(\\.[0-9]{1,9}){1,2}$" },
+                    "advisory": { "type": "string", "pattern": "^[^\\p{Cc}]{1,240}$" },
+                }),
+            ),
+        ),
         "limits" => limits(),
         "unit" => unit(),
         "examples" => list(one_of(&["reachable", "unreachable"].map(|key| table(&[key], json!({ key: words() }))))),
@@ -233,7 +245,9 @@ fn probe(word: &str, of: probe::Word) -> Value {
     let key = |key: &str| match key {
         "kind" => json!({ "const": word }),
         "calls" => calls.clone(),
-        "path" => path(),
+        "path" => json!({ "type": "string", "pattern": "^(\\{XDG_RUNTIME_DIR\\}|\\{HOME\\}|/)" }),
+        "name" => json!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" }),
+        "command" => json!({ "type": "string" }),
         "cap" => json!({ "type": "integer", "minimum": 1, "maximum": probe::CAP_MAX }),
         "port" => json!({ "type": "integer", "minimum": 1, "maximum": 65_535 }),
         other => panic!("the schema does not know the key {other} of a probe"),

@@ -25,6 +25,7 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::Images => &["all,a", "quiet,q", "no-trunc", "digests", "format="],
         Verb::Rmi => &["force,f"],
         Verb::Save => &["platform="],
+        Verb::Load => &["input=", "quiet,q"],
         Verb::Create => &[
             "pull=",
             "security-opt=",

@@ -35,6 +35,7 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::Images => &["all,a", "quiet,q", "no-trunc", "digests", "format="],
         Verb::Rmi => &["force,f", "ignore,i"],
         Verb::Save => &["format=", "quiet,q", "compress"],
+        Verb::Load => &["input=", "quiet,q"],
         Verb::Create => &[
             "pull=",
             "security-opt=",
