@@ -71,7 +71,8 @@ pub use digest::Digest;
 pub use error::{Conflict, Difference, Error, Fault, FaultKind, Refusal, Rule};
 pub use event::{Event, Level};
 pub use evidence::{
-    ContainerEvent, ContainerInfo, ContainerState, Happening, Health, MountInfo, Processes, Usage, VolumeInfo,
+    ContainerEvent, ContainerInfo, ContainerState, Happening, Health, MountInfo, NetworkInfo, Processes, Usage,
+    VolumeInfo,
 };
 pub use executor::{CommandInput, close_inherited};
 pub use output::LogChunk;

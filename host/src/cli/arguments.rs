@@ -10,7 +10,7 @@ use portreeve::journal::Durability;
 use super::demo;
 use super::{
     audit, backend, completions, compose, container, control, cp, detect, exec, explain_parts, image, image_group,
-    journal, parse, policy, preflight, redact, reference, run, standard, unit, usage, verify, volume, which,
+    journal, network, parse, policy, preflight, redact, reference, run, standard, unit, usage, verify, volume, which,
 };
 
 /// Runs containers through backends that can do nothing an operator did not approve.
@@ -142,6 +142,9 @@ pub(crate) enum Command {
     /// Make, list, show and remove named volumes
     #[command(subcommand)]
     Volume(volume::Command),
+    /// Make, list, show and remove networks
+    #[command(subcommand)]
+    Network(network::Command),
     /// Do the main job on a built-in image, without a network: every step, its result and its time
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
@@ -205,6 +208,12 @@ mod tests {
     fn help_of_volumes() {
         insta::assert_snapshot!("help-volume-create", help(&["volume", "create"]));
         insta::assert_snapshot!("help-volume-rm", help(&["volume", "rm"]));
+    }
+
+    #[test]
+    fn help_of_networks() {
+        insta::assert_snapshot!("help-network-create", help(&["network", "create"]));
+        insta::assert_snapshot!("help-network-rm", help(&["network", "rm"]));
     }
 
     #[test]

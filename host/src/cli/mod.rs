@@ -25,6 +25,7 @@ mod image;
 mod image_group;
 mod journal;
 mod name;
+mod network;
 mod parse;
 mod policy;
 mod preflight;
@@ -94,6 +95,7 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Rmi(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Volume(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Cp(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Network(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Ps(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Inspect(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Logs(command) => desk::open(common, async |desk| command.run(desk).await),

@@ -63,6 +63,11 @@ impl Bindings {
         self.0.remove(&slot).unwrap_or_default()
     }
 
+    /// Puts one value in the place of all of its slot's.
+    pub(crate) fn set(&mut self, slot: Slot, binding: Binding) {
+        self.0.insert(slot, vec![binding]);
+    }
+
     /// The values of a slot, in order; empty where there is none.
     #[must_use]
     pub fn get(&self, slot: Slot) -> &[Binding] {

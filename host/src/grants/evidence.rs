@@ -82,6 +82,7 @@ evidence! {
         devices "devices" optional "Its devices.",
         gpus "gpus" optional "The names of the GPUs that were asked for, where the engine keeps them.",
         network "network" optional "The mode of its network.",
+        networks "networks" optional "The networks that it is on, by name.",
         restart "restart" optional "Its restart policy.",
         restart_retries "restart-retries" optional "How often it is started again.",
         privileged "privileged" optional "Whether it has all of the host.",
@@ -211,10 +212,21 @@ impl EventEvidence {
             words: words.into_iter().flatten().collect(),
         })
     }
+
+    /// How the host looks at a network.
+    NetworkEvidence {
+        id "id" required "Its ID.",
+        name "name" required "Its name.",
+        labels "labels" required "Its labels.",
+        driver "driver" required "Its driver.",
+        internal "internal" required "Whether it has no way out.",
+        options "options" optional "The options that it was made with.",
+        created "created" optional "When it was made.",
+    }
 }
 
 evidence! {
-    /// How the host looks at a pod or a network.
+    /// How the host looks at a pod.
     ObjectEvidence {
         name "name" required "Its name.",
         labels "labels" required "Its labels.",
@@ -223,7 +235,7 @@ evidence! {
     }
 }
 
-/// The command that lists the IDs, or of volumes the names, of this install's objects, one a line.
+/// The command that lists the IDs, or of volumes and networks the names, of this install's objects, one a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListEvidence {
@@ -276,7 +288,9 @@ pub struct EvidenceGrant {
     /// Pods.
     pub pod: Option<ObjectEvidence>,
     /// Networks.
-    pub network: Option<ObjectEvidence>,
+    pub network: Option<NetworkEvidence>,
+    /// The list of this install's networks.
+    pub networks: Option<ListEvidence>,
     /// Manifests; without the section, nowhere.
     pub manifest: ManifestEvidence,
     /// The content of images.
@@ -286,8 +300,9 @@ pub struct EvidenceGrant {
 }
 
 impl EvidenceGrant {
-    pub(super) const KEYS: [&'static str; 13] = [
+    pub(super) const KEYS: [&'static str; 14] = [
         "held",
+        "networks",
         "image",
         "container",
         "containers",
@@ -317,7 +332,8 @@ impl EvidenceGrant {
             top: listed("top")?,
             events: part("events")?.map(|section| EventEvidence::read(section, commands)).transpose()?,
             pod: object("pod")?,
-            network: object("network")?,
+            network: part("network")?.map(|section| NetworkEvidence::read(section, commands)).transpose()?,
+            networks: listed("networks")?,
             manifest: part("manifest")?
                 .map_or(Ok(ManifestEvidence::default()), |section| manifest(section, commands))?,
             export: part("export")?.map(|section| export(section, commands)).transpose()?,
@@ -335,9 +351,9 @@ impl EvidenceGrant {
             self.network.as_ref().map(|it| &it.command),
             self.events.as_ref().map(|it| &it.command),
         ];
-        let listed = [&self.containers, &self.volumes].map(|list| list.as_ref().map(|it| &it.command));
         let held = self.held.as_ref().map(|it| &it.command);
         let bytes = [self.manifest.command.as_ref(), self.export.as_ref().map(|it| &it.command), held];
+        let listed = [&self.containers, &self.volumes, &self.networks].map(|list| list.as_ref().map(|it| &it.command));
         looked.into_iter().chain(listed).chain(bytes).flatten().map(String::as_str)
     }
 }

@@ -121,7 +121,7 @@ pub struct Policy {
     pub(crate) protected: Vec<PathBuf>,
     /// Whether GPUs may be asked for.
     pub(crate) gpus: bool,
-    /// Networks: `none`, `bridge`, `host`, or names.
+    /// Networks: `none`, `bridge`, `host`, names, or `own` for every one of this install.
     pub(crate) networks: Names,
     /// Capabilities that may be added, without `CAP_`.
     pub(crate) capabilities: Names,
@@ -174,9 +174,9 @@ impl Policy {
             roots: Names::Any,
             protected: Vec::new(),
             gpus: true,
-            networks: names(&["none", "bridge"]),
             capabilities: Names::none(),
             user_namespaces: names(&["auto", "nomap", "private"]),
+            networks: names(&["none", "bridge", "own"]),
             volumes: Names::Any,
             copies: COPIES,
             unmaskable: Stance::Refuse,
@@ -311,6 +311,9 @@ impl Policy {
                 ))
             };
         };
+        if let NetworkMode::Named(name) = mode {
+            return self.check_own_network(name.as_str()).map_err(|refusal| refusal.slot("network.named"));
+        }
         if self.networks.allow(&mode.to_string()) {
             return Ok(());
         }
@@ -334,6 +337,17 @@ impl Policy {
                 Err(self.refused("namespaces", "user", mode, why).slot("userns"))
             }
         }
+    }
+
+    /// Whether a network of this name may be made and joined. One that is not ours never is, whatever stands here.
+    ///
+    /// # Errors
+    /// A refusal that names the line which would allow it.
+    pub fn check_own_network(&self, name: &str) -> Result<(), Refusal> {
+        if self.networks.allow("own") || self.networks.allow(name) {
+            return Ok(());
+        }
+        Err(self.refused("networks", "allow", name, "this network is not allowed"))
     }
 
     /// A secret can't travel in the client's environment under a name that the client reads.
@@ -450,6 +464,20 @@ mod tests {
             let allows = [Policy::home(), policy.clone()].map(|policy| policy.check_container(&web).is_ok());
             assert_eq!(allows, [home, file], "{mode}");
         }
+    }
+
+    fn own_stands_for_every_network_of_this_install() {
+        let mut web = spec();
+        web.network = Some(NetworkMode::Named("back".parse().unwrap()));
+        assert!(Policy::home().check_container(&web).is_ok() && Policy::home().check_own_network("back").is_ok());
+        let only =
+            |allow: &str| Policy::parse(&format!("extends = \"home\"\n[networks]\nallow = [{allow}]\n"), "p").unwrap();
+        assert!(only("\"back\"").check_container(&web).is_ok());
+        for other in ["", "\"front\"", "\"bridge\", \"host\""] {
+            assert!(only(other).check_container(&web).is_err() && only(other).check_own_network("back").is_err());
+        }
+        web.network = Some(NetworkMode::Host);
+        assert!(only("\"own\"").check_container(&web).is_err());
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod logs;
 mod mounts;
 mod order;
 mod pause;
+mod networks;
 mod preflight;
 mod probing;
 mod prove;

@@ -11,6 +11,7 @@ mod gpu_profile;
 mod health;
 mod mount;
 mod name;
+mod network;
 mod port;
 mod resources;
 pub(crate) mod words;
@@ -24,6 +25,7 @@ pub use gpu_profile::{CudaVersion, GpuProfile};
 pub use health::{HealthCheck, Platform, UserNamespace};
 pub use mount::{InsidePath, Mount, MountSource, Tmpfs};
 pub use name::{Label, Name, Signal, User};
+pub use network::{NetworkName, NetworkSpec};
 pub use port::{Port, Protocol};
 pub use resources::{Cpus, Memory, Ulimit};
 

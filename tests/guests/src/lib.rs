@@ -8,7 +8,8 @@ use std::marker::PhantomData;
 
 use portreeve_plugin::{
     Arguments, Backend, ContainerSpec, ContainerStatus, Description, Engine, EngineIdentity, ExecSpec, Finding,
-    HealthState, Image, ImageSummary, Intention, Label, LogOptions, Probe, Result, Usage, cli::Cli, logs::Log,
+    HealthState, Image, ImageSummary, Intention, Label, LogOptions, NetworkSpec, Probe, Result, Usage, cli::Cli,
+    logs::Log,
 };
 
 /// The engine's client.
@@ -107,6 +108,14 @@ pub trait Mischief {
 
     fn volume_remove(name: &str, force: bool) -> Result<()> {
         PODMAN.volume_remove(name, force)
+    }
+
+    fn network_ensure(spec: &NetworkSpec) -> Result<bool> {
+        PODMAN.network_ensure(spec)
+    }
+
+    fn network_remove(name: &str) -> Result<()> {
+        PODMAN.network_remove(Arguments::none().network_name(name))
     }
 }
 
@@ -232,6 +241,18 @@ impl<M: Mischief> Backend for Guest<M> {
 
     fn volume_remove(name: &str, force: bool) -> Result<()> {
         M::volume_remove(name, force)
+    }
+
+    fn network_ensure(spec: &NetworkSpec) -> Result<bool> {
+        M::network_ensure(spec)
+    }
+
+    fn network_list() -> Result<Vec<String>> {
+        PODMAN.network_list()
+    }
+
+    fn network_remove(name: &str) -> Result<()> {
+        M::network_remove(name)
     }
 }
 

@@ -9,6 +9,7 @@ mod images;
 mod lifecycle;
 mod listing;
 mod load;
+mod networks;
 mod save;
 mod volumes;
 
@@ -51,6 +52,10 @@ pub(crate) fn run(engine: &mut Engine, verb: Verb, arguments: &Arguments) -> Res
         Verb::Stats => health::stats,
         Verb::HealthRun => health::run,
         Verb::Events => health::follow,
+        Verb::NetworkCreate => networks::create,
+        Verb::NetworkInspect => networks::inspect,
+        Verb::NetworkLs => networks::list,
+        Verb::NetworkRm => networks::remove,
     };
     perform(engine, arguments)
 }

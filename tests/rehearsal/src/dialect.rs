@@ -12,6 +12,7 @@ use crate::container::{Container, Status};
 use crate::health::Outcome;
 use crate::image::Image;
 use crate::mode::Mode;
+use crate::network::Network;
 use crate::registry::Fetch;
 use crate::trouble::Trouble;
 use crate::verb::Verb;
@@ -110,6 +111,13 @@ impl Dialect {
         match self {
             Self::Podman => podman::volume(volume),
             Self::Docker => docker::volume(volume),
+        }
+    }
+
+    pub(crate) fn network(self, network: &Network) -> Value {
+        match self {
+            Self::Podman => podman::named_network(network),
+            Self::Docker => docker::named_network(network),
         }
     }
 

@@ -29,7 +29,11 @@ pub(crate) struct Spec {
     pub(crate) shm_size: u64,
     pub(crate) restart: String,
     pub(crate) retries: u32,
+    /// As it was typed.
     pub(crate) network: String,
+    /// The named networks that it joined.
+    #[serde(default)]
+    pub(crate) networks: Vec<String>,
     pub(crate) cap_drop: Vec<String>,
     #[serde(default)]
     pub(crate) cap_add: Vec<String>,
@@ -100,6 +104,7 @@ impl Spec {
             restart,
             retries,
             network: text("network"),
+            networks: Vec::new(),
             cap_drop: all("cap-drop"),
             cap_add: all("cap-add"),
             health: Check::read(arguments, dialect)?,

@@ -31,10 +31,14 @@ pub(crate) enum Verb {
     Stats,
     HealthRun,
     Events,
+    NetworkCreate,
+    NetworkInspect,
+    NetworkLs,
+    NetworkRm,
 }
 
 /// Each command's name, as the file `faults` has it.
-pub(crate) const NAMES: [&str; 29] = [
+pub(crate) const NAMES: [&str; 33] = [
     "version",
     "info",
     "ps",
@@ -64,9 +68,13 @@ pub(crate) const NAMES: [&str; 29] = [
     "stats",
     "health-run",
     "events",
+    "network-create",
+    "network-inspect",
+    "network-ls",
+    "network-rm",
 ];
 
-const VERBS: [Verb; 29] = [
+const VERBS: [Verb; 33] = [
     Verb::Version,
     Verb::Info,
     Verb::Ps,
@@ -96,6 +104,10 @@ const VERBS: [Verb; 29] = [
     Verb::Stats,
     Verb::HealthRun,
     Verb::Events,
+    Verb::NetworkCreate,
+    Verb::NetworkInspect,
+    Verb::NetworkLs,
+    Verb::NetworkRm,
 ];
 
 impl Verb {
@@ -113,6 +125,10 @@ impl Verb {
             Self::VolumeLs => "volume ls",
             Self::VolumeRm => "volume rm",
             Self::HealthRun => "healthcheck run",
+            Self::NetworkCreate => "network create",
+            Self::NetworkInspect => "network inspect",
+            Self::NetworkLs => "network ls",
+            Self::NetworkRm => "network rm",
             other => other.name(),
         }
     }
@@ -129,6 +145,10 @@ impl Verb {
             ("volume", "inspect") => ("volume-inspect", 2),
             ("volume", "ls" | "list") => ("volume-ls", 2),
             ("volume", "rm" | "remove") => ("volume-rm", 2),
+            ("network", "create") => ("network-create", 2),
+            ("network", "inspect") => ("network-inspect", 2),
+            ("network", "ls" | "list") => ("network-ls", 2),
+            ("network", "rm" | "remove") => ("network-rm", 2),
             ("container", "ls" | "list") => ("ps", 2),
             ("healthcheck", "run") => ("health-run", 2),
             ("container", name) => (name, 2),
@@ -163,6 +183,7 @@ mod tests {
         assert_eq!(find(&["commit", "x"]), Err("commit".to_owned()));
         assert_eq!(find(&["image", "prune"]), Err("image".to_owned()));
         assert_eq!(find(&["volume", "prune"]), Err("volume".to_owned()));
+        assert_eq!(find(&["network", "connect"]), Err("network".to_owned()));
         assert_eq!(find(&[]), Err(String::new()));
     }
 

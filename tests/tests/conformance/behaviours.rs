@@ -15,6 +15,8 @@ use crate::table::{Outcome, Verdict};
 use crate::{
     archives, containers, control, copies, creation, detection, doomed, ends, events, exec, filters, gpus, health,
     images, journal, liars, logs, options, ownership, policy, preflight, program, proofs, secrets, units, volumes,
+    containers, creation, detection, doomed, ends, images, journal, liars, logs, networks, ownership, policy, program,
+    proofs, secrets, volumes,
 };
 
 /// How long one behaviour may take.
@@ -304,6 +306,25 @@ behaviours! {
         a_unit_holds_no_secret
         a_unit_has_files_for_its_volumes
         a_standard_is_compared_with_the_host
+    all: networks {
+        a_network_is_made_once_and_found
+        another_network_of_the_name_is_a_conflict_that_says_what_differs
+        an_internal_network_is_internal
+        containers_of_one_network_find_each_other_by_name
+        a_container_joins_the_network_by_its_id
+        a_network_that_is_not_there_is_not_joined
+        a_network_in_use_is_not_removed
+        a_foreign_container_is_not_cut_off
+        a_foreign_network_is_not_touched
+        a_copied_label_makes_no_network_ours
+        another_installs_network_is_not_ours
+        a_networks_name_is_a_whole_name
+        a_policy_says_which_networks
+        a_dry_run_makes_no_network
+    }
+    rehearsal: networks {
+        a_network_that_is_exchanged_is_noticed
+        an_engine_that_lies_of_a_network_is_not_believed
     }
     all: doomed { a_killed_host_leaves_what_can_be_found }
     real: program {
@@ -327,6 +348,7 @@ behaviours! {
         more_than_the_mask_ends_an_attached_run
         an_absent_gpu_of_several_fails_before_anything_is_created
         a_preflight_knows_which_gpus_the_specs_name
+        the_program_makes_lists_shows_and_removes_networks
     }
     all: journal {
         the_journal_verifies_and_has_every_command

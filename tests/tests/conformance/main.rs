@@ -34,6 +34,7 @@ mod liars;
 mod logs;
 mod made;
 mod options;
+mod networks;
 mod ownership;
 mod policy;
 mod preflight;

@@ -12,6 +12,7 @@ mod creations;
 mod exec;
 mod hogs;
 mod imports;
+mod networks;
 mod quarantine;
 mod sizes;
 mod sizes_of_requests;
@@ -26,8 +27,8 @@ include!(concat!(env!("OUT_DIR"), "/guests.rs"));
 #[allow(unused_imports, reason = "each module's tests, for the assertion below")]
 mod tests {
     pub(crate) use super::{
-        archives::*, claims::*, control::*, copies::*, creations::*, exec::*, hogs::*, imports::*, quarantine::*,
-        sizes::*, spy::*, values::*, volumes::*, wasi::*,
+        archives::*, claims::*, control::*, copies::*, creations::*, exec::*, hogs::*, imports::*, networks::*,
+        quarantine::*, sizes::*, spy::*, values::*, volumes::*, wasi::*,
     };
 }
 

@@ -18,7 +18,7 @@ const GRANTS: &str = include_str!("../../../plugins/podman/grants.toml");
 const VARIABLE: &str = "PORTREEVE_REHEARSAL";
 
 /// The words after the program that only look.
-const LOOKS: [&str; 12] = [
+const LOOKS: [&str; 14] = [
     "version",
     "ps",
     "container",
@@ -31,6 +31,8 @@ const LOOKS: [&str; 12] = [
     "top",
     "stats",
     "events",
+    "network inspect",
+    "network ls",
 ];
 
 /// What a guest is tried on.
@@ -274,7 +276,7 @@ impl Stand {
 
 /// What a command line asks an engine for.
 fn verb(argv: &[String]) -> String {
-    let words = if argv[1] == "volume" { &argv[1..3] } else { &argv[1..2] };
+    let words = if ["volume", "network"].contains(&argv[1].as_str()) { &argv[1..3] } else { &argv[1..2] };
     words.join(" ")
 }
 

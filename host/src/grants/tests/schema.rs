@@ -195,10 +195,11 @@ fn evidence() -> Value {
         "image" => places(evidence::ImageEvidence::PLACES),
         "container" => places(evidence::ContainerEvidence::PLACES),
         "volume" => places(evidence::VolumeEvidence::PLACES),
-        "pod" | "network" => places(evidence::ObjectEvidence::PLACES),
         "stats" => places(evidence::UsageEvidence::PLACES),
         "events" => events(),
-        "containers" | "volumes" | "top" => table(&["command"], json!({ "command": { "type": "string" } })),
+        "network" => places(evidence::NetworkEvidence::PLACES),
+        "pod" => places(evidence::ObjectEvidence::PLACES),
+        "containers" | "volumes" | "networks" | "top" => table(&["command"], json!({ "command": { "type": "string" } })),
         "manifest" => table(
             &[],
             json!({ "registry": { "type": "boolean" }, "command": { "type": "string" }, "stores": list(store()) }),
