@@ -19,6 +19,8 @@
 //! | `lines COUNT MILLISECONDS` | `line 1`, `line 2` … with a pause between them |
 //! | `flood BYTES` | exactly so many bytes of numbered 64-byte lines, as fast as they are read |
 //! | `listen PORT` | says `listening on PORT`, then answers every HTTP request with [`BODY`] until TERM |
+//! | `lookup NAME` | asks the container's name server: `NAME is known` and its address, or `NAME is not known` |
+//! | `fetch HOST PORT` | what HTTP answers there; the host is an address, or a name that is looked up |
 //! | `ignore-term`, `wait` | TERM is ignored from now on; sleeps until it is told to end |
 //! | `exit STATUS`, `crash` | ends; a crash is 139 for the first process of a container, 134 for another |
 //!
@@ -26,7 +28,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::PathBuf;
@@ -65,6 +67,10 @@ pub(crate) trait World {
     fn sleep(&mut self, time: Duration) -> Option<i32>;
     /// A socket that listens on a port of the container.
     fn listen(&mut self, port: u16) -> io::Result<TcpListener>;
+    /// The address of a name; none where the name server knows none.
+    fn lookup(&self, name: &str) -> io::Result<Option<IpAddr>>;
+    /// A connection to a port of a host: an address, or a name.
+    fn reach(&self, host: &str, port: u16) -> io::Result<TcpStream>;
     /// TERM does nothing from now on.
     fn ignore_term(&mut self) -> io::Result<()>;
     /// Aborts; where that can't be, the status that a container would have had: 139, because the kernel spares its
@@ -117,6 +123,8 @@ impl<I: Iterator<Item = OsString>> Hand<'_, I> {
             b"lines" => self.lines(),
             b"flood" => self.number("flood").and_then(|bytes| self.flood(bytes)),
             b"listen" => self.number("listen").and_then(|port| self.listen(port)),
+            b"lookup" => self.text("lookup").and_then(|name| self.lookup(&name)),
+            b"fetch" => self.fetch(),
             b"ignore-term" => self.world.ignore_term().map_err(failure("ignore-term")),
             b"wait" => self.wait(),
             b"exit" => self.number("exit").and_then(|status| Err(End::Status(status))),
@@ -275,6 +283,20 @@ impl<I: Iterator<Item = OsString>> Hand<'_, I> {
             let _ = listener.accept().and_then(|(stream, _)| answer(stream));
         }
     }
+
+    fn lookup(&mut self, name: &OsStr) -> Result<(), End> {
+        match self.world.lookup(&name.to_string_lossy()).map_err(failure("lookup"))? {
+            Some(address) => self.labelled(name, " is known: ", address.to_string().as_bytes()),
+            None => self.labelled(name, " is not known", b""),
+        }
+    }
+
+    fn fetch(&mut self) -> Result<(), End> {
+        let (host, port) = (self.text("fetch")?, self.number("fetch")?);
+        let stream = self.world.reach(&host.to_string_lossy(), port).map_err(failure("fetch"))?;
+        let body = fetched(stream).map_err(failure("fetch"))?;
+        self.out(&body)
+    }
 }
 
 fn failure(what: impl AsRef<OsStr>) -> impl FnOnce(io::Error) -> End {
@@ -305,6 +327,16 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
         stream,
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{BODY}"
     )
+}
+
+/// The body of an answer.
+fn fetched(mut stream: TcpStream) -> io::Result<Vec<u8>> {
+    stream.set_read_timeout(Some(REQUEST_PATIENCE))?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.take(64 * 1024).read_to_end(&mut answer)?;
+    let body = answer.windows(4).position(|end| end == b"\r\n\r\n").map(|at| at + 4);
+    Ok(body.and_then(|at| answer.get(at..)).unwrap_or_default().to_vec())
 }
 
 /// `character 195:0 mode=0666 uid=0 size=0`; the numbers are there for devices alone.

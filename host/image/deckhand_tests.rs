@@ -38,6 +38,15 @@ impl World for Stage {
     fn listen(&mut self, _: u16) -> io::Result<TcpListener> {
         Err(io::Error::from(io::ErrorKind::AddrInUse))
     }
+    fn lookup(&self, name: &str) -> io::Result<Option<IpAddr>> {
+        Ok((name == "here").then_some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)))
+    }
+    fn reach(&self, host: &str, _: u16) -> io::Result<TcpStream> {
+        let listener = TcpListener::bind((host, 0))?;
+        let address = listener.local_addr()?;
+        std::thread::spawn(move || listener.accept().and_then(|(stream, _)| answer(stream)));
+        TcpStream::connect(address)
+    }
     fn ignore_term(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -164,4 +173,12 @@ fn a_request_is_answered_whole() {
     let mut text = String::new();
     client.read_to_string(&mut text).unwrap();
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("\r\n\r\naye\n"), "{text}");
+}
+
+#[test]
+fn names_are_looked_up_and_answers_fetched() {
+    let mut stage = stage();
+    let (status, out, _) = play(&mut stage, &["lookup", "here", "lookup", "nowhere", "fetch", "127.0.0.1", "80"]);
+    assert_eq!((status, out.as_str()), (0, "here is known: 127.0.0.1\nnowhere is not known\naye\n"));
+    assert_eq!(play(&mut stage, &["fetch", "127.0.0.1"]).0, 2);
 }

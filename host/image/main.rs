@@ -5,12 +5,13 @@
 
 #[path = "deckhand.rs"]
 mod deckhand;
+mod resolver;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
 use std::mem::ManuallyDrop;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::FromRawFd;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -72,6 +73,16 @@ impl deckhand::World for Process {
 
     fn listen(&mut self, port: u16) -> io::Result<TcpListener> {
         TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
+    }
+
+    fn lookup(&self, name: &str) -> io::Result<Option<IpAddr>> {
+        resolver::address(name)
+    }
+
+    fn reach(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        let address = host.parse().ok().map_or_else(|| resolver::address(host), |address| Ok(Some(address)));
+        let address = address?.ok_or_else(|| io::Error::other(format!("{host} is not known")))?;
+        TcpStream::connect_timeout(&(address, port).into(), Duration::from_secs(5))
     }
 
     fn ignore_term(&mut self) -> io::Result<()> {

@@ -68,7 +68,7 @@ pub use backend::{BackendSource, Standing};
 pub use digest::Digest;
 pub use error::{Conflict, Difference, Error, Fault, FaultKind, Refusal, Rule};
 pub use event::{Event, Level};
-pub use evidence::{ContainerInfo, ContainerState, MountInfo, VolumeInfo};
+pub use evidence::{ContainerInfo, ContainerState, MountInfo, NetworkInfo, VolumeInfo};
 pub use executor::close_inherited;
 pub use output::LogChunk;
 pub use policy::Policy;

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 #[cfg(feature = "demo")]
 use super::demo;
 use super::{
-    audit, backend, completions, compose, container, detect, image, journal, policy, preflight, redact, reference, run,
-    standard, unit, verify, volume,
+    audit, backend, completions, compose, container, detect, image, journal, network, policy, preflight, redact, reference,
+    run, standard, unit, verify, volume,
 };
 
 /// Runs containers through backends that can do nothing an operator did not approve.
@@ -101,6 +101,9 @@ pub(crate) enum Command {
     /// Make, list, show and remove named volumes
     #[command(subcommand)]
     Volume(volume::Command),
+    /// Make, list, show and remove networks
+    #[command(subcommand)]
+    Network(network::Command),
     /// Do the main job on a built-in image, without a network: every step, its result and its time
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
@@ -159,6 +162,12 @@ mod tests {
     fn help_of_volumes() {
         insta::assert_snapshot!("help-volume-create", help(&["volume", "create"]));
         insta::assert_snapshot!("help-volume-rm", help(&["volume", "rm"]));
+    }
+
+    #[test]
+    fn help_of_networks() {
+        insta::assert_snapshot!("help-network-create", help(&["network", "create"]));
+        insta::assert_snapshot!("help-network-rm", help(&["network", "rm"]));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod explain;
 mod image;
 mod journal;
 mod name;
+mod network;
 mod parse;
 mod policy;
 mod preflight;
@@ -81,6 +82,7 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Images(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Rmi(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Volume(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Network(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Ps(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Inspect(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Logs(command) => desk::open(common, async |desk| command.run(desk).await),

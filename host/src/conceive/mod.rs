@@ -114,9 +114,9 @@ impl Candidate<'_> {
         }
     }
 
-    /// The host looks at one name, or at any number of IDs; volumes have names alone.
+    /// The host looks at one name, or at any number of IDs; at volumes and networks by their names.
     fn check_queries(&self) -> Result<(), Objection> {
-        if self.command.object() == Object::Volume {
+        if matches!(self.command.object(), Object::Volume | Object::Network) {
             return Ok(());
         }
         let names: Vec<&str> = self.found.get(Slot::Query).iter().filter_map(|query| query.field("name")).collect();

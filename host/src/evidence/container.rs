@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::document::{bare_id, is_id, map, number, text, texts};
+use super::document::{bare_id, is_id, keys, map, number, text, texts};
 use crate::grants::ContainerEvidence;
 use crate::owner::{OWNER_LABEL, ObjectKind, OwnerLabel, RESERVED_PREFIX};
 use crate::spec::Port;
@@ -111,6 +111,8 @@ pub struct ContainerInfo {
     pub ports: Vec<Port>,
     /// Its mounts.
     pub mounts: Vec<MountInfo>,
+    /// The named networks that it is on.
+    pub networks: Vec<String>,
     /// Its labels, without the host's own.
     pub labels: BTreeMap<String, String>,
     #[serde(skip)]
@@ -160,6 +162,7 @@ impl ContainerInfo {
             created: text(document, grant.created.as_deref()),
             ports: ports(document, grant.ports.as_deref()),
             mounts: mounts(document, grant.mounts.as_deref()),
+            networks: keys(document, grant.networks.as_deref()),
             labels,
             host_labels,
             env: texts(document, grant.env.as_deref()),
@@ -183,6 +186,7 @@ impl ContainerInfo {
             created: None,
             ports: Vec::new(),
             mounts: Vec::new(),
+            networks: Vec::new(),
             labels: BTreeMap::new(),
             host_labels: BTreeMap::new(),
             env: Vec::new(),

@@ -52,6 +52,21 @@ pub(crate) fn map(document: &Value, pointer: Option<&str>) -> BTreeMap<String, S
     members.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
 
+/// The keys of a map at a JSON pointer, whatever they stand for; none where there is no map.
+pub(crate) fn keys(document: &Value, pointer: Option<&str>) -> Vec<String> {
+    let map = pointer.and_then(|pointer| document.pointer(pointer)).and_then(Value::as_object);
+    map.map(|members| members.keys().cloned().collect()).unwrap_or_default()
+}
+
+/// Engines say "no options" in several ways.
+pub(crate) fn is_empty(options: Option<&Value>) -> bool {
+    match options {
+        None | Some(Value::Null) => true,
+        Some(Value::Object(members)) => members.is_empty(),
+        Some(_) => false,
+    }
+}
+
 /// An ID without its algorithm.
 pub(crate) fn bare_id(id: &str) -> &str {
     id.strip_prefix("sha256:").unwrap_or(id)

@@ -9,6 +9,7 @@ use super::container::ContainerInfo;
 use super::document::{documents, is_id};
 use super::export::{Export, ExportError};
 use super::image::ImageFacts;
+use super::network::NetworkInfo;
 use super::volume::VolumeInfo;
 use crate::broker::{Broker, Watched};
 use crate::digest::Digest;
@@ -74,6 +75,37 @@ impl Broker {
     /// The volume of this very name, ours or not.
     pub(crate) async fn look_at_volume(&self, name: &str) -> Result<Option<VolumeInfo>, Error> {
         Ok(self.look_at_volumes(&[name]).await?.pop())
+    }
+
+    /// The networks of these names, ours or not; those that are not there are left out. Engines also find networks by
+    /// the beginning of an ID: such a one is not what was asked for.
+    pub(crate) async fn look_at_networks(&self, names: &[&str]) -> Result<Vec<NetworkInfo>, Error> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let grant = self.backend().grants().evidence().network.as_ref().ok_or_else(|| self.no_evidence("network"))?;
+        let facts = names.iter().map(|name| (Slot::Query, Binding::fields([("name", *name)]))).collect::<Bindings>();
+        let raw = self.look(&grant.command, facts).await?;
+        self.found(&raw, &grant.missing)?;
+        let documents = documents(raw.expose().expose(Source::Stdout)).map_err(Error::Unavailable)?;
+        let read = |document| NetworkInfo::read(document, grant, self.backend().name());
+        let seen = documents.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(Error::Unavailable)?;
+        Ok(seen.into_iter().filter(|network| names.contains(&network.name.as_str())).collect())
+    }
+
+    /// The network of this very name, ours or not.
+    pub(crate) async fn look_at_network(&self, name: &str) -> Result<Option<NetworkInfo>, Error> {
+        Ok(self.look_at_networks(&[name]).await?.pop())
+    }
+
+    /// The names of the networks that bear this install's label.
+    pub(crate) async fn look_at_network_list(&self) -> Result<Vec<String>, Error> {
+        let grant = self.backend().grants().evidence().networks.as_ref().ok_or_else(|| self.no_evidence("networks"))?;
+        let raw = self.look(&grant.command, Bindings::default()).await?;
+        self.found(&raw, &[])?;
+        let text = String::from_utf8_lossy(raw.expose().expose(Source::Stdout)).into_owned();
+        let names = text.lines().filter_map(|line| line.trim().parse::<Name>().ok());
+        Ok(names.map(|name| name.to_string()).collect())
     }
 
     /// The names of the volumes that bear this install's label.

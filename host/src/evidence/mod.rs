@@ -1,4 +1,4 @@
-//! What the host sees for itself: of images, of containers, of volumes, of who they belong to.
+//! What the host sees for itself: of images, of containers, of volumes, of networks, of who they belong to.
 //!
 //! What a backend says counts for nothing here. The commands, and the places in what they print, stand in the grants.
 
@@ -11,6 +11,7 @@ pub(crate) mod image;
 pub mod layout;
 pub(crate) mod look;
 pub mod manifest;
+pub(crate) mod network;
 pub(crate) mod proofs;
 pub mod registry;
 pub(crate) mod store;
@@ -18,4 +19,5 @@ mod tar;
 pub(crate) mod volume;
 
 pub use container::{ContainerInfo, ContainerState, MountInfo};
+pub use network::NetworkInfo;
 pub use volume::VolumeInfo;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::document::{map, text};
+use super::document::{is_empty, map, text};
 use crate::grants::VolumeEvidence;
 use crate::owner::{OWNER_LABEL, ObjectKind, OwnerLabel, RESERVED_PREFIX};
 use crate::state::{InstallId, InstallKey};
@@ -94,15 +94,6 @@ impl VolumeInfo {
             (volume.name.clone(), volume.owner_label().map(str::to_owned), volume.driver.clone(), volume.has_options)
         };
         identity(self) == identity(seen)
-    }
-}
-
-/// Engines say "no options" in several ways.
-fn is_empty(options: Option<&Value>) -> bool {
-    match options {
-        None | Some(Value::Null) => true,
-        Some(Value::Object(members)) => members.is_empty(),
-        Some(_) => false,
     }
 }
 

@@ -58,6 +58,11 @@ impl Bindings {
         self.0.entry(slot).or_default().push(binding);
     }
 
+    /// Puts one value in the place of all of its slot's.
+    pub(crate) fn set(&mut self, slot: Slot, binding: Binding) {
+        self.0.insert(slot, vec![binding]);
+    }
+
     /// The values of a slot, in order; empty where there is none.
     #[must_use]
     pub fn get(&self, slot: Slot) -> &[Binding] {

@@ -76,6 +76,7 @@ evidence! {
         memory "memory" optional "Its memory limit in bytes.",
         devices "devices" optional "Its devices.",
         network "network" optional "The mode of its network.",
+        networks "networks" optional "The networks that it is on, by name.",
         restart "restart" optional "Its restart policy.",
     }
 }
@@ -93,7 +94,20 @@ evidence! {
 }
 
 evidence! {
-    /// How the host looks at a pod or a network.
+    /// How the host looks at a network.
+    NetworkEvidence {
+        id "id" required "Its ID.",
+        name "name" required "Its name.",
+        labels "labels" required "Its labels.",
+        driver "driver" required "Its driver.",
+        internal "internal" required "Whether it has no way out.",
+        options "options" optional "The options that it was made with.",
+        created "created" optional "When it was made.",
+    }
+}
+
+evidence! {
+    /// How the host looks at a pod.
     ObjectEvidence {
         name "name" required "Its name.",
         labels "labels" required "Its labels.",
@@ -102,7 +116,7 @@ evidence! {
     }
 }
 
-/// The command that lists the IDs, or of volumes the names, of this install's objects, one a line.
+/// The command that lists the IDs, or of volumes and networks the names, of this install's objects, one a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListEvidence {
@@ -149,7 +163,9 @@ pub struct EvidenceGrant {
     /// Pods.
     pub pod: Option<ObjectEvidence>,
     /// Networks.
-    pub network: Option<ObjectEvidence>,
+    pub network: Option<NetworkEvidence>,
+    /// The list of this install's networks.
+    pub networks: Option<ListEvidence>,
     /// Manifests; without the section, nowhere.
     pub manifest: ManifestEvidence,
     /// The content of images.
@@ -157,8 +173,8 @@ pub struct EvidenceGrant {
 }
 
 impl EvidenceGrant {
-    pub(super) const KEYS: [&'static str; 9] =
-        ["image", "container", "containers", "volume", "volumes", "pod", "network", "manifest", "export"];
+    pub(super) const KEYS: [&'static str; 10] =
+        ["image", "container", "containers", "volume", "volumes", "pod", "network", "networks", "manifest", "export"];
 
     pub(super) fn read(section: Section<'_>, commands: &[Command]) -> Result<Self, GrantsError> {
         section.only(&Self::KEYS)?;
@@ -172,7 +188,8 @@ impl EvidenceGrant {
             volume: part("volume")?.map(|section| VolumeEvidence::read(section, commands)).transpose()?,
             volumes: listed("volumes")?,
             pod: object("pod")?,
-            network: object("network")?,
+            network: part("network")?.map(|section| NetworkEvidence::read(section, commands)).transpose()?,
+            networks: listed("networks")?,
             manifest: part("manifest")?
                 .map_or(Ok(ManifestEvidence::default()), |section| manifest(section, commands))?,
             export: part("export")?.map(|section| export(section, commands)).transpose()?,
@@ -188,7 +205,7 @@ impl EvidenceGrant {
             self.pod.as_ref().map(|it| &it.command),
             self.network.as_ref().map(|it| &it.command),
         ];
-        let listed = [&self.containers, &self.volumes].map(|list| list.as_ref().map(|it| &it.command));
+        let listed = [&self.containers, &self.volumes, &self.networks].map(|list| list.as_ref().map(|it| &it.command));
         let bytes = [self.manifest.command.as_ref(), self.export.as_ref().map(|it| &it.command)];
         looked.into_iter().chain(listed).chain(bytes).flatten().map(String::as_str)
     }

@@ -42,8 +42,8 @@ pub use compare::{Change, Verdict};
 pub use danger::Danger;
 pub use error::GrantsError;
 pub use evidence::{
-    ContainerEvidence, EvidenceGrant, ExportEvidence, ImageEvidence, ListEvidence, ManifestEvidence, ObjectEvidence,
-    VolumeEvidence,
+    ContainerEvidence, EvidenceGrant, ExportEvidence, ImageEvidence, ListEvidence, ManifestEvidence, NetworkEvidence,
+    ObjectEvidence, VolumeEvidence,
 };
 pub use explain::{Explanation, Variables};
 pub use grammar::{GRACE_MAX, Grammar, SECRETS_FOLDER};

@@ -118,7 +118,7 @@ pub struct Policy {
     pub(crate) protected: Vec<PathBuf>,
     /// Whether GPUs may be asked for.
     pub(crate) gpus: bool,
-    /// Networks: `none`, `bridge`, `host`, or names.
+    /// Networks: `none`, `bridge`, `host`, names, or `own` for every one of this install.
     pub(crate) networks: Names,
     /// Volumes that may be made and mounted, by name; never but our own.
     pub(crate) volumes: Names,
@@ -165,7 +165,7 @@ impl Policy {
             roots: Names::Any,
             protected: Vec::new(),
             gpus: true,
-            networks: names(&["none", "bridge"]),
+            networks: names(&["none", "bridge", "own"]),
             volumes: Names::Any,
             unmaskable: Stance::Refuse,
             rules: Rules::default(),
@@ -286,6 +286,9 @@ impl Policy {
                 ))
             };
         };
+        if let NetworkMode::Named(name) = mode {
+            return self.check_own_network(name.as_str()).map_err(|refusal| refusal.slot("network.named"));
+        }
         if self.networks.allow(&mode.to_string()) {
             return Ok(());
         }
@@ -294,6 +297,17 @@ impl Policy {
             _ => "this network is not allowed",
         };
         Err(self.refused("networks", "allow", &mode.to_string(), why))
+    }
+
+    /// Whether a network of this name may be made and joined. One that is not ours never is, whatever stands here.
+    ///
+    /// # Errors
+    /// A refusal that names the line which would allow it.
+    pub fn check_own_network(&self, name: &str) -> Result<(), Refusal> {
+        if self.networks.allow("own") || self.networks.allow(name) {
+            return Ok(());
+        }
+        Err(self.refused("networks", "allow", name, "this network is not allowed"))
     }
 
     /// A secret can't travel in the client's environment under a name that the client reads.
@@ -389,6 +403,21 @@ mod tests {
         web.network = Some(NetworkMode::Host);
         let refusal = Policy::home().check_container(&web).unwrap_err();
         insta::assert_snapshot!(refusal, @r#"the host's network is not allowed [policy: value host]; a policy file would add "host" to allow under [networks]"#);
+    }
+
+    #[test]
+    fn own_stands_for_every_network_of_this_install() {
+        let mut web = spec();
+        web.network = Some(NetworkMode::Named("back".parse().unwrap()));
+        assert!(Policy::home().check_container(&web).is_ok() && Policy::home().check_own_network("back").is_ok());
+        let only =
+            |allow: &str| Policy::parse(&format!("extends = \"home\"\n[networks]\nallow = [{allow}]\n"), "p").unwrap();
+        assert!(only("\"back\"").check_container(&web).is_ok());
+        for other in ["", "\"front\"", "\"bridge\", \"host\""] {
+            assert!(only(other).check_container(&web).is_err() && only(other).check_own_network("back").is_err());
+        }
+        web.network = Some(NetworkMode::Host);
+        assert!(only("\"own\"").check_container(&web).is_err());
     }
 
     #[test]

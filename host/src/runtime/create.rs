@@ -9,13 +9,13 @@ use crate::backend::Backend;
 use crate::broker::Line;
 use crate::error::{Conflict, Difference, Error, FaultKind, Refusal, Rule};
 use crate::evidence::document::is_id;
-use crate::evidence::{ContainerInfo, MountInfo};
+use crate::evidence::{ContainerInfo, MountInfo, NetworkInfo};
 use crate::grants::{Binding, Slot};
 use crate::limits::HostLimits;
 use crate::owner::{Nonce, ObjectKind, OwnerLabel, SPEC_LABEL, SpecSeal};
 use crate::redaction::Redactor;
 use crate::scope::{Call, Scope, SecretFile};
-use crate::spec::{ContainerSpec, Mount, MountSource, Ulimit};
+use crate::spec::{ContainerSpec, Mount, MountSource, NetworkMode, Ulimit};
 use crate::state::random;
 
 /// A container that was asked for, and how it came to be.
@@ -35,6 +35,7 @@ struct Prepared {
     redactor: Redactor,
     image: PulledImage,
     canonical: Vec<u8>,
+    network: Option<NetworkInfo>,
 }
 
 impl Inner {
@@ -46,10 +47,11 @@ impl Inner {
         let existing = existing.map(|found| self.ours_or_conflict(found)).transpose()?;
         self.check_limits(backend, &spec)?;
         self.check_volumes(backend, &spec).await?;
+        let network = self.joined_network(backend, &spec).await?;
         self.check_gpus(backend, &spec.gpus).await?;
         let image = self.ensured(backend, &spec.image).await?;
         let canonical = canonical(&spec, &image.id);
-        let prepared = Prepared { spec, mounts, redactor, image, canonical };
+        let prepared = Prepared { spec, mounts, redactor, image, canonical, network };
         match existing {
             Some(container) => self.same_or_conflict(container, prepared),
             None => self.create_anew(backend, prepared).await,
@@ -62,10 +64,11 @@ impl Inner {
         let (mounts, redactor) = self.admit(&mut spec)?;
         self.check_limits(backend, &spec)?;
         self.check_volumes(backend, &spec).await?;
+        let network = self.joined_network(backend, &spec).await?;
         let image = self.held_or_foretold(backend, &spec.image).await?;
         let canonical = canonical(&spec, &image.id);
         let files = self.planned_secret_files(&spec)?;
-        let prepared = Prepared { spec, mounts, redactor, image, canonical };
+        let prepared = Prepared { spec, mounts, redactor, image, canonical, network };
         let scope = self.create_scope(backend, &prepared, &files)?.with_call(Call::Explain);
         let broker = self.broker(backend, scope, &prepared.redactor)?;
         let plan =
@@ -152,6 +155,7 @@ impl Inner {
         let seen = seen.ok_or_else(|| untrue("it says that it created a container, and there is none"))?;
         self.check_created(&seen, &claimed, prepared).map_err(|why| untrue(&why))?;
         self.check_volumes_again(backend, volumes).await?;
+        self.check_network_again(backend, prepared.network.as_ref()).await?;
         Ok(seen)
     }
 
@@ -164,6 +168,9 @@ impl Inner {
             .with_host(Slot::OwnerLabel, Binding::scalar(owner.to_string()))
             .with_host(Slot::SpecSeal, Binding::scalar(SpecSeal::of(key, &prepared.canonical).to_string()))
             .with_host(Slot::SecretNames, Binding::scalar(names));
+        if let Some(network) = &prepared.network {
+            scope = scope.on_network(&network.name, &network.id);
+        }
         if let Some(runtime) = backend.runtime() {
             scope = scope.with_host(Slot::Runtime, Binding::scalar(runtime));
         }
@@ -192,6 +199,9 @@ impl Inner {
         let volume = prepared.spec.mounts.iter().find(|mount| is_volume(mount) && !is_mounted(seen, mount));
         if let Some(mount) = volume {
             return Err(format!("the container does not have the volume that was asked for at {}", mount.target));
+        }
+        if let Some(network) = prepared.network.as_ref().filter(|network| seen.networks != [network.name.as_str()]) {
+            return Err(format!("the container is not on the network {} alone", network.name));
         }
         let labels = prepared.spec.labels.iter();
         match labels.into_iter().find(|label| seen.labels.get(label.key()).map(String::as_str) != Some(label.value())) {
@@ -309,6 +319,9 @@ fn differences(container: &ContainerInfo, prepared: &Prepared) -> Vec<Difference
     }
     if let Some(memory) = spec.memory {
         compare("memory", container.memory.unwrap_or_default().to_string(), memory.bytes().to_string());
+    }
+    if let Some(NetworkMode::Named(name)) = &spec.network {
+        compare("network", sorted(container.networks.iter().cloned()), name.to_string());
     }
     compare("mounts", mounts_there(container), mounts_asked(spec));
     compare(

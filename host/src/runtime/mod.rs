@@ -10,6 +10,7 @@ mod info;
 mod lifecycle;
 mod logs;
 mod mounts;
+mod networks;
 mod preflight;
 mod probing;
 mod prove;

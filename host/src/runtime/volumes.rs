@@ -275,7 +275,7 @@ impl Inner {
     }
 
     /// Waits until no other process of this install holds it.
-    async fn hold(&self) -> Result<Hold, Error> {
+    pub(super) async fn hold(&self) -> Result<Hold, Error> {
         for _ in 0..TRIES {
             if let Some(hold) = self.state.try_hold()? {
                 return Ok(hold);

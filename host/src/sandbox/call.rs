@@ -6,7 +6,7 @@ use wasmtime::component::Resource;
 use wasmtime::{Store, Trap};
 
 use super::bindings::Backend as Exports;
-use super::bindings::exports::portreeve::backend::{containers, runtime};
+use super::bindings::exports::portreeve::backend::{containers, networks, runtime};
 use super::bindings::portreeve::backend::types as wit;
 use super::convert;
 use super::engine::{Sandbox, Ticking};
@@ -17,7 +17,7 @@ use crate::error::{Error, Fault, FaultKind};
 use crate::event::Level;
 use crate::reference::Reference;
 use crate::scope::{Ask, LogOptions};
-use crate::spec::{ContainerSpec, Gpus, Label, Mount, Port};
+use crate::spec::{ContainerSpec, Gpus, Label, Mount, NetworkSpec, Port};
 
 /// The most that is kept of a text that a guest returns, in bytes.
 const TEXT: usize = 8 << 10;
@@ -264,6 +264,27 @@ impl Guest {
     /// Removes a volume.
     pub(crate) async fn remove_volume(mut self, name: &str, force: bool) -> Result<(), Error> {
         let outcome = self.exports.portreeve_backend_volumes().call_remove(&mut self.store, name, force).await;
+        self.settle(outcome)
+    }
+
+    /// Makes a network; whether the backend says that it made one.
+    pub(crate) async fn ensure_network(mut self, spec: &NetworkSpec) -> Result<bool, Error> {
+        let (name, labels) = (spec.name.to_string(), convert::labels(&spec.labels));
+        let spec = networks::NetworkSpec { name, internal: spec.internal, labels };
+        let outcome = self.exports.portreeve_backend_networks().call_ensure(&mut self.store, &spec).await;
+        self.settle(outcome)
+    }
+
+    /// The names of our networks, as the backend tells them.
+    pub(crate) async fn list_networks(mut self) -> Result<Vec<String>, Error> {
+        let outcome = self.exports.portreeve_backend_networks().call_list(&mut self.store).await;
+        let names = self.settle(outcome)?;
+        Ok(names.iter().map(|name| self.clean(name)).collect())
+    }
+
+    /// Removes a network.
+    pub(crate) async fn remove_network(mut self, name: &str) -> Result<(), Error> {
+        let outcome = self.exports.portreeve_backend_networks().call_remove(&mut self.store, name).await;
         self.settle(outcome)
     }
 

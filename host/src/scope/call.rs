@@ -51,6 +51,14 @@ pub enum Call {
     VolumeList,
     /// Remove a volume.
     VolumeRemove,
+    /// Make a network where there is none.
+    NetworkEnsure,
+    /// Look at a network.
+    NetworkInspect,
+    /// List our networks.
+    NetworkList,
+    /// Remove a network.
+    NetworkRemove,
 }
 
 /// An effect that a call opens, on a kind of object, so many times at most.
@@ -94,6 +102,10 @@ impl Call {
         Self::VolumeInspect,
         Self::VolumeList,
         Self::VolumeRemove,
+        Self::NetworkEnsure,
+        Self::NetworkInspect,
+        Self::NetworkList,
+        Self::NetworkRemove,
     ];
 
     /// Its name in the journal and in messages.
@@ -123,6 +135,10 @@ impl Call {
             Self::VolumeInspect => "volume-inspect",
             Self::VolumeList => "volume-list",
             Self::VolumeRemove => "volume-remove",
+            Self::NetworkEnsure => "network-ensure",
+            Self::NetworkInspect => "network-inspect",
+            Self::NetworkList => "network-list",
+            Self::NetworkRemove => "network-remove",
         }
     }
 
@@ -134,7 +150,7 @@ impl Call {
     /// The table: what a backend may cause in this call. What does not stand here is refused.
     pub(crate) fn allowances(self) -> &'static [Allowance] {
         use Effect::{Change, Create, Read, Remove};
-        use Object::{Container, Engine, Image, Volume};
+        use Object::{Container, Engine, Image, Network, Volume};
         match self {
             Self::Describe | Self::Explain => &[],
             Self::Detect | Self::Preflight => const { &[allow(Read, Engine, READS)] },
@@ -151,6 +167,9 @@ impl Call {
             Self::VolumeEnsure => const { &[allow(Read, Volume, READS), allow(Create, Volume, 1)] },
             Self::VolumeInspect | Self::VolumeList => const { &[allow(Read, Volume, READS)] },
             Self::VolumeRemove => const { &[allow(Read, Volume, READS), allow(Remove, Volume, 1)] },
+            Self::NetworkEnsure => const { &[allow(Read, Network, READS), allow(Create, Network, 1)] },
+            Self::NetworkInspect | Self::NetworkList => const { &[allow(Read, Network, READS)] },
+            Self::NetworkRemove => const { &[allow(Read, Network, READS), allow(Remove, Network, 1)] },
         }
     }
 
@@ -165,6 +184,7 @@ impl Call {
         use Slot::*;
         match self {
             Self::Describe | Self::Detect | Self::Preflight | Self::ImageList | Self::List | Self::VolumeList => &[],
+            Self::NetworkList => &[],
             Self::Pull | Self::ImagePresent | Self::ImageInspect => &[ImageReference],
             Self::ImageRemove => &[ImageReference, Force],
             Self::Explain | Self::Create => &[
@@ -206,6 +226,9 @@ impl Call {
             Self::Remove => &[ContainerId, Force],
             Self::VolumeEnsure => &[VolumeName, Label],
             Self::VolumeInspect | Self::VolumeRemove => &[VolumeName],
+            Self::NetworkEnsure => &[NetworkName, Internal, Label],
+            Self::NetworkInspect => &[NetworkName],
+            Self::NetworkRemove => &[NetworkName, NetworkId],
             Self::Logs => &[ContainerId, Follow, Timestamps, Tail, Since],
         }
     }
@@ -249,7 +272,8 @@ mod tests {
     fn looking_never_changes_anything() {
         let looking =
             [Call::Detect, Call::Preflight, Call::Inspect, Call::List, Call::Logs, Call::Wait, Call::ImageList];
-        for call in looking.into_iter().chain([Call::VolumeInspect, Call::VolumeList]) {
+        let more = [Call::VolumeInspect, Call::VolumeList, Call::NetworkInspect, Call::NetworkList];
+        for call in looking.into_iter().chain(more) {
             assert!(call.allowances().iter().all(|allowance| allowance.effect == Effect::Read), "{call:?}");
         }
     }
@@ -270,12 +294,20 @@ mod tests {
         let one = |call| Scope::of_container(call, "web", "a");
         let logs = LogOptions { follow: true, tail: Some(1), since: Some("1".to_owned()), timestamps: true };
         let file = SecretFile { name: "KEY".to_owned(), source: "/x".to_owned() };
+        let network = crate::spec::NetworkSpec {
+            internal: true,
+            labels: vec!["a=b".parse().unwrap()],
+            ..crate::spec::NetworkSpec::new("n".parse().unwrap())
+        };
         let scopes = vec![
             Scope::new(Call::List),
             Scope::of_image(Call::Pull, &reference, false),
             Scope::of_image(Call::ImageRemove, &reference, true),
             Scope::of_volume(Call::VolumeEnsure, "v", &["a=b".parse().unwrap()]),
             Scope::of_volume(Call::VolumeInspect, "v", &[]),
+            Scope::of_network_ensure(&network),
+            Scope::of_network(Call::NetworkInspect, "n", None),
+            Scope::of_network(Call::NetworkRemove, "n", Some("a")),
             one(Call::Start),
             one(Call::Stop).with_grace(1),
             one(Call::Kill).with_signal("SIGTERM"),
@@ -285,10 +317,11 @@ mod tests {
         ];
         for scope in scopes {
             let mut facts: Vec<Slot> = scope.caller().iter().map(|(slot, _)| slot).collect();
-            facts.extend((!scope.host().get(Slot::ContainerId).is_empty()).then_some(Slot::ContainerId));
+            let by_id = [Slot::ContainerId, Slot::NetworkId];
+            facts.extend(by_id.into_iter().filter(|slot| !scope.host().get(*slot).is_empty()));
             // one network at a time
-            let others = scope.call().slots().iter().filter(|slot| slot.name().starts_with("network."));
-            facts.extend(others);
+            let modes = [Slot::NetworkNone, Slot::NetworkBridge, Slot::NetworkHost, Slot::NetworkNamed];
+            facts.extend(scope.call().slots().iter().filter(|slot| modes.contains(slot)));
             facts.sort();
             facts.dedup();
             let mut told = scope.call().slots().to_vec();
@@ -338,6 +371,16 @@ mod tests {
             let most = |effect| call.allowance(effect, Object::Volume).map(|allowance| allowance.most);
             assert_eq!(most(Effect::Create), (*call == Call::VolumeEnsure).then_some(1), "{call:?}");
             assert_eq!(most(Effect::Remove), (*call == Call::VolumeRemove).then_some(1), "{call:?}");
+            assert_eq!(most(Effect::Change), None, "{call:?}");
+        }
+    }
+
+    #[test]
+    fn a_network_is_made_and_removed_by_calls_of_its_own_alone() {
+        for call in Call::ALL {
+            let most = |effect| call.allowance(effect, Object::Network).map(|allowance| allowance.most);
+            assert_eq!(most(Effect::Create), (*call == Call::NetworkEnsure).then_some(1), "{call:?}");
+            assert_eq!(most(Effect::Remove), (*call == Call::NetworkRemove).then_some(1), "{call:?}");
             assert_eq!(most(Effect::Change), None, "{call:?}");
         }
     }

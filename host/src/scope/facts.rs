@@ -3,7 +3,7 @@
 use super::{Call, Scope};
 use crate::grants::{Binding, Bindings, Slot};
 use crate::reference::Reference;
-use crate::spec::{ContainerSpec, Gpus, Label, Mount, MountSource, NetworkMode, Port, SecretDelivery};
+use crate::spec::{ContainerSpec, Gpus, Label, Mount, MountSource, NetworkMode, NetworkSpec, Port, SecretDelivery};
 
 /// A secret's file in memory: the secret's name, and where the host put it.
 pub(crate) struct SecretFile {
@@ -44,6 +44,32 @@ impl Scope {
             scope.caller.insert(Slot::Label, Binding::fields([("key", label.key()), ("value", label.value())]));
         }
         scope
+    }
+
+    /// The facts of a network that is to be made.
+    pub(crate) fn of_network_ensure(spec: &NetworkSpec) -> Self {
+        let mut scope = Self::of_network(Call::NetworkEnsure, spec.name.as_str(), None);
+        flag(&mut scope.caller, Slot::Internal, spec.internal);
+        for label in &spec.labels {
+            scope.caller.insert(Slot::Label, Binding::fields([("key", label.key()), ("value", label.value())]));
+        }
+        scope
+    }
+
+    /// The facts of a call on one network; its ID where the host saw it to be ours.
+    pub(crate) fn of_network(call: Call, name: &str, id: Option<&str>) -> Self {
+        let mut scope = Self::new(call);
+        scope.subject = Some(name.to_owned());
+        scope.caller.insert(Slot::NetworkName, Binding::scalar(name));
+        scalar(&mut scope.host, Slot::NetworkId, id);
+        scope
+    }
+
+    /// The network that a container joins is the one that was looked at: a backend names it, and its ID is rendered.
+    pub(crate) fn on_network(mut self, name: &str, id: &str) -> Self {
+        self.network = Some(name.to_owned());
+        self.caller.set(Slot::NetworkNamed, Binding::scalar(id));
+        self
     }
 
     /// The facts of a call on one container that the host saw to be ours.

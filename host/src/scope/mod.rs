@@ -55,6 +55,8 @@ pub(crate) struct Scope {
     secrets: BTreeMap<String, SecretValue>,
     /// Seconds of grace, where the call has one.
     grace: u32,
+    /// The name of the network whose ID is a fact.
+    network: Option<String>,
 }
 
 impl Scope {
@@ -67,6 +69,7 @@ impl Scope {
             host: Bindings::default(),
             secrets: BTreeMap::new(),
             grace: 0,
+            network: None,
         }
     }
 
@@ -115,9 +118,12 @@ impl Scope {
     /// The facts that a guest names by this value, or none where it is no fact of the call.
     pub(crate) fn resolve(&self, slot: Slot, given: &Given) -> Option<Vec<Binding>> {
         match (slot, given) {
-            (Slot::ContainerId, Given::Text(name)) => (self.subject.as_deref() == Some(name))
+            (Slot::ContainerId | Slot::NetworkId, Given::Text(name)) => (self.subject.as_deref() == Some(name))
                 .then(|| self.host.get(slot).to_vec())
                 .filter(|found| !found.is_empty()),
+            (Slot::NetworkNamed, Given::Text(name)) if self.network.is_some() => {
+                (self.network.as_deref() == Some(name)).then(|| self.caller.get(slot).to_vec())
+            }
             (Slot::Word, Given::Words(words)) => self.words(words),
             _ => self.caller.get(slot).iter().find(|fact| names(slot, fact, given)).map(|fact| vec![fact.clone()]),
         }
@@ -193,6 +199,24 @@ mod tests {
     fn cores_are_given_in_thousandths() {
         assert!(scope().resolve(Slot::Cpus, &Given::Number(1500)).is_some());
         assert!(scope().resolve(Slot::Cpus, &Given::Number(15)).is_none());
+    }
+
+    #[test]
+    fn a_network_is_named_and_its_id_is_meant() {
+        let (id, text) = ("a".repeat(64), |text: &str| Given::Text(text.to_owned()));
+        let scope = Scope::of_network(Call::NetworkRemove, "backend", Some(&id));
+        assert!(scope.resolve(Slot::NetworkId, &text("backend")).is_some());
+        assert!(scope.resolve(Slot::NetworkId, &text(&id)).is_none());
+        assert!(
+            Scope::of_network(Call::NetworkInspect, "backend", None)
+                .resolve(Slot::NetworkId, &text("backend"))
+                .is_none()
+        );
+        let joins = super::tests::scope().on_network("backend", &id);
+        assert_eq!(joins.resolve(Slot::NetworkNamed, &text("backend")).unwrap(), [Binding::scalar(id.clone())]);
+        for other in ["front", &id, ""] {
+            assert!(joins.resolve(Slot::NetworkNamed, &text(other)).is_none(), "{other}");
+        }
     }
 
     #[test]

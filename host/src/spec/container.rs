@@ -246,7 +246,7 @@ impl ContainerSpec {
     }
 }
 
-fn twice<'a>(
+pub(super) fn twice<'a>(
     names: impl Iterator<Item = &'a str>,
     what: &'static str,
     expected: &'static str,

@@ -8,6 +8,7 @@ mod environment;
 mod gpu;
 mod mount;
 mod name;
+mod network;
 mod port;
 mod resources;
 
@@ -16,6 +17,7 @@ pub use environment::{EnvName, Secret, SecretDelivery, SecretValue, Variable};
 pub use gpu::{Gpu, Gpus};
 pub use mount::{InsidePath, Mount, MountSource, Tmpfs};
 pub use name::{Label, Name, Signal, User};
+pub use network::{NetworkName, NetworkSpec};
 pub use port::{Port, Protocol};
 pub use resources::{Cpus, Memory, Ulimit};
 

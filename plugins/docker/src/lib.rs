@@ -9,8 +9,8 @@ mod images;
 mod preflight;
 
 use portreeve_plugin::{
-    Backend, ContainerSpec, ContainerStatus, Description, Engine, Finding, Image, ImageSummary, Intention, Label,
-    LogOptions, Plan, Probe, Probes, Result, cli::Cli, logs::Log, pull,
+    Arguments, Backend, ContainerSpec, ContainerStatus, Description, Engine, Finding, Image, ImageSummary, Intention,
+    Label, LogOptions, NetworkSpec, Plan, Probe, Probes, Result, cli::Cli, logs::Log, pull,
 };
 
 /// The engine's client.
@@ -122,5 +122,21 @@ impl Backend for Docker {
 
     fn volume_remove(name: &str, force: bool) -> Result<()> {
         DOCKER.volume_remove(name, force)
+    }
+
+    fn network_ensure(spec: &NetworkSpec) -> Result<bool> {
+        DOCKER.network_ensure(spec)
+    }
+
+    fn network_exists(name: &str) -> Result<bool> {
+        DOCKER.network_exists(name)
+    }
+
+    fn network_list() -> Result<Vec<String>> {
+        DOCKER.network_list()
+    }
+
+    fn network_remove(name: &str) -> Result<()> {
+        DOCKER.network_remove(Arguments::none().network_id(name))
     }
 }

@@ -9,8 +9,8 @@ mod images;
 mod preflight;
 
 use portreeve_plugin::{
-    Backend, ContainerSpec, ContainerStatus, Description, Engine, Finding, Image, ImageSummary, Intention, Label,
-    LogOptions, Plan, Probe, Probes, Result, cli::Cli, logs::Log, pull,
+    Arguments, Backend, ContainerSpec, ContainerStatus, Description, Engine, Finding, Image, ImageSummary, Intention,
+    Label, LogOptions, NetworkSpec, Plan, Probe, Probes, Result, cli::Cli, logs::Log, pull,
 };
 
 /// The engine's client.
@@ -121,5 +121,22 @@ impl Backend for Podman {
 
     fn volume_remove(name: &str, force: bool) -> Result<()> {
         PODMAN.volume_remove(name, force)
+    }
+
+    fn network_ensure(spec: &NetworkSpec) -> Result<bool> {
+        PODMAN.network_ensure(spec)
+    }
+
+    fn network_exists(name: &str) -> Result<bool> {
+        PODMAN.network_exists(name)
+    }
+
+    fn network_list() -> Result<Vec<String>> {
+        PODMAN.network_list()
+    }
+
+    /// By its name: told an ID, Podman 4.3 does not mind who uses it.
+    fn network_remove(name: &str) -> Result<()> {
+        PODMAN.network_remove(Arguments::none().network_name(name))
     }
 }

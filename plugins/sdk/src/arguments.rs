@@ -61,6 +61,18 @@ impl Arguments {
         self.with("volume.name", Value::Volume(name.into()))
     }
 
+    /// The call's network, for `network.name`.
+    #[must_use]
+    pub fn network_name(self, name: &str) -> Self {
+        self.with("network.name", Value::Network(name.into()))
+    }
+
+    /// The call's network, for `network.id`: the host puts in the ID that it verified.
+    #[must_use]
+    pub fn network_id(self, name: &str) -> Self {
+        self.with("network.id", Value::Network(name.into()))
+    }
+
     /// The labels of what is made, for `label`.
     #[must_use]
     pub fn labels(self, labels: &[Label]) -> Self {
@@ -169,7 +181,7 @@ impl Arguments {
             NetworkMode::None => self.flag("network.none"),
             NetworkMode::Bridge => self.flag("network.bridge"),
             NetworkMode::Host => self.flag("network.host"),
-            NetworkMode::Named(name) => self.text("network.named", name),
+            NetworkMode::Named(name) => self.with("network.named", Value::Network(name.clone())),
         }
     }
 
@@ -304,7 +316,7 @@ mod tests {
             (ContainerOption::Network(NetworkMode::None), "network.none", Value::Flag),
             (ContainerOption::Network(NetworkMode::Bridge), "network.bridge", Value::Flag),
             (ContainerOption::Network(NetworkMode::Host), "network.host", Value::Flag),
-            (ContainerOption::Network(NetworkMode::Named("n".into())), "network.named", Value::Text("n".into())),
+            (ContainerOption::Network(NetworkMode::Named("n".into())), "network.named", Value::Network("n".into())),
             (ContainerOption::StopGrace(3), "stop-grace", Value::Number(3)),
             (ContainerOption::RemoveWhenEnded, "remove", Value::Flag),
             (ContainerOption::Tmpfs(tmpfs.clone()), "tmpfs", Value::Tmpfs(tmpfs)),

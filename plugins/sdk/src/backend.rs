@@ -284,6 +284,11 @@ pub trait Backend {
         none("networks.exists")
     }
 
+    /// The names of all this install's networks.
+    fn network_list() -> Result<Vec<String>> {
+        none("networks.list")
+    }
+
     /// Removes a network.
     fn network_remove(name: &str) -> Result<()> {
         let _ = name;

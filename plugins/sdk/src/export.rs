@@ -257,6 +257,11 @@ impl<B: Backend> networks::Guest for Component<B> {
         B::network_exists(&name)
     }
 
+    fn list() -> Result<Vec<String>> {
+        awake();
+        B::network_list()
+    }
+
     fn remove(name: String) -> Result<()> {
         awake();
         B::network_remove(&name)

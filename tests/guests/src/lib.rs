@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 
 use portreeve_plugin::{
     Arguments, Backend, ContainerSpec, ContainerStatus, Description, Engine, EngineIdentity, Finding, Image,
-    ImageSummary, Intention, Label, LogOptions, Probe, Result, cli::Cli, logs::Log,
+    ImageSummary, Intention, Label, LogOptions, NetworkSpec, Probe, Result, cli::Cli, logs::Log,
 };
 
 /// The engine's client.
@@ -75,6 +75,14 @@ pub trait Mischief {
 
     fn volume_remove(name: &str, force: bool) -> Result<()> {
         PODMAN.volume_remove(name, force)
+    }
+
+    fn network_ensure(spec: &NetworkSpec) -> Result<bool> {
+        PODMAN.network_ensure(spec)
+    }
+
+    fn network_remove(name: &str) -> Result<()> {
+        PODMAN.network_remove(Arguments::none().network_name(name))
     }
 }
 
@@ -164,6 +172,18 @@ impl<M: Mischief> Backend for Guest<M> {
 
     fn volume_remove(name: &str, force: bool) -> Result<()> {
         M::volume_remove(name, force)
+    }
+
+    fn network_ensure(spec: &NetworkSpec) -> Result<bool> {
+        M::network_ensure(spec)
+    }
+
+    fn network_list() -> Result<Vec<String>> {
+        PODMAN.network_list()
+    }
+
+    fn network_remove(name: &str) -> Result<()> {
+        M::network_remove(name)
     }
 }
 

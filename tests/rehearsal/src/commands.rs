@@ -5,6 +5,7 @@ pub(crate) mod engine;
 mod images;
 mod lifecycle;
 mod listing;
+mod networks;
 mod save;
 mod volumes;
 
@@ -38,6 +39,10 @@ pub(crate) fn run(engine: &mut Engine, verb: Verb, arguments: &Arguments) -> Res
         Verb::VolumeInspect => volumes::inspect,
         Verb::VolumeLs => volumes::list,
         Verb::VolumeRm => volumes::remove,
+        Verb::NetworkCreate => networks::create,
+        Verb::NetworkInspect => networks::inspect,
+        Verb::NetworkLs => networks::list,
+        Verb::NetworkRm => networks::remove,
     };
     perform(engine, arguments)
 }

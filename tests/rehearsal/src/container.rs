@@ -151,6 +151,11 @@ impl<'s> Place<'s> {
         self.directory.join("alive")
     }
 
+    /// Where a worker notes what it listens on: a file for each of the container's ports, with the host's address.
+    pub(crate) fn listening(&self) -> PathBuf {
+        self.directory.join("listening")
+    }
+
     /// Where a worker notes that TERM does nothing.
     pub(crate) fn ignores_term(&self) -> PathBuf {
         self.directory.join("ignores-term")

@@ -11,6 +11,7 @@ use crate::clock::Moment;
 use crate::container::{Container, Status};
 use crate::image::Image;
 use crate::mode::Mode;
+use crate::network::Network;
 use crate::registry::Fetch;
 use crate::trouble::Trouble;
 use crate::verb::Verb;
@@ -108,6 +109,13 @@ impl Dialect {
         match self {
             Self::Podman => podman::volume(volume),
             Self::Docker => docker::volume(volume),
+        }
+    }
+
+    pub(crate) fn network(self, network: &Network) -> Value {
+        match self {
+            Self::Podman => podman::named_network(network),
+            Self::Docker => docker::named_network(network),
         }
     }
 

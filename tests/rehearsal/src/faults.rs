@@ -37,9 +37,11 @@ pub(crate) enum Fault {
     LeaveOutEnv,
     LeaveOutGpu,
     SwapVolume,
+    SwapNetwork,
+    LeaveOutNetwork,
 }
 
-const WORDS: [(&str, Fault); 30] = [
+const WORDS: [(&str, Fault); 32] = [
     ("hang", Fault::Hang),
     ("hang-after", Fault::HangAfter),
     ("flood", Fault::Flood),
@@ -70,6 +72,8 @@ const WORDS: [(&str, Fault); 30] = [
     ("leave-out-env", Fault::LeaveOutEnv),
     ("leave-out-gpu", Fault::LeaveOutGpu),
     ("swap-volume", Fault::SwapVolume),
+    ("swap-network", Fault::SwapNetwork),
+    ("leave-out-network", Fault::LeaveOutNetwork),
 ];
 
 /// The faults of one command.

@@ -77,6 +77,18 @@ pub(crate) fn about_volume(volume: &mut Value, faults: &Faults) {
     }
 }
 
+pub(crate) fn about_network(network: &mut Value, faults: &Faults) {
+    let place = if network.get("labels").is_some() { "/labels" } else { "/Labels" };
+    if faults.has(Fault::LeaveOutLabel) {
+        change(network, place, |labels| {
+            labels.as_object_mut().and_then(|labels| labels.shift_remove(OWNER));
+        });
+    }
+    if faults.has(Fault::OtherLabel) {
+        change(network, &format!("{place}/{OWNER}"), |label| *label = json!(forged(Some(label))));
+    }
+}
+
 /// Makes `create` and `volume create` forget or change whose it is.
 pub(crate) fn about_labels(labels: &mut BTreeMap<String, String>, faults: &Faults) {
     if faults.has(Fault::LeaveOutLabel) {

@@ -28,7 +28,11 @@ pub(crate) struct Spec {
     pub(crate) shm_size: u64,
     pub(crate) restart: String,
     pub(crate) retries: u32,
+    /// As it was typed.
     pub(crate) network: String,
+    /// The named networks that it joined.
+    #[serde(default)]
+    pub(crate) networks: Vec<String>,
     pub(crate) cap_drop: Vec<String>,
     pub(crate) ulimits: Vec<Ulimit>,
     pub(crate) security: Vec<String>,
@@ -90,6 +94,7 @@ impl Spec {
             restart,
             retries,
             network: text("network"),
+            networks: Vec::new(),
             cap_drop: all("cap-drop"),
             ulimits: each(arguments, "ulimit", parse_ulimit)?,
             security: all("security-opt"),

@@ -57,6 +57,10 @@ impl State {
         self.engine.join("volumes")
     }
 
+    pub(crate) fn networks(&self) -> PathBuf {
+        self.engine.join("networks")
+    }
+
     /// Exit statuses of containers that are gone already.
     pub(crate) fn exits(&self) -> PathBuf {
         self.engine.join("exits")

@@ -57,6 +57,12 @@ pub(crate) enum Trouble {
         name: String,
         users: Vec<String>,
     },
+    NoSuchNetwork(String),
+    NetworkTaken(String),
+    NetworkInUse {
+        name: String,
+        id: String,
+    },
     /// The daemon does not answer, or namespaces can't be made.
     Down,
     /// The daemon's socket refuses this user.

@@ -22,10 +22,14 @@ pub(crate) enum Verb {
     VolumeInspect,
     VolumeLs,
     VolumeRm,
+    NetworkCreate,
+    NetworkInspect,
+    NetworkLs,
+    NetworkRm,
 }
 
 /// Each command's name, as the file `faults` has it.
-pub(crate) const NAMES: [&str; 20] = [
+pub(crate) const NAMES: [&str; 24] = [
     "version",
     "info",
     "ps",
@@ -46,9 +50,13 @@ pub(crate) const NAMES: [&str; 20] = [
     "volume-inspect",
     "volume-ls",
     "volume-rm",
+    "network-create",
+    "network-inspect",
+    "network-ls",
+    "network-rm",
 ];
 
-const VERBS: [Verb; 20] = [
+const VERBS: [Verb; 24] = [
     Verb::Version,
     Verb::Info,
     Verb::Ps,
@@ -69,6 +77,10 @@ const VERBS: [Verb; 20] = [
     Verb::VolumeInspect,
     Verb::VolumeLs,
     Verb::VolumeRm,
+    Verb::NetworkCreate,
+    Verb::NetworkInspect,
+    Verb::NetworkLs,
+    Verb::NetworkRm,
 ];
 
 impl Verb {
@@ -85,6 +97,10 @@ impl Verb {
             Self::VolumeInspect => "volume inspect",
             Self::VolumeLs => "volume ls",
             Self::VolumeRm => "volume rm",
+            Self::NetworkCreate => "network create",
+            Self::NetworkInspect => "network inspect",
+            Self::NetworkLs => "network ls",
+            Self::NetworkRm => "network rm",
             other => other.name(),
         }
     }
@@ -101,6 +117,10 @@ impl Verb {
             ("volume", "inspect") => ("volume-inspect", 2),
             ("volume", "ls" | "list") => ("volume-ls", 2),
             ("volume", "rm" | "remove") => ("volume-rm", 2),
+            ("network", "create") => ("network-create", 2),
+            ("network", "inspect") => ("network-inspect", 2),
+            ("network", "ls" | "list") => ("network-ls", 2),
+            ("network", "rm" | "remove") => ("network-rm", 2),
             ("container", "ls" | "list") => ("ps", 2),
             ("container", name) => (name, 2),
             // It is the container that plain `inspect` looks for first.
@@ -133,6 +153,7 @@ mod tests {
         assert_eq!(find(&["exec", "x"]), Err("exec".to_owned()));
         assert_eq!(find(&["image", "prune"]), Err("image".to_owned()));
         assert_eq!(find(&["volume", "prune"]), Err("volume".to_owned()));
+        assert_eq!(find(&["network", "connect"]), Err("network".to_owned()));
         assert_eq!(find(&[]), Err(String::new()));
     }
 

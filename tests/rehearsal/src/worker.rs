@@ -6,14 +6,14 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::container::{Container, Place};
+use crate::container::{Container, Phase, Place};
 use crate::deckhand;
 use crate::dialect::Dialect;
 use crate::spec::{Mount, Port};
@@ -28,7 +28,10 @@ pub(crate) fn run(root: &Path, id: &str, dialect: Dialect) -> io::Result<i32> {
     let container = place.container()?;
     let words: Vec<OsString> =
         container.entrypoint.iter().chain(&container.words).skip(1).map(OsString::from).collect();
+    // What it listened on in an earlier life.
+    let _ = std::fs::remove_dir_all(place.listening());
     let mut ship = Ship {
+        state: &state,
         ports: place.status()?.ports,
         stdout: File::from(io::stdout().as_fd().try_clone_to_owned()?),
         stderr: File::from(io::stderr().as_fd().try_clone_to_owned()?),
@@ -41,6 +44,7 @@ pub(crate) fn run(root: &Path, id: &str, dialect: Dialect) -> io::Result<i32> {
 
 /// The world of one container.
 struct Ship<'s> {
+    state: &'s State,
     place: Place<'s>,
     container: Container,
     ports: Vec<Port>,
@@ -70,6 +74,26 @@ impl Ship<'_> {
         }
     }
 
+    /// The running containers that share a network with it, and itself.
+    fn neighbours(&self) -> io::Result<Vec<(Place<'_>, Container)>> {
+        let own = &self.container.spec.networks;
+        let is_near = |container: &Container| container.spec.networks.iter().any(|name| own.contains(name));
+        let runs = |place: &Place<'_>| place.status().is_ok_and(|status| status.phase == Phase::Running);
+        let all = Place::all(self.state)?.into_iter();
+        Ok(all.filter(|(place, container)| place.id == self.place.id || (is_near(container) && runs(place))).collect())
+    }
+
+    /// The containers behind a name or an address.
+    fn behind(&self, host: &str) -> io::Result<Vec<String>> {
+        if host == "127.0.0.1" || host == "localhost" {
+            return Ok(vec![self.place.id.clone()]);
+        }
+        let known = |(place, container): &(Place<'_>, Container)| {
+            container.name == host || address_of(&place.id).to_string() == host
+        };
+        Ok(self.neighbours()?.iter().filter(|one| known(one)).map(|(place, _)| place.id.clone()).collect())
+    }
+
     /// The mount that a path lies in (the deepest one), and the path below its target.
     fn mounted(&self, inside: &Path) -> Option<(PathBuf, PathBuf)> {
         let mounts = self.container.spec.mounts.iter();
@@ -77,6 +101,13 @@ impl Ship<'_> {
         let (mount, rest) = under.max_by_key(|(mount, _)| mount.target.len())?;
         Some((self.source(mount), rest.to_owned()))
     }
+}
+
+/// An address that no other container is likely to have.
+fn address_of(id: &str) -> IpAddr {
+    let digits = id.get(..4).and_then(|digits| u16::from_str_radix(digits, 16).ok()).unwrap_or_default();
+    let [high, low] = digits.to_be_bytes();
+    IpAddr::V4(Ipv4Addr::new(10, 89, high, low))
 }
 
 /// Without the slash at the beginning, and without steps upwards.
@@ -125,8 +156,33 @@ impl deckhand::World for Ship<'_> {
     /// On the host's side of a published port; on any free port of loopback where it is not published.
     fn listen(&mut self, port: u16) -> io::Result<TcpListener> {
         let published = self.ports.iter().find(|known| known.container == port && known.protocol == "tcp");
-        let Some(Port { address, host, .. }) = published else { return TcpListener::bind((Ipv4Addr::LOCALHOST, 0)) };
-        TcpListener::bind((address.parse::<IpAddr>().unwrap_or(Ipv4Addr::UNSPECIFIED.into()), *host))
+        let listener = match published {
+            None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)),
+            Some(Port { address, host, .. }) => {
+                TcpListener::bind((address.parse::<IpAddr>().unwrap_or(Ipv4Addr::UNSPECIFIED.into()), *host))
+            }
+        }?;
+        // Where its neighbours find it.
+        state::create_directory(&self.place.listening())?;
+        let real = listener.local_addr()?.to_string();
+        state::write(&self.place.listening().join(port.to_string()), real.as_bytes())?;
+        Ok(listener)
+    }
+
+    fn lookup(&self, name: &str) -> io::Result<Option<IpAddr>> {
+        let known = self.neighbours()?.into_iter().find(|(_, container)| container.name == name);
+        let has_server = !self.container.spec.networks.is_empty();
+        Ok(known.filter(|_| has_server).map(|(place, _)| address_of(&place.id)))
+    }
+
+    fn reach(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        for id in self.behind(host)? {
+            let place = Place::of(self.state, &id);
+            if let Ok(real) = std::fs::read_to_string(place.listening().join(port.to_string())) {
+                return TcpStream::connect(real);
+            }
+        }
+        Err(io::ErrorKind::ConnectionRefused.into())
     }
 
     /// Noted where `stop` and `kill` look before they send: a handler would take unsafe code.

@@ -15,6 +15,8 @@ use crate::table::{Outcome, Verdict};
 use crate::{
     containers, creation, detection, doomed, ends, images, journal, liars, logs, ownership, policy, program, proofs,
     secrets, units, volumes,
+    containers, creation, detection, doomed, ends, images, journal, liars, logs, networks, ownership, policy, program,
+    proofs, secrets, volumes,
 };
 
 /// How long one behaviour may take.
@@ -184,6 +186,25 @@ behaviours! {
         a_unit_holds_no_secret
         a_unit_has_files_for_its_volumes
         a_standard_is_compared_with_the_host
+    all: networks {
+        a_network_is_made_once_and_found
+        another_network_of_the_name_is_a_conflict_that_says_what_differs
+        an_internal_network_is_internal
+        containers_of_one_network_find_each_other_by_name
+        a_container_joins_the_network_by_its_id
+        a_network_that_is_not_there_is_not_joined
+        a_network_in_use_is_not_removed
+        a_foreign_container_is_not_cut_off
+        a_foreign_network_is_not_touched
+        a_copied_label_makes_no_network_ours
+        another_installs_network_is_not_ours
+        a_networks_name_is_a_whole_name
+        a_policy_says_which_networks
+        a_dry_run_makes_no_network
+    }
+    rehearsal: networks {
+        a_network_that_is_exchanged_is_noticed
+        an_engine_that_lies_of_a_network_is_not_believed
     }
     all: doomed { a_killed_host_leaves_what_can_be_found }
     real: program {
@@ -193,6 +214,7 @@ behaviours! {
         a_dry_run_of_the_program_prints_argvs
         an_interrupted_program_leaves_nothing
         the_program_makes_lists_shows_and_removes_volumes
+        the_program_makes_lists_shows_and_removes_networks
     }
     all: journal {
         the_journal_verifies_and_has_every_command

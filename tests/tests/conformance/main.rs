@@ -24,6 +24,7 @@ mod images;
 mod journal;
 mod liars;
 mod logs;
+mod networks;
 mod ownership;
 mod policy;
 mod program;

@@ -158,6 +158,37 @@ pub(crate) async fn the_program_makes_lists_shows_and_removes_volumes(setting: A
     assert!(setting.volume(&foreign).is_some());
 }
 
+pub(crate) async fn the_program_makes_lists_shows_and_removes_networks(setting: Arc<Setting>) {
+    let (image, name) = (setting.image.single().to_string(), setting.name("program-network"));
+    let says = async |status: i32, words: &[&str]| {
+        let answer = ask(&setting, words).await;
+        assert_eq!(answer.status, status, "{words:?}: {answer:?}");
+        answer
+    };
+    let made = says(0, &["network", "create", "--internal", "--label", "a=b", &name]).await;
+    assert_eq!(made.stdout, format!("{name}\n"));
+    assert!(says(0, &["network", "ls", "--quiet"]).await.stdout.lines().any(|line| line == name));
+    assert!(says(0, &["network", "ls"]).await.stdout.starts_with("NETWORK ID"));
+    let shown = says(0, &["network", "inspect", &name, "--json"]).await;
+    let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!((&shown[0]["name"], &shown[0]["internal"]), (&name.as_str().into(), &true.into()));
+    let run = ["run", "--rm", "--network", &name, &image, "say", "aboard"];
+    assert_eq!(says(0, &run).await.stdout, "aboard\n");
+    assert_eq!(says(0, &["network", "rm", &name]).await.stdout, format!("{name}\n"));
+    assert!(setting.network(&name).is_none());
+    says(125, &["network", "rm", &name]).await;
+    says(0, &["network", "rm", "--force", &name]).await;
+    says(125, &run).await;
+    says(2, &["network", "create", "--opt", "parent=eth0", &name]).await;
+    let foreign = setting.name("program-foreign-network");
+    setting.foreign_network(&foreign, &[]);
+    says(126, &["network", "rm", "--force", &foreign]).await;
+    let taken = says(125, &["--json", "network", "create", &foreign]).await;
+    let error: serde_json::Value = serde_json::from_str(&taken.stderr).unwrap();
+    assert_eq!((&error["error"]["kind"], &error["error"]["object"]), (&"conflict".into(), &"network".into()));
+    assert!(setting.network(&foreign).is_some());
+}
+
 async fn ended(child: &mut Child) -> std::process::ExitStatus {
     let begun = Instant::now();
     loop {

@@ -256,7 +256,17 @@ impl Setting {
     }
 
     pub(crate) fn foreign_of(&self, image: &Published, name: &str, labels: &[String]) -> String {
-        let mut words = vec!["create".to_owned(), format!("--name={name}"), "--network=none".to_owned()];
+        self.foreign_with(image, name, &["--network=none".to_owned()], labels)
+    }
+
+    /// The same, on a network.
+    pub(crate) fn foreign_on(&self, name: &str, network: &str) -> String {
+        self.foreign_with(&self.image, name, &[format!("--network={network}")], &[])
+    }
+
+    pub(crate) fn foreign_with(&self, image: &Published, name: &str, flags: &[String], labels: &[String]) -> String {
+        let mut words = vec!["create".to_owned(), format!("--name={name}")];
+        words.extend(flags.iter().cloned());
         words.extend(self.create_flags());
         words.push(format!("--label={}", self.foreign_mark()));
         words.extend(labels.iter().map(|label| format!("--label={label}")));
@@ -282,7 +292,7 @@ impl Setting {
 
     // ---- the end ----
 
-    /// Removes every container and volume that was made here.
+    /// Removes every container, volume and network that was made here.
     pub(crate) fn sweep(&self) {
         self.ground_is_honest();
         let owned =
@@ -290,6 +300,17 @@ impl Setting {
         let labels: Vec<String> = owned.into_iter().chain([self.foreign_mark()]).collect();
         labels.iter().for_each(|label| self.sweep_containers(label));
         labels.iter().for_each(|label| self.sweep_volumes(label));
+        labels.iter().for_each(|label| self.sweep_networks(label));
+    }
+
+    fn sweep_networks(&self, label: &str) {
+        let listed = self.ground.ask(&["network", "ls", "--quiet", &format!("--filter=label={label}")]);
+        for name in listed.stdout.lines() {
+            let removed = self.ground.ask(&["network", "rm", name]);
+            if removed.status != 0 {
+                eprintln!("{}: can't remove the network {name}: {}", self.kind().name(), removed.stderr.trim());
+            }
+        }
     }
 
     fn sweep_volumes(&self, label: &str) {

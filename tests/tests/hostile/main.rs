@@ -8,6 +8,7 @@ mod claims;
 mod creations;
 mod hogs;
 mod imports;
+mod networks;
 mod quarantine;
 mod sizes;
 mod spy;
@@ -21,7 +22,8 @@ include!(concat!(env!("OUT_DIR"), "/guests.rs"));
 #[allow(unused_imports, reason = "each module's tests, for the assertion below")]
 mod tests {
     pub(crate) use super::{
-        claims::*, creations::*, hogs::*, imports::*, quarantine::*, sizes::*, spy::*, values::*, volumes::*, wasi::*,
+        claims::*, creations::*, hogs::*, imports::*, networks::*, quarantine::*, sizes::*, spy::*, values::*,
+        volumes::*, wasi::*,
     };
 }
 

@@ -18,8 +18,19 @@ const GRANTS: &str = include_str!("../../../plugins/podman/grants.toml");
 const VARIABLE: &str = "PORTREEVE_REHEARSAL";
 
 /// The words after the program that only look.
-const LOOKS: [&str; 9] =
-    ["version", "ps", "container", "image", "images", "logs", "wait", "volume inspect", "volume ls"];
+const LOOKS: [&str; 11] = [
+    "version",
+    "ps",
+    "container",
+    "image",
+    "images",
+    "logs",
+    "wait",
+    "volume inspect",
+    "volume ls",
+    "network inspect",
+    "network ls",
+];
 
 /// What a guest is tried on.
 pub(crate) struct Stand {
@@ -262,7 +273,7 @@ impl Stand {
 
 /// What a command line asks an engine for.
 fn verb(argv: &[String]) -> String {
-    let words = if argv[1] == "volume" { &argv[1..3] } else { &argv[1..2] };
+    let words = if ["volume", "network"].contains(&argv[1].as_str()) { &argv[1..3] } else { &argv[1..2] };
     words.join(" ")
 }
 

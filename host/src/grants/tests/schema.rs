@@ -181,8 +181,9 @@ fn evidence() -> Value {
         "image" => places(evidence::ImageEvidence::PLACES),
         "container" => places(evidence::ContainerEvidence::PLACES),
         "volume" => places(evidence::VolumeEvidence::PLACES),
-        "pod" | "network" => places(evidence::ObjectEvidence::PLACES),
-        "containers" | "volumes" => table(&["command"], json!({ "command": { "type": "string" } })),
+        "network" => places(evidence::NetworkEvidence::PLACES),
+        "pod" => places(evidence::ObjectEvidence::PLACES),
+        "containers" | "volumes" | "networks" => table(&["command"], json!({ "command": { "type": "string" } })),
         "manifest" => table(
             &[],
             json!({ "registry": { "type": "boolean" }, "command": { "type": "string" }, "stores": list(store()) }),

@@ -33,6 +33,7 @@ pub(crate) fn create(engine: &mut Engine, arguments: &Arguments) -> Result<u8, T
     let image =
         Image::find(&engine.state, engine.dialect, typed)?.ok_or_else(|| Trouble::NoSuchImage(typed.clone()))?;
     check(engine, &spec)?;
+    spec.networks = super::networks::joined(engine, &spec)?;
     let container = compose(engine, spec, &image, typed, words)?;
     super::volumes::make_missing(engine, &container.spec)?;
     let status = Status { ports: first_ports(engine, &container)?, ..Status::default() };

@@ -35,7 +35,7 @@ pub(crate) fn create(engine: &mut Engine, arguments: &Arguments) -> Result<u8, T
     Ok(0)
 }
 
-fn pairs(arguments: &Arguments, flag: &str) -> BTreeMap<String, String> {
+pub(super) fn pairs(arguments: &Arguments, flag: &str) -> BTreeMap<String, String> {
     let split = |pair: &str| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (key.to_owned(), value.to_owned())
@@ -101,7 +101,7 @@ fn bears(volume: &Volume, key: &str, value: Option<&str>) -> bool {
     volume.labels.get(key).is_some_and(|found| value.is_none_or(|value| found == value))
 }
 
-fn label(filter: &str) -> Result<(String, Option<String>), Trouble> {
+pub(super) fn label(filter: &str) -> Result<(String, Option<String>), Trouble> {
     match filter.split_once('=') {
         Some(("label", label)) => {
             let (key, value) = label.split_once('=').map_or((label, None), |(key, value)| (key, Some(value)));

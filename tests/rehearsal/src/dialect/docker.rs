@@ -7,6 +7,7 @@ use super::{Dialect, Sight};
 use crate::arguments::Flags;
 use crate::container::Phase;
 use crate::image::Image;
+use crate::network::Network;
 use crate::registry::Fetch;
 use crate::spec::Mount;
 use crate::trouble::{StartTrouble, Trouble};
@@ -64,6 +65,10 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::VolumeInspect => &["format=,f"],
         Verb::VolumeLs => &["filter=,f", "format=", "quiet,q"],
         Verb::VolumeRm => &["force,f"],
+        Verb::NetworkCreate => &["driver=,d", "label=", "opt=,o", "internal"],
+        Verb::NetworkInspect => &["format=,f", "verbose,v"],
+        Verb::NetworkLs => &["filter=,f", "format=", "quiet,q", "no-trunc"],
+        Verb::NetworkRm => &[],
     }
 }
 
@@ -100,6 +105,12 @@ pub(crate) fn describe(trouble: &Trouble, verb: Option<Verb>) -> (u8, String) {
         }
         Trouble::BadVolumeName(name) => daemon(format!("create {name}: \"{name}\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path")),
         Trouble::VolumeInUse { name, users } => daemon(format!("remove {name}: volume is in use - [{}]", users.join(", "))),
+        Trouble::NoSuchNetwork(name) => daemon(format!("network {name} not found")),
+        Trouble::NetworkTaken(name) => daemon(format!("network with name {name} already exists")),
+        Trouble::NetworkInUse { name, id } => {
+            let (status, text) = daemon(format!("error while removing network: network {name} id {id} has active endpoints"));
+            (status, format!("{text}\nexit status 1"))
+        }
         Trouble::Start { id, name, reason } => {
             let (status, text) = daemon(start(id, name, reason));
             (status, format!("{text}\nError: failed to start containers: {name}"))
@@ -241,10 +252,12 @@ fn fill_network(document: &mut Document, sight: &Sight<'_>) {
     document.fill("/NetworkSettings", json!({"Ports": port_map(ports)}));
     let endpoint = json!({"IPAMConfig": null, "Links": null, "Aliases": null, "NetworkID": "", "EndpointID": "", "Gateway": "", "IPAddress": "",
         "IPPrefixLen": 0, "IPv6Gateway": "", "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0, "MacAddress": "", "DriverOpts": null});
-    document.fill(
-        "/NetworkSettings/Networks",
-        Value::Object(Map::from_iter([(network(&sight.container.spec.network).to_owned(), endpoint)])),
-    );
+    let spec = &sight.container.spec;
+    let typed = [network(&spec.network).to_owned()];
+    let names = if spec.networks.is_empty() { &typed[..] } else { &spec.networks };
+    let names = names.iter().filter(|name| !name.contains(':') && !(name.len() == 64 && crate::image::is_hex(name)));
+    let networks = names.map(|name| (name.clone(), endpoint.clone()));
+    document.fill("/NetworkSettings/Networks", Value::Object(networks.collect()));
 }
 
 fn fill_config(document: &mut Document, sight: &Sight<'_>) {
@@ -348,6 +361,26 @@ pub(crate) fn volume(volume: &Volume) -> Value {
         "Name": volume.name,
         "Options": if volume.options.is_empty() { Value::Null } else { json!(volume.options) },
         "Scope": "local",
+    })
+}
+
+pub(crate) fn named_network(network: &Network) -> Value {
+    json!({
+        "Name": network.name,
+        "Id": network.id,
+        "Created": network.created.rfc3339(),
+        "Scope": "local",
+        "Driver": network.driver,
+        "EnableIPv6": false,
+        "IPAM": {"Driver": "default", "Options": {}, "Config": [{"Subnet": "172.18.0.0/16", "Gateway": "172.18.0.1"}]},
+        "Internal": network.internal,
+        "Attachable": false,
+        "Ingress": false,
+        "ConfigFrom": {"Network": ""},
+        "ConfigOnly": false,
+        "Containers": {},
+        "Options": network.options,
+        "Labels": network.labels,
     })
 }
 

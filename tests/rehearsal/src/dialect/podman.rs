@@ -7,6 +7,7 @@ use super::{Dialect, Sight};
 use crate::arguments::Flags;
 use crate::container::Phase;
 use crate::image::Image;
+use crate::network::Network;
 use crate::registry::Fetch;
 use crate::spec::{Mount, Spec};
 use crate::trouble::{StartTrouble, Trouble};
@@ -74,6 +75,10 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::VolumeInspect => &["format=,f"],
         Verb::VolumeLs => &["filter=,f", "format=", "quiet,q"],
         Verb::VolumeRm => &["force,f", "time=,t"],
+        Verb::NetworkCreate => &["driver=,d", "label=", "opt=,o", "internal"],
+        Verb::NetworkInspect => &["format=,f"],
+        Verb::NetworkLs => &["filter=,f", "format=", "quiet,q", "no-trunc"],
+        Verb::NetworkRm => &["force,f", "time=,t"],
     }
 }
 
@@ -145,6 +150,21 @@ pub(crate) fn describe(trouble: &Trouble, verb: Option<Verb>) -> (u8, String) {
             let users = users.join(", ");
             let text = format!(
                 "Error: volume {name} is being used by the following container(s): {users}: volume is being used"
+            );
+            return (2, text);
+        }
+        Trouble::NoSuchNetwork(name) => {
+            let text = format!("unable to find network with name or ID {name}: network not found");
+            match verb {
+                Some(Verb::NetworkInspect) => format!("inspecting object: network {name}: {text}"),
+                Some(Verb::NetworkRm) => return (1, format!("Error: {text}")),
+                _ => text,
+            }
+        }
+        Trouble::NetworkTaken(name) => format!("network name {name} already used: network already exists"),
+        Trouble::NetworkInUse { name, .. } => {
+            let text = format!(
+                "Error: \"{name}\" has associated containers with it. Use -f to forcibly delete containers and pods: network is being used"
             );
             return (2, text);
         }
@@ -301,7 +321,14 @@ fn fill_state(document: &mut Document, sight: &Sight<'_>) {
 
 fn fill_network(document: &mut Document, sight: &Sight<'_>) {
     document.fill("/NetworkSettings", json!({"Ports": port_map(sight.status.ports.iter())}));
-    if !sight.mode.rootless && matches!(network(sight).as_str(), "bridge") {
+    if !sight.container.spec.networks.is_empty() {
+        let alias = sight.container.id.get(..12);
+        for name in &sight.container.spec.networks {
+            let network =
+                json!({"EndpointID": "", "Gateway": "", "IPAddress": "", "NetworkID": name, "Aliases": [alias]});
+            document.fill("/NetworkSettings/Networks", json!({name: network}));
+        }
+    } else if !sight.mode.rootless && matches!(network(sight).as_str(), "bridge") {
         let alias = sight.container.id.get(..12);
         let network = json!({"EndpointID": "", "Gateway": "", "IPAddress": "", "IPPrefixLen": 0, "IPv6Gateway": "", "GlobalIPv6Address": "",
             "GlobalIPv6PrefixLen": 0, "MacAddress": "", "NetworkID": "podman", "DriverOpts": null, "IPAMConfig": null, "Links": null, "Aliases": [alias]});
@@ -314,6 +341,7 @@ fn network(sight: &Sight<'_>) -> String {
     match sight.container.spec.network.as_str() {
         "" | "private" | "default" if sight.mode.rootless => "slirp4netns".to_owned(),
         "" | "private" | "default" => "bridge".to_owned(),
+        _ if !sight.container.spec.networks.is_empty() => "bridge".to_owned(),
         other => other.to_owned(),
     }
 }
@@ -430,6 +458,30 @@ pub(crate) fn volume(volume: &Volume) -> Value {
         "NeedsCopyUp": true,
         "NeedsChown": true,
     })
+}
+
+pub(crate) fn named_network(network: &Network) -> Value {
+    let mut document = json!({
+        "name": network.name,
+        "id": network.id,
+        "driver": network.driver,
+        "network_interface": "podman1",
+        "created": network.created.rfc3339(),
+        "subnets": [{"subnet": "10.89.0.0/24", "gateway": "10.89.0.1"}],
+        "ipv6_enabled": false,
+        "internal": network.internal,
+        "dns_enabled": true,
+    });
+    // What is empty is left out.
+    for (key, map) in [("labels", &network.labels), ("options", &network.options)] {
+        if let Some(object) = document.as_object_mut().filter(|_| !map.is_empty()) {
+            object.insert(key.to_owned(), json!(map));
+        }
+    }
+    if let Some(object) = document.as_object_mut() {
+        object.insert("ipam_options".to_owned(), json!({"driver": "host-local"}));
+    }
+    document
 }
 
 fn bind(mount: &Mount) -> String {
