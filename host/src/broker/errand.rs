@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Services;
 use super::pending::Pending;
-use crate::decision::{Grounds, Programs};
+use crate::decision::{Grounds, Permit, Programs};
 use crate::error::{Error, Refusal, Rule};
 use crate::event::Event;
 use crate::executor::{CheckedProgram, ExecError, ProgramGrant};
@@ -40,9 +40,7 @@ impl Errand {
     /// # Errors
     /// `Unavailable` where its program is not installed; a status other than 0 is no error.
     pub(crate) async fn perform(&self, command: &str, facts: Bindings) -> Result<Output, Error> {
-        let scope = Scope::new(Call::Describe);
-        let grounds = Grounds { grants: &self.grants, scope: &scope, programs: self, redactor: &self.redactor };
-        let permit = grounds.decide_evidence(command, facts)?;
+        let permit = self.decide(command, facts)?;
         let call = CallId::random().map_err(|source| Error::io("randomness for a call's name", source))?;
         let argv = self.redactor.words(permit.argv());
         let program = permit.program().path().display().to_string();
@@ -65,6 +63,12 @@ impl Errand {
         let output = Output::redact(&raw, &self.redactor);
         intent.concluded(output.status(), Some(raw.timing().spawn))?;
         Ok(output)
+    }
+
+    fn decide(&self, command: &str, facts: Bindings) -> Result<Permit, Error> {
+        let scope = Scope::new(Call::Describe);
+        let grounds = Grounds { grants: &self.grants, scope: &scope, programs: self, redactor: &self.redactor };
+        grounds.decide_evidence(command, facts)
     }
 }
 

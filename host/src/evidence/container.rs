@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::document::{bare_id, is_id, keys, map, number, text, texts};
 use super::document::{bare_id, is_id, map, number, text, texts};
 use super::health::{Checkup, Health};
 use super::settings::Settings;
-use super::document::{bare_id, is_id, keys, map, number, text, texts};
 use crate::grants::ContainerEvidence;
 use crate::owner::{OWNER_LABEL, ObjectKind, OwnerLabel, RESERVED_PREFIX};
 use crate::spec::Port;

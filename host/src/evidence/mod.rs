@@ -26,6 +26,6 @@ pub(crate) mod volume;
 pub use container::{ContainerInfo, ContainerState, MountInfo};
 pub use events::{ContainerEvent, Happening};
 pub use health::Health;
-pub use usage::{Processes, Usage};
 pub use network::NetworkInfo;
+pub use usage::{Processes, Usage};
 pub use volume::VolumeInfo;

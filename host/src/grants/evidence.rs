@@ -212,7 +212,9 @@ impl EventEvidence {
             words: words.into_iter().flatten().collect(),
         })
     }
+}
 
+evidence! {
     /// How the host looks at a network.
     NetworkEvidence {
         id "id" required "Its ID.",

@@ -43,7 +43,8 @@ pub use compare::{Change, Verdict};
 pub use danger::Danger;
 pub use error::GrantsError;
 pub use evidence::{
-    ContainerEvidence, EventEvidence, EvidenceGrant, ExportEvidence, Happened, ImageEvidence, ListEvidence, ManifestEvidence, NetworkEvidence, ObjectEvidence, UsageEvidence, VolumeEvidence,
+    ContainerEvidence, EventEvidence, EvidenceGrant, ExportEvidence, Happened, ImageEvidence, ListEvidence,
+    ManifestEvidence, NetworkEvidence, ObjectEvidence, UsageEvidence, VolumeEvidence,
 };
 pub use explain::{Explanation, Variables};
 pub use floor::Floor;

@@ -137,15 +137,15 @@ impl Inner {
         let broker = self.planner(backend, of(Call::RunToCompletion))?;
         let running = Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.run_to_completion(name).await?;
         drop(running);
-        let start = broker.planned().into_iter().next();
+        let start = only(&broker)?;
         let broker = self.planner(backend, of(Call::Stop).with_grace(grace))?;
         Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.stop(name, grace).await?;
-        let stop = broker.planned().into_iter().next();
+        let stop = only(&broker)?;
         let mut reload = None;
         if let Some(signal) = &options.reload {
             let broker = self.planner(backend, of(Call::Kill).with_signal(signal.as_str()))?;
             Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.kill(name, signal.as_str()).await?;
-            reload = broker.planned().into_iter().next();
+            reload = only(&broker)?;
         }
         Ok([start, stop, reload])
     }
@@ -156,8 +156,7 @@ impl Inner {
             .with_host(Slot::OwnerLabel, Binding::scalar(owner.to_string()));
         let broker = self.planner(backend, scope)?;
         let _claimed = Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.ensure_volume(name, &[]).await?;
-        let line = broker.planned().into_iter().next();
-        line.ok_or_else(|| Error::Unsupported(format!("{} has no command to make a volume", backend.name())))
+        only(&broker)?.ok_or_else(|| Error::Unsupported(format!("{} has no command to make a volume", backend.name())))
     }
 
     fn planner(&self, backend: &Arc<Backend>, scope: Scope) -> Result<Arc<Broker>, Error> {
@@ -174,6 +173,18 @@ impl Inner {
             UnitSecret { name: secret.name.to_string(), delivery: secret.delivery.clone(), file }
         };
         Ok(spec.secrets.iter().map(secret).collect())
+    }
+}
+
+/// The one command that a call would run: a unit can't say what comes of several.
+fn only(broker: &Broker) -> Result<Option<Line>, Error> {
+    let mut planned = broker.planned().into_iter();
+    match (planned.next(), planned.next()) {
+        (line, None) => Ok(line),
+        _ => Err(Error::Unsupported(format!(
+            "{} needs several commands for what is one in a unit",
+            broker.backend().name()
+        ))),
     }
 }
 

@@ -398,7 +398,8 @@ mod tests {
             let by_id = [Slot::ContainerId, Slot::NetworkId];
             facts.extend(by_id.into_iter().filter(|slot| !scope.host().get(*slot).is_empty()));
             // one network at a time, and a health check in one spelling
-            let modes = [Slot::NetworkNone, Slot::NetworkBridge, Slot::NetworkHost, Slot::NetworkNamed, Slot::HealthShell];
+            let modes =
+                [Slot::NetworkNone, Slot::NetworkBridge, Slot::NetworkHost, Slot::NetworkNamed, Slot::HealthShell];
             facts.extend(scope.call().slots().iter().filter(|slot| modes.contains(slot)));
             facts.sort();
             facts.dedup();

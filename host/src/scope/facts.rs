@@ -4,8 +4,8 @@ use super::{Call, Scope};
 use crate::grants::{Binding, Bindings, Slot};
 use crate::reference::Reference;
 use crate::spec::{
-    ContainerSpec, Gpus, HealthCheck, Label, Mount, MountSource, NetworkMode, NetworkSpec, Platform, Port, SecretDelivery, Tmpfs,
-    words,
+    ContainerSpec, Gpus, HealthCheck, Label, Mount, MountSource, NetworkMode, NetworkSpec, Platform, Port,
+    SecretDelivery, Tmpfs, words,
 };
 
 /// A secret's file in memory: the secret's name, and where the host put it.

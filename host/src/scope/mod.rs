@@ -75,7 +75,9 @@ impl Scope {
             host: Bindings::default(),
             secrets: BTreeMap::new(),
             grace: 0,
-    limit: None, network: None, terminal: false,
+            limit: None,
+            network: None,
+            terminal: false,
         }
     }
 

@@ -14,9 +14,8 @@ use crate::setting::Setting;
 use crate::table::{Outcome, Verdict};
 use crate::{
     archives, containers, control, copies, creation, detection, doomed, ends, events, exec, filters, gpus, health,
-    images, journal, liars, logs, options, ownership, policy, preflight, program, proofs, secrets, units, volumes,
-    containers, creation, detection, doomed, ends, images, journal, liars, logs, networks, ownership, policy, program,
-    proofs, secrets, volumes,
+    images, journal, liars, logs, networks, options, ownership, policy, preflight, program, proofs, secrets, units,
+    volumes,
 };
 
 /// How long one behaviour may take.
@@ -306,6 +305,7 @@ behaviours! {
         a_unit_holds_no_secret
         a_unit_has_files_for_its_volumes
         a_standard_is_compared_with_the_host
+    }
     all: networks {
         a_network_is_made_once_and_found
         another_network_of_the_name_is_a_conflict_that_says_what_differs
@@ -339,6 +339,7 @@ behaviours! {
         the_program_waits_for_what_a_container_becomes
         the_program_filters_pauses_and_renames_not
         the_program_tells_events
+        the_program_makes_lists_shows_and_removes_networks
     }
     real: gpus {
         a_mask_exposes_exactly_its_gpu
@@ -348,7 +349,6 @@ behaviours! {
         more_than_the_mask_ends_an_attached_run
         an_absent_gpu_of_several_fails_before_anything_is_created
         a_preflight_knows_which_gpus_the_specs_name
-        the_program_makes_lists_shows_and_removes_networks
     }
     all: journal {
         the_journal_verifies_and_has_every_command

@@ -199,7 +199,9 @@ fn evidence() -> Value {
         "events" => events(),
         "network" => places(evidence::NetworkEvidence::PLACES),
         "pod" => places(evidence::ObjectEvidence::PLACES),
-        "containers" | "volumes" | "networks" | "top" => table(&["command"], json!({ "command": { "type": "string" } })),
+        "containers" | "volumes" | "networks" | "top" => {
+            table(&["command"], json!({ "command": { "type": "string" } }))
+        }
         "manifest" => table(
             &[],
             json!({ "registry": { "type": "boolean" }, "command": { "type": "string" }, "stores": list(store()) }),
