@@ -41,7 +41,7 @@ impl Portreeve {
             return Err(broker.fault(FaultKind::Untrue, "it gives another stream than that of the command").into());
         }
         let inside = inner.services.executor.inside(MARK, &word, container.pid);
-        let executed = Executed::new(Arc::clone(&broker), inside, spec.timeout, inner.services.dry_run);
+        let executed = Executed::new(Arc::clone(&broker), Some(inside).filter(|_| !inner.services.dry_run), spec);
         Ok(LogStream::executed(Arc::clone(inner), broker, running, executed))
     }
 
@@ -91,11 +91,17 @@ pub(super) struct Executed {
     /// None once the command ended by itself, and in a dry run.
     inside: Option<Inside>,
     limit: Option<Duration>,
+    terminal: bool,
 }
 
 impl Executed {
-    fn new(broker: Arc<Broker>, inside: Inside, limit: Option<Duration>, dry_run: bool) -> Self {
-        Self { broker, inside: Some(inside).filter(|_| !dry_run), limit }
+    fn new(broker: Arc<Broker>, inside: Option<Inside>, spec: &ExecSpec) -> Self {
+        Self { broker, inside, limit: spec.timeout, terminal: spec.terminal }
+    }
+
+    /// Whether it has one stream for everything.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.terminal
     }
 
     /// The status is the command's own, unless the engine says that it never started it.

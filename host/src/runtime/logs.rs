@@ -98,7 +98,7 @@ impl LogStream {
         match &chunk {
             LogChunk::Stderr(bytes) => self.hear(bytes),
             // A terminal has one stream.
-            LogChunk::Stdout(bytes) if self.executed.is_some() => self.hear(bytes),
+            LogChunk::Stdout(bytes) if self.executed.as_ref().is_some_and(Executed::is_terminal) => self.hear(bytes),
             LogChunk::Stdout(_) => {}
         }
         Some(chunk)
