@@ -120,6 +120,9 @@ impl Candidate<'_> {
 
     /// The host looks at one name, or at any number of IDs; volumes have names alone.
     fn check_queries(&self) -> Result<(), Objection> {
+        if self.command.template().has(Slot::Query) && self.found.get(Slot::Query).is_empty() {
+            return Err(Objection::new(Slot::Query, "", "the host looks at something"));
+        }
         if self.command.object() == Object::Volume {
             return Ok(());
         }
