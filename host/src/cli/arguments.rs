@@ -24,8 +24,9 @@ pub(crate) struct Arguments {
 }
 
 const AFTER: &str = "\
-Exit status: the container's own for a foreground run, the command's own for an exec; 125 when portreeve or the engine failed; 126 when policy or
-grant refused; 1 when `verify` or `ref` says no; 2 when the arguments are wrong; 128 + N when signal N ended it.";
+Exit status: the container's own for a foreground run, the command's own for an exec; 125 when portreeve or the engine
+failed; 126 when policy or grant refused; 1 when `verify` or `ref` says no; 2 when the arguments are wrong; 128 + N when
+signal N ended it.";
 
 /// Options of every command.
 #[derive(Debug, Clone, Default, Args)]

@@ -1,9 +1,10 @@
 //! `exec`: a command in a container that runs.
 
-use std::process::Stdio;
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::Duration;
 
 use crate::arguments::Arguments;
-use crate::container::{Phase, Place};
+use crate::container::{Patience, Phase, Place};
 use crate::engine::Engine;
 use crate::supervisor::{EXEC, this_program};
 use crate::trouble::Trouble;
@@ -29,8 +30,22 @@ pub(crate) fn exec(engine: &mut Engine, arguments: &Arguments) -> Result<u8, Tro
     // It has the streams of this process, and so the terminal, where there is one.
     let stdin = if arguments.is_set("interactive") { Stdio::inherit() } else { Stdio::null() };
     child.args(arguments.operands.get(1..).unwrap_or_default()).envs(variables(arguments)).stdin(stdin);
-    let status = child.spawn()?.wait()?;
+    let status = await_end(child.spawn()?, &place)?;
     Ok(u8::try_from(status.code().unwrap_or(137)).unwrap_or(125))
+}
+
+/// With its container it ends, too.
+fn await_end(mut child: Child, place: &Place<'_>) -> std::io::Result<ExitStatus> {
+    let mut patience = Patience::up_to(Duration::from_millis(20));
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if place.has_ended() {
+            child.kill()?;
+        }
+        patience.pause();
+    }
 }
 
 /// `NAME=VALUE`, or `NAME` for the value that this process has.
