@@ -100,7 +100,7 @@ impl Reader<'_> {
         let owner = labels.get(OWNER_LABEL).and_then(|label| OwnerLabel::parse(label).ok())?;
         owner.check(self.key, self.install, ObjectKind::Container, &name).ok()?;
         let happening = self.happening(&text(&self.grant.action)?, &document)?;
-        let labels = labels.into_iter().filter(|(key, _)| !key.starts_with(RESERVED_PREFIX)).collect();
+        let labels = labels.into_iter().filter(|(key, _)| self.is_a_callers(key)).collect();
         Some(ContainerEvent {
             id,
             name,
@@ -109,6 +109,11 @@ impl Reader<'_> {
             happening,
             labels,
         })
+    }
+
+    /// Neither the host's own, nor what an engine puts among the labels.
+    fn is_a_callers(&self, key: &str) -> bool {
+        !key.starts_with(RESERVED_PREFIX) && !self.grant.own.iter().any(|own| own == key)
     }
 
     fn happening(&self, action: &str, document: &Value) -> Option<Happening> {
@@ -251,7 +256,7 @@ mod tests {
             for (grants, line) in [(PODMAN, one), (DOCKER, other)] {
                 let event = read(grants, &line).unwrap();
                 assert_eq!((event.name.as_str(), event.happening), ("web", expected), "{line}");
-                assert_eq!(event.labels.get("a").map(String::as_str), Some("b"));
+                assert_eq!(event.labels, [("a".to_owned(), "b".to_owned())].into());
                 assert!(event.time.starts_with("2026-11-28T17:4"), "{}", event.time);
             }
         }

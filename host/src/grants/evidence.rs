@@ -131,8 +131,10 @@ pub struct EventEvidence {
     pub id: String,
     /// Where its name stands.
     pub name: String,
-    /// Where its labels stand; what else stands there does not count.
+    /// Where its labels stand.
     pub labels: String,
+    /// What the engine itself puts among them.
+    pub own: Vec<String>,
     /// Where the engine's word for what happened stands.
     pub action: String,
     /// Where the time stands: RFC 3339, or a number of nanoseconds since the epoch.
@@ -188,7 +190,8 @@ impl EventEvidence {
 
     fn read(section: Section<'_>, commands: &[Command]) -> Result<Self, GrantsError> {
         let places = Self::PLACES.iter().map(|(key, _)| *key);
-        let keys: Vec<&str> = ["command"].into_iter().chain(places).chain(Happened::ALL.map(|(key, _)| key)).collect();
+        let keys: Vec<&str> =
+            ["command", "own"].into_iter().chain(places).chain(Happened::ALL.map(|(key, _)| key)).collect();
         section.only(&keys)?;
         let entry = section.need("command")?;
         let command = command(entry, commands)?;
@@ -205,6 +208,7 @@ impl EventEvidence {
             id: pointer(section.need("id")?)?,
             name: pointer(section.need("name")?)?,
             labels: pointer(section.need("labels")?)?,
+            own: section.texts("own")?,
             action: pointer(section.need("action")?)?,
             time: pointer(section.need("time")?)?,
             exit_code: section.get("exit-code").map(pointer).transpose()?,

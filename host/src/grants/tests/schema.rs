@@ -218,6 +218,7 @@ fn events() -> Value {
     let mut table = places(&evidence::EventEvidence::PLACES);
     if let Some(properties) = table["properties"].as_object_mut() {
         properties.remove("missing");
+        properties.insert("own".to_owned(), words());
         let word = json!({ "type": "string", "minLength": 1 });
         properties.extend(evidence::Happened::ALL.map(|(key, _)| (key.to_owned(), word.clone())));
     }
