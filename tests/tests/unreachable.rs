@@ -438,6 +438,18 @@ fn nothing_can_be_left_out_or_turned_round() {
     findings.none(150);
 }
 
+/// The host never looks at nothing: a client would take that for all, or for a mistake.
+#[test]
+fn nothing_can_not_be_looked_at() {
+    let mut findings = Findings::default();
+    for engine in engines() {
+        for words in [["container", "inspect"], ["volume", "inspect"], ["image", "inspect"]] {
+            findings.ask(&engine, argv(engine.start.iter().copied().chain(words)), "at nothing");
+        }
+    }
+    findings.none(6);
+}
+
 /// Where the install is known, the labels, filters and secret files of another one are none, in each place by itself.
 #[test]
 fn nothing_of_another_install_can_be_named() {

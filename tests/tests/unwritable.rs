@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use portreeve::journal::{Filter, Journal, JournalOptions, Kind, VerifyReport};
+use portreeve::journal::{Entry, Filter, Journal, JournalOptions, Kind, VerifyReport};
 use portreeve::state::StateDir;
 use portreeve::{ContainerSpec, Error, Portreeve};
 use portreeve_tests::berth::{Berth, REHEARSAL};
@@ -43,6 +43,12 @@ impl Ground {
 
     fn state(&self) -> PathBuf {
         self.berth.state()
+    }
+
+    /// The journal on a disk of its own.
+    fn journal_on_a_disk(&self, size: &str) -> Option<Mount> {
+        drop(StateDir::open(self.state()).unwrap());
+        Mount::small(&self.state().join("journal"), size)
     }
 
     async fn host(&self) -> Result<Portreeve, Error> {
@@ -168,8 +174,7 @@ impl Drop for Mount {
 #[tokio::test]
 async fn on_a_full_disk_nothing_runs_and_the_next_start_is_clean() {
     let ground = Ground::new();
-    let Some(disk) = Mount::small(&ground.state().join("journal"), "256k") else { return };
-    permit(&ground.state(), 0o700);
+    let Some(disk) = ground.journal_on_a_disk("256k") else { return };
     let host = ground.host().await.unwrap();
     host.list().await.unwrap();
     let filler = disk.fill();
@@ -191,8 +196,7 @@ async fn on_a_full_disk_nothing_runs_and_the_next_start_is_clean() {
 #[tokio::test]
 async fn wherever_the_disk_ends_no_record_is_torn() {
     let ground = Ground::new();
-    let Some(disk) = Mount::small(&ground.state().join("journal"), "256k") else { return };
-    permit(&ground.state(), 0o700);
+    let Some(disk) = ground.journal_on_a_disk("256k") else { return };
     let host = ground.host().await.unwrap();
     for _ in 0..6 {
         host.list().await.unwrap();
@@ -220,8 +224,7 @@ async fn a_disk_that_is_full_from_the_start_leaves_no_half_install() {
 #[tokio::test]
 async fn on_a_read_only_disk_nothing_runs_and_the_next_start_is_clean() {
     let ground = Ground::new();
-    let Some(disk) = Mount::small(&ground.state().join("journal"), "1m") else { return };
-    permit(&ground.state(), 0o700);
+    let Some(disk) = ground.journal_on_a_disk("1m") else { return };
     ground.host().await.unwrap().list().await.unwrap();
     let before = ground.executed().len();
     disk.again("ro");
@@ -265,6 +268,13 @@ async fn whoever_is_killed_half_way_through_a_record_leaves_a_clean_start() {
     let ground = Ground::new();
     ground.host().await.unwrap().list().await.unwrap();
     let segment = ground.state().join("journal/00000001.jsonl");
+    // longer than all else that a host writes: its memory images are files too
+    let journal = Journal::open(&StateDir::open(ground.state()).unwrap(), JournalOptions::default()).unwrap();
+    let padding = "x".repeat(1_000_000);
+    for _ in 0..4 {
+        journal.append(&Entry { why: Some(&padding), ..Entry::new(Kind::Note) }).unwrap();
+    }
+    drop(journal);
     let mut torn = 0;
     // odd steps: early and late in intents and outcomes
     for step in (1..2400).step_by(173) {

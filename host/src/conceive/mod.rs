@@ -123,6 +123,9 @@ impl Candidate<'_> {
 
     /// The host looks at one name, or at any number of IDs; at volumes and networks by their names.
     fn check_queries(&self) -> Result<(), Objection> {
+        if self.command.template().has(Slot::Query) && self.found.get(Slot::Query).is_empty() {
+            return Err(Objection::new(Slot::Query, "", "the host looks at something"));
+        }
         if matches!(self.command.object(), Object::Volume | Object::Network) {
             return Ok(());
         }

@@ -99,6 +99,21 @@ pub(super) fn capability(text: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
 }
 
+/// Those of capabilities(7) that are one word; all others are several.
+const SHORT_CAPABILITIES: [&str; 13] = [
+    "BPF", "CHOWN", "FOWNER", "FSETID", "KILL", "LEASE", "MKNOD", "PERFMON", "SETFCAP", "SETGID", "SETPCAP", "SETUID",
+    "SYSLOG",
+];
+
+pub(super) fn one_capability(text: &str) -> bool {
+    let several = || {
+        let words = text.split('_').collect::<Vec<_>>();
+        words.len() > 1
+            && words.iter().all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase()))
+    };
+    SHORT_CAPABILITIES.contains(&text) || text == "CHECKPOINT_RESTORE" || (!text.starts_with('C') && several())
+}
+
 pub(super) fn cores(text: &str) -> bool {
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
     count(whole) && whole.len() <= 5 && digits(part) && part.len() <= 3

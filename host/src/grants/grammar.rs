@@ -40,6 +40,7 @@ pub enum Grammar {
     Milliseconds,
     Name,
     NetworkName,
+    OneCapability,
     Platform,
     Port,
     Protocol,
@@ -122,6 +123,7 @@ rows! {
     Milliseconds 12 r"(?:0|[1-9][0-9]*)ms" milliseconds "a number and `ms`";
     Name 128 r"[A-Za-z0-9][A-Za-z0-9_.-]*" name "a name as both engines take it";
     NetworkName 128 r"[A-Za-z0-9][A-Za-z0-9_.-]*" network_name "a name, and none that an engine reads as a mode (`host`, `none`, `bridge`, `private` …)";
+    OneCapability 32 r"AUDIT_[A-Z]+|BPF|CHOWN|CHECKPOINT_RESTORE|FOWNER|FSETID|KILL|LEASE|MKNOD|PERFMON|SETFCAP|SETGID|SETPCAP|SETUID|SYSLOG|[ABD-Z][A-Z]*(?:_[A-Z]+)+" one_capability "one capability of capabilities(7), without `CAP_`; never `ALL`";
     Platform 64 r"[a-z0-9_]+/[a-z0-9_]+(?:/[a-z0-9_.]+)?" platform "`os/architecture[/variant]`";
     Port 5 r"[1-9][0-9]{0,4}" port "1 to 65535";
     Protocol 4 r"tcp|udp|sctp" protocol "`tcp`, `udp` or `sctp`";

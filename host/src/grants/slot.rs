@@ -168,7 +168,7 @@ catalogue! {
     Gpu "gpu" Caller Repeated ["id" Gpu] "A GPU, or `all`.";
     Ulimit "ulimit" Caller Repeated ["name" UlimitName, "soft" UlimitValue, "hard" UlimitValue] "A process limit.";
     CapDrop "cap.drop" Caller Repeated ["name" Capability] "A capability taken away.";
-    CapAdd "cap.add" Caller Repeated ["name" Capability] "A capability added.";
+    CapAdd "cap.add" Caller Repeated ["name" OneCapability] "A capability added; one at a time.";
     Word "word" Caller Repeated ["word" Word] "A word of the container's own command: free text.";
     ContainerId "container.id" Host Scalar ["" Id] "The container of the call, by the ID that the host verified.";
     PodId "pod.id" Host Scalar ["" Id] "The pod of the call, by the ID that the host verified.";

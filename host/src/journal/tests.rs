@@ -457,7 +457,7 @@ fn a_clock_that_goes_backwards_is_recorded_as_it_is() {
     let since = Filter { since: Some(later()), ..Filter::default() };
     let late: Vec<_> = Journal::read(&fixture.state, since).unwrap().map(|record| record.unwrap().kind).collect();
     assert_eq!(late.first(), Some(&Kind::Intent));
-    let until = Filter { until: Some(earlier()), ..Filter::default() };
+    let until = Filter { until: "2000-01-01T00:00:00Z".parse().ok(), ..Filter::default() };
     assert!(Journal::read(&fixture.state, until).unwrap().count() >= 13);
 }
 

@@ -266,6 +266,9 @@ impl ContainerSpec {
     }
 
     fn check_capabilities(&self) -> Result<(), SpecError> {
+        if let Some(all) = self.cap_add.iter().find(|name| name.eq_ignore_ascii_case("ALL")) {
+            return Err(SpecError::new("capability", all, "they are added one by one", "a name such as NET_ADMIN"));
+        }
         twice(
             self.cap_add.iter().chain(&self.cap_drop).map(String::as_str),
             "capability",

@@ -92,7 +92,7 @@ impl Status {
 /// A container's directory, found.
 #[derive(Debug, Clone)]
 pub(crate) struct Place<'s> {
-    state: &'s State,
+    pub(crate) state: &'s State,
     pub(crate) id: String,
     pub(crate) directory: PathBuf,
 }

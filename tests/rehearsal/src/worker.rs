@@ -92,6 +92,7 @@ struct Ship<'s> {
 impl<'s> Ship<'s> {
     fn of(place: Place<'s>) -> io::Result<Self> {
         Ok(Self {
+            state: place.state,
             ports: place.status()?.ports,
             stdin: File::from(io::stdin().as_fd().try_clone_to_owned()?),
             stdout: File::from(io::stdout().as_fd().try_clone_to_owned()?),

@@ -17,6 +17,8 @@ const KEYS: &[(&str, &str)] = &[
     ("mounts.protected", "Folders that may not be mounted, beside those always protected"),
     ("gpus.allow", "GPUs"),
     ("networks.allow", "Networks"),
+    ("capabilities.add", "Capabilities that may be added"),
+    ("namespaces.user", "User namespaces that may be asked for"),
     ("volumes.allow", "Volumes of this install that may be made and mounted"),
     ("copies.largest", "The largest copy into or out of a container, in bytes"),
     ("redaction.rule", "Redaction rules beside the built-in ones"),
