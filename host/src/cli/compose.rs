@@ -203,8 +203,7 @@ impl Check {
 
 fn tell(desk: &Desk, loaded: &Loaded, all: bool) -> Outcome {
     let Loaded { file, project } = loaded;
-    let shown: Vec<&Finding> =
-        project.findings.iter().filter(|one| all || one.verdict != Verdict::Supported).collect();
+    let shown: Vec<&Finding> = project.findings.iter().filter(|one| all || one.verdict != Verdict::Supported).collect();
     if desk.json {
         show::json(&json!({ "file": file, "project": project.name, "findings": project.findings }))?;
     } else {
@@ -213,13 +212,7 @@ fn tell(desk: &Desk, loaded: &Loaded, all: bool) -> Outcome {
             out.line(&plain(&line(file, finding)))?;
         }
         let count = |verdict| project.findings.iter().filter(|one| one.verdict == verdict).count();
-        let counted = [
-            Verdict::Supported,
-            Verdict::Refused,
-            Verdict::Unsupported,
-            Verdict::Unknown,
-            Verdict::Invalid,
-        ];
+        let counted = [Verdict::Supported, Verdict::Refused, Verdict::Unsupported, Verdict::Unknown, Verdict::Invalid];
         let counted = counted.map(|verdict| format!("{} {}", count(verdict), verdict.as_str()));
         out.line(&format!("{}: {}", plain(&project.name), counted.join(", ")))?;
         out.finish()?;
@@ -302,7 +295,11 @@ fn told(desk: &Desk, part: &PartResult) {
     if desk.dry_run {
         return;
     }
-    let _unread = if desk.json { show::json(part) } else { show::line(&plain(&format!("{} {} {}", part.kind, part.name, part.done))) };
+    let _unread = if desk.json {
+        show::json(part)
+    } else {
+        show::line(&plain(&format!("{} {} {}", part.kind, part.name, part.done)))
+    };
 }
 
 impl Down {
@@ -386,7 +383,8 @@ async fn read(service: String, mut stream: LogStream, to: Sender<(String, String
         let Some(rest) = pending.get_mut(at) else { continue };
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             rest.extend_from_slice(piece);
-            if (rest.ends_with(b"\n") || rest.len() > LINE_MAX) && to.send((service.clone(), text(rest))).await.is_err() {
+            if (rest.ends_with(b"\n") || rest.len() > LINE_MAX) && to.send((service.clone(), text(rest))).await.is_err()
+            {
                 return Ok(());
             }
         }

@@ -102,11 +102,7 @@ impl Portreeve {
         let containers = self.compose_list(Some(project)).await?.into_iter().map(|container| container.id);
         let networks = self.networks().await?.into_iter().filter(|one| own(&one.labels)).map(|one| one.name);
         let volumes = self.volumes().await?.into_iter().filter(|one| own(&one.labels)).map(|one| one.name);
-        Ok(ProjectState {
-            containers: containers.collect(),
-            networks: networks.collect(),
-            volumes: volumes.collect(),
-        })
+        Ok(ProjectState { containers: containers.collect(), networks: networks.collect(), volumes: volumes.collect() })
     }
 
     /// Takes away what there is of a project and was not there before: after a bringing up that was cut short. What can't
@@ -300,14 +296,18 @@ impl Portreeve {
         containers.sort_by_key(|container| std::cmp::Reverse(place(container)));
         for container in &containers {
             let own = project.services.iter().find(|service| service.spec.name.as_str() == container.name);
-            let grace = own.and_then(|service| service.spec.stop_grace).map(|seconds| Duration::from_secs(seconds.into()));
+            let grace =
+                own.and_then(|service| service.spec.stop_grace).map(|seconds| Duration::from_secs(seconds.into()));
             note(self.take_down(&container.name, grace.unwrap_or(options.grace)).await);
         }
-        for network in self.networks().await?.iter().filter(|one| one.labels.get(PROJECT_LABEL) == Some(&project.name)) {
+        for network in self.networks().await?.iter().filter(|one| one.labels.get(PROJECT_LABEL) == Some(&project.name))
+        {
             note(self.remove_network(&network.name, true).await.map(|_| part("network", &network.name, "removed")));
         }
         if options.volumes {
-            for volume in self.volumes().await?.iter().filter(|one| one.labels.get(PROJECT_LABEL) == Some(&project.name)) {
+            for volume in
+                self.volumes().await?.iter().filter(|one| one.labels.get(PROJECT_LABEL) == Some(&project.name))
+            {
                 note(self.remove_volume(&volume.name, true).await.map(|_| part("volume", &volume.name, "removed")));
             }
         }

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use portreeve::compose::{Inputs, Project, SecretSource};
-use portreeve::{DownOptions, Error, LogOptions, PartResult, Reference, UpOptions};
 use portreeve::demo::image::ImageOptions;
+use portreeve::{DownOptions, Error, LogOptions, PartResult, Reference, UpOptions};
 
 use crate::setting::{Heard, Setting};
 
