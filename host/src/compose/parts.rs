@@ -212,7 +212,7 @@ fn long_mount(node: &Node, folder: &Path) -> Result<Mounted, Wrong> {
 }
 
 fn tmpfs_of(target: InsidePath, size: Option<Memory>) -> Tmpfs {
-    Tmpfs { target, size: size.unwrap_or(Memory::from_bytes(TMPFS)) }
+    Tmpfs { target, size: Some(size.unwrap_or(Memory::from_bytes(TMPFS))) }
 }
 
 /// `TARGET[:size=64m]`.

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::document::{bare_id, is_id, keys, map, number, text, texts};
-use super::document::{bare_id, is_id, map, number, text, texts};
 use super::health::{Checkup, Health};
 use super::settings::Settings;
 use crate::grants::ContainerEvidence;

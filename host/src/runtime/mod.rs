@@ -3,6 +3,7 @@
 mod archives;
 mod builder;
 mod completed;
+mod compose;
 mod compose_check;
 mod condition;
 mod containers;
@@ -39,6 +40,7 @@ mod which;
 
 pub use archives::{LoadedImage, SavedImage};
 pub use builder::PortreeveBuilder;
+pub use compose::{DownOptions, PartResult, ProjectState, UpOptions};
 pub use completed::Completed;
 pub use condition::Condition;
 pub use containers::Removed;

@@ -31,7 +31,7 @@ impl Portreeve {
     pub async fn unit(&self, spec: &ContainerSpec, options: &UnitOptions) -> Result<Vec<UnitFile>, Error> {
         let inner = &self.inner;
         let (backend, _) = inner.chosen().await?;
-        let image = inner.ensured(backend, &spec.image).await?;
+        let image = inner.ensured(backend, &spec.image, spec.platform.as_ref()).await?;
         let pinned = pinned(&image)?;
         let plan = inner.plan_unit(backend, spec, &pinned, &image, options).await?;
         units::render(&plan, options).map_err(unwritable)

@@ -13,7 +13,7 @@ use crate::ground::{Ground, Kind};
 use crate::setting::Setting;
 use crate::table::{Outcome, Verdict};
 use crate::{
-    archives, containers, control, copies, creation, detection, doomed, ends, events, exec, filters, gpus, health,
+    archives, compose, containers, control, copies, creation, detection, doomed, ends, events, exec, filters, gpus, health,
     images, journal, liars, logs, networks, options, ownership, policy, preflight, program, proofs, secrets, units,
     volumes,
 };
@@ -325,6 +325,11 @@ behaviours! {
     rehearsal: networks {
         a_network_that_is_exchanged_is_noticed
         an_engine_that_lies_of_a_network_is_not_believed
+    }
+    all: compose {
+        a_project_comes_up_and_goes_down
+        a_project_that_fails_half_way_leaves_nothing
+        a_project_with_an_unsupported_key_is_not_brought_up
     }
     all: doomed { a_killed_host_leaves_what_can_be_found }
     real: program {

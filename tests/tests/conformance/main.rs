@@ -15,6 +15,7 @@
 
 mod archives;
 mod behaviours;
+mod compose;
 mod containers;
 mod control;
 mod copies;
