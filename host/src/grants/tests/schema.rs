@@ -178,7 +178,7 @@ fn evidence() -> Value {
         "container" => places(evidence::ContainerEvidence::PLACES),
         "volume" => places(evidence::VolumeEvidence::PLACES),
         "pod" | "network" => places(evidence::ObjectEvidence::PLACES),
-        "containers" | "volumes" => table(&["command"], json!({ "command": { "type": "string" } })),
+        "containers" | "volumes" | "held" => table(&["command"], json!({ "command": { "type": "string" } })),
         "manifest" => table(
             &[],
             json!({ "registry": { "type": "boolean" }, "command": { "type": "string" }, "stores": list(store()) }),
