@@ -79,9 +79,10 @@ pub use output::LogChunk;
 pub use policy::Policy;
 pub use reference::Reference;
 pub use runtime::{
-    BackendInfo, CommandInfo, Completed, Condition, DangerInfo, Detection, DownOptions, EngineIdentity, EventStream, ExplainedPart,
-    ImageAdvice, ImageDetails, ImageInfo, Intention, ListFilter, LoadedImage, LogStream, Ownership, PartResult, Portreeve,
-    PortreeveBuilder, PreflightReport, ProjectState, PulledImage, Removed, SavedImage, UnitCheck, UpOptions, UsageStream,
+    BackendInfo, CommandInfo, Completed, Condition, DangerInfo, Detection, DownOptions, EngineIdentity, EventStream,
+    ExplainedPart, ImageAdvice, ImageDetails, ImageInfo, Intention, ListFilter, LoadedImage, LogStream, Ownership,
+    PartResult, Portreeve, PortreeveBuilder, PreflightReport, ProjectState, PulledImage, Removed, SavedImage,
+    UnitCheck, UpOptions, UsageStream,
 };
 pub use sandbox::{Finding, Severity};
 pub use scope::{Call, LogOptions};

@@ -46,7 +46,7 @@ pub struct PortreeveBuilder {
 }
 
 /// How long one engine may take to show that it works, unless the builder says otherwise.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a preference says that is none.
 const AUTO: &str = "auto";
@@ -76,7 +76,7 @@ impl PortreeveBuilder {
         self
     }
 
-    /// How long one engine may take to show that it works; by default 10 seconds. Engines are asked side by side: one
+    /// How long one engine may take to show that it works; by default 20 seconds. Engines are asked side by side: one
     /// that hangs delays the choice of another by no more than this, and a detection of all lasts no longer.
     pub fn detect_within(mut self, bound: Duration) -> Self {
         self.patience = Some(bound);

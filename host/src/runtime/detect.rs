@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::order::first_that_will_do;
 use super::{Inner, Intention, Portreeve};
@@ -122,29 +123,43 @@ impl Inner {
     }
 
     async fn ask(&self, backend: &Arc<Backend>) -> Asked<()> {
-        self.bounded(async {
-            backend.checked_endpoint().map_err(|why| Error::Unavailable(why.to_owned()))?;
-            let probes = self.probe(backend, &[ProbeCall::Detect], &Intention::default()).await?;
-            Ok((self.told_by(backend, &probes).await?, ()))
-        })
-        .await
+        let asked = self.ask_for(backend, &[ProbeCall::Detect], &Intention::default()).await?;
+        Ok((asked.0, ()))
     }
 
     /// Whether the engine works, and whether an intention can: from one pass of looking.
     async fn ask_and_judge(&self, backend: &Arc<Backend>, intention: &Intention) -> Asked<Vec<Finding>> {
-        self.bounded(async {
-            backend.checked_endpoint().map_err(|why| Error::Unavailable(why.to_owned()))?;
-            let probes = self.probe(backend, &[ProbeCall::Detect, ProbeCall::Preflight], intention).await?;
-            let engine = self.told_by(backend, &probes).await?;
-            Ok((engine, self.judged(backend, intention, &probes).await?))
-        })
-        .await
+        let calls = [ProbeCall::Detect, ProbeCall::Preflight];
+        let (engine, probes) = self.ask_for(backend, &calls, intention).await?;
+        Ok((engine, self.judged(backend, intention, &probes).await?))
+    }
+
+    /// What is seen before these calls, and what the backend makes of it. Its code is made ready meanwhile, and that does
+    /// not count: it is no engine's fault where it has to be compiled first.
+    async fn ask_for(
+        &self,
+        backend: &Arc<Backend>,
+        calls: &[ProbeCall],
+        intention: &Intention,
+    ) -> Asked<Vec<ProbeFact>> {
+        backend.checked_endpoint().map_err(|why| Error::Unavailable(why.to_owned()))?;
+        let looking = async {
+            let begun = Instant::now();
+            let probes = self.bounded(self.patience, self.probe(backend, calls, intention)).await;
+            (probes, self.patience.saturating_sub(begun.elapsed()))
+        };
+        let (ready, (probes, left)) =
+            tokio::join!(self.sandbox.make_ready(backend.component(), backend.grants().wasi()), looking);
+        let probes = probes?;
+        ready?;
+        let engine = self.bounded(left, self.told_by(backend, &probes)).await?;
+        Ok((engine, probes))
     }
 
     /// An engine that hangs is one that does not work.
-    async fn bounded<T>(&self, asking: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    async fn bounded<T>(&self, left: Duration, asking: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let late = |_| Err(Error::Timeout(format!("it did not answer within {} ms", self.patience.as_millis())));
-        tokio::time::timeout(self.patience, asking).await.unwrap_or_else(late)
+        tokio::time::timeout(left, asking).await.unwrap_or_else(late)
     }
 
     async fn told_by(&self, backend: &Arc<Backend>, probes: &[ProbeFact]) -> Result<DetectedEngine, Error> {

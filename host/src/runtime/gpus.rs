@@ -142,8 +142,13 @@ fn information(text: &str) -> Option<(u32, String)> {
     Some((value("Device Minor")?.parse().ok()?, value("GPU UUID").unwrap_or_default().to_owned()))
 }
 
-/// The GPU nodes that a process sees in its `/dev`. None where that can't be seen, or not any more.
+/// The GPU nodes that a process sees in its `/dev`. None where that can't be seen, or not any more, or where the process has
+/// no mounts of its own: then it is in no container (the rehearsal engine's are not).
 fn seen_by(pid: u32) -> Option<BTreeMap<String, u32>> {
+    let mounts = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
+    if mounts(&pid.to_string())? == mounts("self")? {
+        return None;
+    }
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = openat(CWD, format!("/proc/{pid}/root"), flags, Mode::empty()).ok()?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -166,7 +171,9 @@ impl Inner {
         match seen.pid.and_then(seen_by) {
             Some(nodes) => machine.judge(asked, &nodes).map_err(Error::Gpu),
             None => {
-                self.say(Level::Detail, || format!("the GPUs of {} could not be looked at: it has ended", seen.name));
+                self.say(Level::Detail, || {
+                    format!("the GPUs of {} could not be looked at: it has ended, or no /dev of its own", seen.name)
+                });
                 Ok(())
             }
         }
@@ -290,8 +297,8 @@ mod tests {
     }
 
     #[test]
-    fn this_very_process_sees_what_the_machine_has() {
-        let seen = seen_by(std::process::id()).unwrap();
-        assert_eq!(seen.into_values().collect::<BTreeSet<_>>(), Machine::look().nodes);
+    fn a_process_without_mounts_of_its_own_is_in_no_container() {
+        assert_eq!(seen_by(std::process::id()), None);
+        assert_eq!(seen_by(u32::MAX), None);
     }
 }

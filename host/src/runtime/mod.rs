@@ -40,8 +40,8 @@ mod which;
 
 pub use archives::{LoadedImage, SavedImage};
 pub use builder::PortreeveBuilder;
-pub use compose::{DownOptions, PartResult, ProjectState, UpOptions};
 pub use completed::Completed;
+pub use compose::{DownOptions, PartResult, ProjectState, UpOptions};
 pub use condition::Condition;
 pub use containers::Removed;
 pub use detect::{Detection, EngineIdentity};

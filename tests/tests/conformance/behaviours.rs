@@ -13,9 +13,9 @@ use crate::ground::{Ground, Kind};
 use crate::setting::Setting;
 use crate::table::{Outcome, Verdict};
 use crate::{
-    archives, compose, containers, control, copies, creation, detection, doomed, ends, events, exec, filters, gpus, health,
-    images, journal, liars, logs, networks, options, ownership, policy, preflight, program, proofs, secrets, units,
-    volumes,
+    archives, compose, containers, control, copies, creation, detection, doomed, ends, events, exec, filters, gpus,
+    health, images, journal, liars, logs, networks, options, ownership, policy, preflight, program, proofs, secrets,
+    units, volumes,
 };
 
 /// How long one behaviour may take.

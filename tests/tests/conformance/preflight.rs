@@ -200,7 +200,7 @@ async fn both(setting: &Setting, bound: Duration) -> Portreeve {
 
 /// One that hangs delays the other by no more than the bound, and a slow one that works is still preferred.
 pub(crate) async fn engines_are_asked_side_by_side_in_order_of_preference(setting: Arc<Setting>) {
-    let bound = Duration::from_secs(3);
+    let bound = Duration::from_secs(10);
     let chosen = |report: &PreflightReport| report.backend.clone();
     let host = both(&setting, bound).await;
     assert_eq!(chosen(&host.preflight(&Intention::default()).await.unwrap()), "podman");

@@ -199,7 +199,7 @@ fn evidence() -> Value {
         "events" => events(),
         "network" => places(evidence::NetworkEvidence::PLACES),
         "pod" => places(evidence::ObjectEvidence::PLACES),
-        "containers" | "volumes" | "networks" | "top" => {
+        "containers" | "volumes" | "networks" | "top" | "held" => {
             table(&["command"], json!({ "command": { "type": "string" } }))
         }
         "manifest" => table(

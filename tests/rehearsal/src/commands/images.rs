@@ -110,7 +110,9 @@ fn docker_lines(image: &Image) -> Vec<Value> {
         json!({"Containers": "N/A", "CreatedAt": created.spoken(), "CreatedSince": format!("{} ago", clock::ago(clock::since(created))), "Digest": digest,
             "ID": Dialect::Docker.image_id(&image.id), "Repository": name, "SharedSize": "N/A", "Size": size, "Tag": tag, "UniqueSize": "N/A", "VirtualSize": size})
     };
-    image.pulled.iter().map(line).collect()
+    // One that came from an archive without a name is listed all the same.
+    let nameless = image.pulled.is_empty().then(|| "<none>@<none>".to_owned());
+    image.pulled.iter().chain(&nameless).map(line).collect()
 }
 
 pub(crate) fn remove(engine: &mut Engine, arguments: &Arguments) -> Result<u8, Trouble> {
