@@ -43,6 +43,9 @@ mod error;
 mod event;
 pub mod evidence;
 mod executor;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod grants;
 pub mod journal;
 mod limits;

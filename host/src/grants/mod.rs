@@ -16,6 +16,8 @@ mod element;
 mod error;
 mod evidence;
 mod explain;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod grammar;
 mod limits;
 mod load;

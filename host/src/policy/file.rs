@@ -249,8 +249,13 @@ fn trimmed(name: &str) -> String {
 fn list(names: &Names) -> String {
     match names {
         Names::Any => "[\"*\"]".to_owned(),
-        Names::Only(names) => format!("{:?}", names.iter().collect::<Vec<_>>()),
+        Names::Only(names) => format!("[{}]", names.iter().map(quoted).collect::<Vec<_>>().join(", ")),
     }
+}
+
+/// A name as TOML writes it; what Rust escapes, TOML does not read.
+fn quoted(name: &String) -> String {
+    toml::Value::String(name.clone()).to_string()
 }
 
 #[cfg(test)]
@@ -270,6 +275,13 @@ mod tests {
         let policy = Policy::parse("extends = \"home\"\n[networks]\nallow = [\"host\"]\n", "p.toml").unwrap();
         assert_eq!(policy.networks, Names::Only(["host".to_owned()].into()));
         assert_eq!(policy.addresses, Policy::home().addresses);
+    }
+
+    #[test]
+    fn names_of_any_characters_read_back() {
+        let text = "[images]\nregistries = [\"a\\u001f\\n\", \"\\\"\\\\'\", \"\\u0085\"]\n";
+        let policy = Policy::parse(text, "p.toml").unwrap();
+        assert_eq!(Policy::parse(&policy.to_toml(), "p.toml").unwrap(), policy);
     }
 
     #[test]
