@@ -348,11 +348,15 @@ impl Grounds<'_> {
             }
         }
         for name in facts.get(Slot::EnvSecret).iter().filter_map(|fact| fact.field("name")) {
-            let refused =
-                |why: &str| Refusal::new(Rule::Secret, why).command(command.name()).slot("env.secret").value(name);
-            let value = self.scope.secret(name).ok_or_else(|| refused("the call has no such secret"))?;
+            let refused = |why: &str, remedy: String| {
+                Refusal::new(Rule::Secret, why).command(command.name()).slot("env.secret").value(name).remedy(remedy)
+            };
+            let value = self.scope.secret(name).ok_or_else(|| {
+                refused("the call has no such secret", format!("the caller would bring it: --secret {name}"))
+            })?;
             if variables.insert(name.to_owned(), EnvValue::secret(value.expose())).is_some() {
-                return Err(refused("the engine's client reads a variable of this name itself"));
+                let remedy = format!("the caller would hand it over as a file: --secret {name},as=file");
+                return Err(refused("the engine's client reads a variable of this name itself", remedy));
             }
         }
         Ok(variables.into_iter().collect())

@@ -45,6 +45,9 @@ mod event;
 pub mod evidence;
 mod exchange;
 mod executor;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod grants;
 pub mod journal;
 mod limits;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use portreeve::evidence::chain::{Level, Report};
+use portreeve::evidence::chain::{Level, Link, Report, Status as LinkStatus};
 use portreeve::evidence::layout::{Layout, LayoutError};
 use portreeve::evidence::manifest::Platform;
 use portreeve::{Digest, Error, PulledImage, Reference};
@@ -60,7 +60,7 @@ impl Verify {
         let digest = self.what().parse::<Digest>();
         let digest = digest.map_err(|error| Failure::Usage(format!("{}: {error}", self.what())))?;
         let platform = self.platform.clone().unwrap_or_else(Platform::current);
-        let report = Layout::at(path).and_then(|layout| layout.verify(&digest, &platform)).map_err(unproved)?;
+        let report = Layout::at(path).map(|layout| layout.examine(&digest, &platform)).map_err(unproved)?;
         let shown = json!({ "layout": path.display().to_string(), "verification": report });
         conclude(shown, &report, Level::Content, common.json)
     }
@@ -68,7 +68,7 @@ impl Verify {
 
 async fn of_engine(desk: &Desk, image: &Reference, deep: bool) -> Outcome {
     let demanded = if deep { Level::Content } else { desk.portreeve.policy().demand().level() };
-    let verified = desk.portreeve.verify(image, deep).await.map_err(no_or_failed)?;
+    let verified = desk.portreeve.examine(image, deep).await.map_err(no_or_failed)?;
     desk.teller.finish();
     let report = verified.verification.as_ref();
     let report = report.ok_or_else(|| unproved_because(format!("the engine names no digest for {image}")))?;
@@ -86,10 +86,14 @@ fn conclude(mut shown: Value, report: &Report, demanded: Level, json: bool) -> O
         if let Some(members) = shown.as_object_mut() {
             members.insert("verified".to_owned(), json!(level));
             members.insert("demanded".to_owned(), json!(demanded));
+            members.insert("failed".to_owned(), json!(report.failure()));
         }
         show::json(&shown)?;
     } else {
-        show::line(&plain_lines(&format!("{report}\n{}", verdict(level))))?;
+        show::line(&plain_lines(&format!("{report}\n{}", verdict(report))))?;
+    }
+    if let Some(Link { status: LinkStatus::Failed { why, .. }, step, .. }) = report.failure() {
+        return Err(unproved_because(format!("the chain breaks at its link `{}`: {why}", step.name())));
     }
     if level >= demanded {
         return Ok(Status::OK);
@@ -97,8 +101,9 @@ fn conclude(mut shown: Value, report: &Report, demanded: Level, json: bool) -> O
     Err(unproved_because(format!("demanded is `{}`, proved is `{}`", demanded.as_str(), level.as_str())))
 }
 
-const fn verdict(level: Level) -> &'static str {
-    match level {
+fn verdict(report: &Report) -> &'static str {
+    match report.level() {
+        _ if report.failure().is_some() => "wrong: not the image that was asked for, or not as it was made",
         Level::Content => "proved down to the content of its layers",
         Level::Manifest => "proved but for the content of its layers",
         Level::Claimed => "not proved",
@@ -153,6 +158,9 @@ mod tests {
         std::fs::create_dir_all(&blobs).unwrap();
         std::fs::write(blobs.join(Digest::sha256(b"{}").hex()), "{} ").unwrap();
         assert_eq!(status(&["--layout", path, &digest]), 1, "other bytes");
+        let Err(failure) = verify(&["--layout", path, &digest]) else { panic!("other bytes") };
+        let Failure::Unproved(error) = failure else { panic!("{failure:?}") };
+        assert!(error.to_string().contains("the chain breaks at its link `requested`: digest mismatch"), "{error}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod report;
 mod walk;
 
 pub use self::report::{Level, Link, Report, Status, Step};
+pub(in crate::evidence) use self::walk::follow;
 pub use self::walk::{Resolved, resolve};
 use super::manifest::{ImageConfig, ManifestError, Platform};
 use crate::digest::{Digest, DigestError, Mismatch};
@@ -134,6 +135,56 @@ pub enum ChainError {
     },
 }
 
+impl ChainError {
+    /// A short, stable word for the kind of error, as reports have it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Mismatch(_) => "mismatch",
+            Self::Source { .. } => "source",
+            Self::Document { .. } => "document",
+            Self::Cycle { .. } => "cycle",
+            Self::TooDeep { .. } => "too-deep",
+            Self::ImageId { .. } => "image-id",
+            Self::WrongImage { .. } => "wrong-image",
+            Self::OtherEntry { .. } => "other-entry",
+        }
+    }
+}
+
+/// As [`verify`], but what is wrong is a link of the report, [failed](Status::Failed), and ends it.
+#[must_use]
+pub fn examine(requested: &Digest, platform: &Platform, engine_id: &str, source: &dyn ManifestSource) -> Report {
+    let failed = |error: &ChainError, from: String, to: &str| {
+        let to: String = to.chars().take(100).collect();
+        Link::failed(Step::ImageId, from, to, error.kind(), error)
+    };
+    let id = match parse_engine_id(engine_id) {
+        Ok(id) => id,
+        Err(error) => {
+            let mut report = Report::of(&Resolved::begin(requested, platform));
+            report.push(failed(&error, requested.to_string(), engine_id));
+            return report;
+        }
+    };
+    let (resolved, failure) = follow(requested, platform, Some(&id), source);
+    let mut report = Report::of(&resolved);
+    report.image_id = Some(id);
+    match image_id_link(&resolved, &id, source) {
+        _ if failure.is_some() => return report,
+        Ok(link) => report.push(link),
+        Err(error) => {
+            let from =
+                resolved.config_digest().map_or_else(|| requested.to_string(), |config| format!("config {config}"));
+            report.push(failed(&error, from, engine_id));
+            report.sort();
+            return report;
+        }
+    }
+    complete(&mut report, &resolved, &id, source);
+    report
+}
+
 /// Verifies that the engine's image `engine_id` is the one that `requested` names on `platform`.
 ///
 /// The ID may be bare hex or `sha256:…`. It is right when it is the proved configuration's digest, or, as
@@ -153,17 +204,19 @@ pub fn verify(
     let mut report = Report::of(&resolved);
     report.push(image_id_link(&resolved, &id, source)?);
     report.image_id = Some(id);
-    if let Some(config) = config_alone(&resolved, &id, source) {
-        report.push(Link::proved(
-            Step::DiffIds,
-            format!("config {id}"),
-            format!("{} diff ids", config.diff_ids().len()),
-        ));
+    complete(&mut report, &resolved, &id, source);
+    Ok(report)
+}
+
+/// The links behind the image ID, before anybody read the layers.
+fn complete(report: &mut Report, resolved: &Resolved, id: &Digest, source: &dyn ManifestSource) {
+    if let Some(config) = config_alone(resolved, id, source) {
+        let to = format!("{} diff ids", config.diff_ids().len());
+        report.push(Link::proved(Step::DiffIds, format!("config {id}"), to));
         report.diff_ids = config.diff_ids().to_vec();
     }
-    report.push(Link::content_unread(&resolved));
+    report.push(Link::content_unread(resolved));
     report.sort();
-    Ok(report)
 }
 
 /// The configuration that the engine's ID is the digest of, where no manifest leads to one: the layers can be proved

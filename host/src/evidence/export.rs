@@ -73,6 +73,21 @@ pub enum ExportError {
     },
 }
 
+impl ExportError {
+    /// A short, stable word for the kind of error, as reports have it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Read(_) => "source",
+            Self::Archive { .. } => "archive",
+            Self::Form { .. } => "document",
+            Self::OtherImage { .. } => "wrong-image",
+            Self::Count { .. } => "count",
+            Self::Layer { .. } => "mismatch",
+        }
+    }
+}
+
 impl From<TarError> for ExportError {
     fn from(error: TarError) -> Self {
         match error {
@@ -183,9 +198,30 @@ impl Export {
     /// # Errors
     /// [`ExportError`] when another image was exported, or a layer is not what it should be.
     pub fn layers(&self, report: &Report) -> Result<Vec<Link>, ExportError> {
+        self.each_layer(report)?.into_iter().map(|(_, link)| link).collect()
+    }
+
+    /// As [`layers`](Self::layers), but what is wrong is a link that failed.
+    #[must_use]
+    pub fn examine(&self, report: &Report) -> Vec<Link> {
+        let failed = |from: String, error: &ExportError| {
+            Link::failed(Step::Layer, from, "the engine's export", error.kind(), error)
+        };
+        match self.each_layer(report) {
+            Err(error) => vec![failed("image".to_owned(), &error)],
+            Ok(layers) => layers
+                .into_iter()
+                .map(|(diff_id, link)| link.unwrap_or_else(|error| failed(format!("diff id {diff_id}"), &error)))
+                .collect(),
+        }
+    }
+
+    /// Each layer's digest, and what was found of it.
+    #[allow(clippy::type_complexity, reason = "two callers, a few lines away")]
+    fn each_layer(&self, report: &Report) -> Result<Vec<(Digest, Result<Link, ExportError>)>, ExportError> {
         let Some(named) = self.named()? else {
-            let unknown = |digest| unproved(digest, "the engine's export has a form that is not known here");
-            return Ok(report.diff_ids.iter().map(unknown).collect());
+            let unknown = |digest| Ok(unproved(digest, "the engine's export has a form that is not known here"));
+            return Ok(report.diff_ids.iter().map(|digest| (*digest, unknown(digest))).collect());
         };
         if let (Some(expected), Some(config)) = (report.config.or(report.image_id), self.file(&named.config)) {
             config.is(&expected).map_err(|found| ExportError::OtherImage { expected: Box::new(expected), found })?;
@@ -194,7 +230,7 @@ impl Export {
             return Err(ExportError::Count { expected: report.diff_ids.len(), found: named.layers.len() });
         }
         let pairs = report.diff_ids.iter().zip(&named.layers).enumerate();
-        pairs.map(|(i, (digest, path))| self.layer(i + 1, digest, path)).collect()
+        Ok(pairs.map(|(i, (digest, path))| (*digest, self.layer(i + 1, digest, path))).collect())
     }
 
     fn layer(&self, number: usize, diff_id: &Digest, path: &str) -> Result<Link, ExportError> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 
 use super::blobs::BlobStore;
-use super::chain::{ChainError, Content, FirstOf, ManifestSource, Report, SourceError, resolve, verify};
+use super::chain::{ChainError, Content, FirstOf, ManifestSource, Report, SourceError, examine, resolve};
 use super::document::{map, number, text, texts};
 use super::export::Export;
 use super::manifest::Platform;
@@ -140,11 +140,9 @@ impl Verifier {
         Self { blobs: Arc::new(blobs), client: client.map(Arc::new) }
     }
 
-    /// Proves, as far as bytes can be had, that an engine's image is the one that a digest names.
-    ///
-    /// # Errors
-    /// `Digest` when it is another one, or bytes were found that hash to something else.
-    pub(crate) async fn verify(
+    /// Proves, as far as bytes can be had, that an engine's image is the one that a digest names. Where it is another one,
+    /// or bytes were found that hash to something else, a link of the report failed.
+    pub(crate) async fn examine(
         &self,
         image: &Reference,
         digest: Digest,
@@ -153,7 +151,7 @@ impl Verifier {
     ) -> Result<Report, Error> {
         let id = facts.id.clone();
         let platform = facts.platform.clone().unwrap_or_else(Platform::current);
-        self.with_sources(image, sources, move |source| verify(&digest, &platform, &id, source)).await
+        self.with_sources(image, sources, move |source| Ok(examine(&digest, &platform, &id, source))).await
     }
 
     /// The digest that a tag stands for in its registry; none where no registry is asked.

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use self::archive::Archive;
 use self::folder::Folder;
 pub(super) use self::folder::open_below;
-use super::chain::{ChainError, Content, Link, ManifestSource, Report, Resolved, SourceError, Step, resolve};
+use super::chain::{ChainError, Content, Link, ManifestSource, Report, Resolved, SourceError, Step, follow};
 use super::manifest::{Compression, Document, Index, Layer, MANIFEST_MAX, ManifestError, Platform};
 use crate::digest::{Digest, Mismatch};
 
@@ -85,6 +85,22 @@ pub enum LayoutError {
         /// What is wrong.
         why: String,
     },
+}
+
+impl LayoutError {
+    /// A short, stable word for the kind of error, as reports have it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::NotALayout { .. } => "not-a-layout",
+            Self::Open { .. } | Self::Read { .. } => "source",
+            Self::Chain(error) => error.kind(),
+            Self::Layer { .. } => "mismatch",
+            Self::LayerSize { .. } => "size",
+            Self::Compression { .. } => "compression",
+            Self::Archive { .. } => "archive",
+        }
+    }
 }
 
 /// A file of a layout, opened.
@@ -162,11 +178,29 @@ impl Layout {
     /// # Errors
     /// [`LayoutError`] when anything is proved to be wrong.
     pub fn verify(&self, requested: &Digest, platform: &Platform) -> Result<Report, LayoutError> {
-        let resolved = resolve(requested, platform, None, self)?;
-        self.check_index(requested)?;
+        let (report, failure) = self.look(requested, platform);
+        failure.map_or(Ok(report), Err)
+    }
+
+    /// As [`verify`](Self::verify), but what is wrong is a link of the report, failed, and ends it.
+    #[must_use]
+    pub fn examine(&self, requested: &Digest, platform: &Platform) -> Report {
+        self.look(requested, platform).0
+    }
+
+    fn look(&self, requested: &Digest, platform: &Platform) -> (Report, Option<LayoutError>) {
+        let (resolved, failure) = follow(requested, platform, None, self);
         let mut report = Report::of(&resolved);
-        report.set_layers(self.layers(&resolved)?);
-        Ok(report)
+        if let Some(error) = failure {
+            return (report, Some(error.into()));
+        }
+        if let Err(error) = self.check_index(requested) {
+            report.push(Link::failed(Step::Requested, "index.json", requested, error.kind(), &error));
+            return (report, Some(error));
+        }
+        let (layers, failure) = self.layers(&resolved);
+        report.set_layers(layers);
+        (report, failure)
     }
 
     /// What `index.json` says of the requested document must be true.
@@ -181,11 +215,24 @@ impl Layout {
         Ok(())
     }
 
-    fn layers(&self, resolved: &Resolved) -> Result<Vec<Link>, LayoutError> {
+    /// The layers, up to one that is wrong.
+    fn layers(&self, resolved: &Resolved) -> (Vec<Link>, Option<LayoutError>) {
         let layers = resolved.manifest().map(super::manifest::Manifest::layers).unwrap_or_default();
         let diff_ids = resolved.config().map(super::manifest::ImageConfig::diff_ids).unwrap_or_default();
         let diff_id = |i: usize| diff_ids.get(i);
-        layers.iter().enumerate().map(|(i, layer)| self.layer(i + 1, layer, diff_id(i))).collect()
+        let mut links = Vec::new();
+        for (i, layer) in layers.iter().enumerate() {
+            match self.layer(i + 1, layer, diff_id(i)) {
+                Ok(link) => links.push(link),
+                Err(error) => {
+                    let from = diff_id(i).map_or_else(|| "no diff id".to_owned(), |digest| format!("diff id {digest}"));
+                    let to = format!("blob {}", layer.descriptor.digest);
+                    links.push(Link::failed(Step::Layer, from, to, error.kind(), &error));
+                    return (links, Some(error));
+                }
+            }
+        }
+        (links, None)
     }
 
     fn layer(&self, number: usize, layer: &Layer, diff_id: Option<&Digest>) -> Result<Link, LayoutError> {

@@ -17,6 +17,8 @@ mod error;
 mod evidence;
 mod explain;
 mod floor;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod grammar;
 mod limits;
 mod load;

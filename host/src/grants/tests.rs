@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use super::fuzzing::{visible, whole};
 use super::*;
 
 mod files;
@@ -132,16 +133,6 @@ fn swaps(runner: &mut TestRunner, template: &Template, bindings: &Bindings) -> V
     swapped
 }
 
-/// What a command line can show of them.
-fn visible(bindings: &Bindings) -> Bindings {
-    let values = bindings.iter().flat_map(|(slot, values)| values.iter().map(move |value| (slot, value)));
-    let rendered = |slot: Slot, value: &Binding| {
-        let shown = slot.fields().iter().filter(|field| field.is_rendered());
-        Binding::fields(shown.map(|field| (field.name(), value.field(field.name()).unwrap().to_owned())))
-    };
-    values.map(|(slot, value)| (slot, rendered(slot, value))).collect()
-}
-
 fn any_command(seed: usize) -> Command {
     let commands: Vec<Command> = shipped().iter().flat_map(|grants| grants.commands().to_vec()).collect();
     commands[seed % commands.len()].clone()
@@ -255,16 +246,6 @@ fn spoilt(slot: Slot, value: &Binding, with: &str) -> Binding {
         false => format!("{with}{text}"),
     };
     Binding::fields(slot.fields().iter().map(|field| (field.name(), spoil(field, value.field(field.name()).unwrap()))))
-}
-
-fn whole(visible: &Bindings) -> Bindings {
-    let values = visible.iter().flat_map(|(slot, values)| values.iter().map(move |value| (slot, value)));
-    let completed = |slot: Slot, value: &Binding| {
-        Binding::fields(
-            slot.fields().iter().map(|field| (field.name(), value.field(field.name()).unwrap_or("NAME").to_owned())),
-        )
-    };
-    values.map(|(slot, value)| (slot, completed(slot, value))).collect()
 }
 
 /// The command line, spelt otherwise: swapped, doubled, dropped, split, joined, changed.

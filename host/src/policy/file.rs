@@ -296,8 +296,13 @@ fn trimmed(name: &str) -> String {
 fn list(names: &Names) -> String {
     match names {
         Names::Any => "[\"*\"]".to_owned(),
-        Names::Only(names) => format!("{:?}", names.iter().collect::<Vec<_>>()),
+        Names::Only(names) => format!("[{}]", names.iter().map(quoted).collect::<Vec<_>>().join(", ")),
     }
+}
+
+/// A name as TOML writes it; what Rust escapes, TOML does not read.
+fn quoted(name: &String) -> String {
+    toml::Value::String(name.clone()).to_string()
 }
 
 #[cfg(test)]
@@ -325,6 +330,12 @@ mod tests {
         assert_eq!(policy.copies(), 2 << 20);
         assert_eq!(Policy::parse(&policy.to_toml(), "p.toml").unwrap(), policy);
         assert!(Policy::parse("[copies]\nlargest = \"much\"\n", "p.toml").is_err());
+    }
+
+    fn names_of_any_characters_read_back() {
+        let text = "[images]\nregistries = [\"a\\u001f\\n\", \"\\\"\\\\'\", \"\\u0085\"]\n";
+        let policy = Policy::parse(text, "p.toml").unwrap();
+        assert_eq!(Policy::parse(&policy.to_toml(), "p.toml").unwrap(), policy);
     }
 
     #[test]

@@ -116,7 +116,7 @@ pub(crate) fn name_before(text: &[u8], at: usize) -> Option<(usize, usize)> {
     let length = text.get(first..end)?.iter().rev().take_while(|byte| in_name(byte)).count();
     let label = text.get(first..first + before_signs(text.get(first..end - length)?))?.to_ascii_lowercase();
     let word = label.rsplit(|byte| !byte.is_ascii_alphanumeric()).next()?;
-    (length > 0 && [b"name".as_slice(), b"key", b"k"].contains(&word)).then_some((end - length, end))
+    (length > 0 && [b"name".as_slice(), b"key", b"k", b"variable"].contains(&word)).then_some((end - length, end))
 }
 
 /// The length of a text without the quotes, signs, blanks and line ends that it ends with.
@@ -125,7 +125,7 @@ fn before_signs(text: &[u8]) -> usize {
     loop {
         rest = match rest {
             [before @ .., b'\\', b'n' | b'r' | b't'] => before,
-            [before @ .., last] if last.is_ascii_whitespace() || b"\"'`\\:=,".contains(last) => before,
+            [before @ .., last] if last.is_ascii_whitespace() || b"\"'`\\:=,{".contains(last) => before,
             _ => return rest.len(),
         };
     }
@@ -137,7 +137,8 @@ fn link(cursor: &mut Cursor<'_>, text: &[u8], name: (usize, usize), blank: bool)
     }
     match cursor.peek() {
         Some(b'>') if name.0.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'<') => cursor.step(Link::Sign),
-        // A list of pairs, or the cells of a table.
+        // A list of pairs, or the cells of a table; or words of a command line.
+        Some(b',') if text.get(name.0) == Some(&b'-') => cursor.step(Link::Flag),
         Some(b',') => cursor.step(Link::Comma),
         Some(b'|') if blank => cursor.step(Link::Comma),
         Some(b'\\') if cursor.rest().starts_with(b"\\t") => {
@@ -152,6 +153,9 @@ fn link(cursor: &mut Cursor<'_>, text: &[u8], name: (usize, usize), blank: bool)
 
 fn value(cursor: &mut Cursor<'_>, text: &[u8], name: (usize, usize), link: Link) -> Option<((usize, usize), bool)> {
     cursor.typed();
+    if link == Link::Blank {
+        cursor.verb();
+    }
     let opened = cursor.opening();
     let scheme = cursor.scheme();
     cursor.colours();
@@ -337,6 +341,12 @@ impl<'t> Cursor<'t> {
         }
     }
 
+    /// What a sentence has between a name and its value: `the token is VALUE`.
+    fn verb(&mut self) {
+        let verbs = [b"is ".as_slice(), b"was ", b"is: ", b"is now "];
+        self.at += verbs.iter().rev().find(|verb| self.rest().starts_with(verb)).map_or(0, |verb| verb.len());
+    }
+
     /// Brackets and quotes before a value.
     fn opening(&mut self) -> Option<Quote> {
         if self.rest().starts_with(b"Some(") {
@@ -411,6 +421,8 @@ mod tests {
             ("token \u{1b}[36mv1\u{1b}[0m for", "token", "token", "v1"),
             ("a%26token%3Dv1%26b=c", "token", "token", "v1"),
             ("token=v1: 401", "token", "token", "v1"),
+            ("the token is v1 now", "token", "token", "v1"),
+            ("[\"app\",\"--token\",\"v1\"]", "token", "--token", "v1"),
         ] {
             let (found_name, found_value, _) = reads(text, keyword).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((found_name.as_str(), found_value.as_str()), (name, value), "{text}");

@@ -101,6 +101,16 @@ const NAMED: &[Dress] = &[
     ("table", "| <name>_token | <s> |"),
     ("arrow", "<name>_token -> <s>"),
     ("escaped-newlines", "config:\\n  <name>_token: <j>\\n  n: 3\\n"),
+    ("k8s-pair", "        - name: <NAME>_TOKEN\n          value: \"<s>\""),
+    ("add-key", "<add key=\"<name>_token\" value=\"<x>\" />"),
+    ("terraform", "variable \"<name>_token\" { default = \"<s>\" }"),
+    ("helm-set", "helm upgrade --set app.<name>Token=<s>,replicas=2 web"),
+    ("argv-two", "[\"app\",\"--<name>-token\",\"<j>\",\"--verbose\"]"),
+    ("dotnet", "public const string <Name>Token = \"<s>\";"),
+    ("cmd", "set <NAME>_TOKEN=<s>"),
+    ("python-call", "connect(host='db', <name>_token='<s>')"),
+    ("go-plus", "main.Config{Host:\"db\", <Name>Token:\"<s>\"}"),
+    ("prose-is-not-signed", "the <name> token is <s> now"),
     ("traceback", "    raise AuthError(f\"bad <name>_token={'<s>'}\")"),
 ];
 

@@ -97,7 +97,7 @@ impl Matcher {
                 Reader::Expression { near, whole, .. } => nearby(rule, *whole, text, at, *near, label, found),
                 Reader::Value { .. } => assigned(rule, text, (at, at + keyword.len()), label, found),
                 Reader::Assignment => assignment(text, (at, at + keyword.len()), label, found),
-                Reader::Named => named(text, at, label, found),
+                Reader::Named => self.named(text, (at, at + keyword.len()), label, found),
                 Reader::Userinfo => headers::userinfo(text, at, label, found),
                 Reader::Cookie => headers::cookie(text, at, at + keyword.len(), label, found),
                 Reader::PrivateKey => {
@@ -107,6 +107,36 @@ impl Matcher {
                 }
             }
         }
+    }
+
+    /// The value of a pair whose other half is the name: it is judged by that name, and by the rules of issuers in it.
+    fn named(&self, text: &[u8], keyword: (usize, usize), label: Label, found: &mut Vec<Span>) {
+        let Some(pair) = assign::read(text, keyword.0, keyword.1) else { return };
+        let is_value = |name: &[u8]| name.eq_ignore_ascii_case(b"value") || name.eq_ignore_ascii_case(b"default");
+        let is_pair = text.get(pair.name.0..pair.name.1).is_some_and(is_value);
+        let Some(name) = assign::name_before(text, pair.name.0).filter(|_| is_pair) else { return };
+        let assignment = Assignment { name, ..pair };
+        let strength = judge(text.get(name.0..name.1).unwrap_or_default());
+        let value = text.get(pair.value.0..pair.value.1).unwrap_or_default();
+        if let Some((label, span)) = self.issued(text, &assignment) {
+            found.push(Span { start: span.0, end: span.1, label });
+        } else if is_secret(text, strength, &assignment, value) {
+            found.push(Span { start: pair.value.0, end: pair.value.1, label });
+        }
+    }
+
+    /// The first rule for values under a name like this one, and what it masks.
+    fn issued(&self, text: &[u8], assignment: &Assignment) -> Option<(Label, (usize, usize))> {
+        let name: Vec<u8> = text.get(assignment.name.0..assignment.name.1)?.iter().copied().map(fold).collect();
+        let stands = |keyword: &[u8]| name.windows(keyword.len()).any(|window| window == keyword);
+        let mut rules: Vec<u32> =
+            self.keywords.iter().filter(|(keyword, _)| stands(keyword)).flat_map(|(_, rules)| rules).copied().collect();
+        rules.sort_unstable();
+        rules.into_iter().find_map(|number| {
+            let rule = self.rules.get(number as usize)?;
+            let Reader::Value { .. } = &rule.reader else { return None };
+            Some((Label::Rule(number), value_of(rule.regex()?, text, assignment)?))
+        })
     }
 
     /// Whether a word that a text ends with may be the beginning of what an expression matches.
@@ -227,11 +257,15 @@ fn value_of(regex: &Regex, text: &[u8], assignment: &Assignment) -> Option<(usiz
     let value = value.get(hit.range())?;
     let telling = match assignment.link {
         Link::Sign | Link::Flag => true,
-        Link::Comma => value.iter().any(u8::is_ascii_digit),
+        Link::Comma => value.iter().any(u8::is_ascii_digit) || (assignment.marked && has_both_cases(value)),
         Link::Blank => values::is_random(value),
     };
     let secret = whole && telling && !super::names::is_reference(name) && !values::is_placeholder(value);
     secret.then_some((assignment.value.0, assignment.value.0 + hit.end()))
+}
+
+fn has_both_cases(value: &[u8]) -> bool {
+    value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase)
 }
 
 /// Words that announce a secret between an issuer's name and the value: `the adobe client secret is …`.
@@ -244,8 +278,8 @@ fn announced(regex: &Regex, text: &[u8], from: usize) -> Option<(usize, usize)> 
     let window = text.get(from..text.len().min(from + ANNOUNCED))?;
     let between =
         window.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b" _.:='\"([-\t".contains(byte)).count();
-    let starts =
-        (1..between).filter(|&at| begins_here(window, at) && window.get(at).is_some_and(u8::is_ascii_alphanumeric));
+    let in_value = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let starts = (1..between).filter(|&at| begins_here(window, at) && window.get(at).is_some_and(in_value));
     let lower = window.to_ascii_lowercase();
     for at in starts {
         let input = Input::new(text).span(from + at..text.len()).anchored(Anchored::Yes);
@@ -256,7 +290,7 @@ fn announced(regex: &Regex, text: &[u8], from: usize) -> Option<(usize, usize)> 
         let ended = text.get(hit.end()).is_none_or(|byte| !byte.is_ascii_alphanumeric() && !b"-_".contains(byte));
         let random = value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic);
         let words_end = words.trim_ascii_end();
-        let signed = words_end.last().is_some_and(|byte| b":=".contains(byte)) || words_end.ends_with(b" is");
+        let signed = words_end.last().is_some_and(|byte| b":=\"'".contains(byte)) || words_end.ends_with(b" is");
         return (told && ended && (random || signed) && !values::is_placeholder(value))
             .then_some((hit.start(), hit.end()));
     }
@@ -295,26 +329,16 @@ fn begins_word(text: &[u8], at: usize) -> bool {
     camel || begins_here(text, at)
 }
 
-/// The value of a pair whose other half is the name.
-fn named(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) {
-    let Some(pair) = assign::read(text, at, at + b"value".len()) else { return };
-    let is_value = text.get(pair.name.0..pair.name.1).is_some_and(|name| name.eq_ignore_ascii_case(b"value"));
-    let Some(name) = assign::name_before(text, pair.name.0).filter(|_| is_value) else { return };
-    let strength = judge(text.get(name.0..name.1).unwrap_or_default());
-    let value = text.get(pair.value.0..pair.value.1).unwrap_or_default();
-    if is_secret(text, strength, &Assignment { name, ..pair }, value) {
-        found.push(Span { start: pair.value.0, end: pair.value.1, label });
-    }
-}
-
 fn assignment(text: &[u8], keyword: (usize, usize), label: Label, found: &mut Vec<Span>) {
     // A name within a value that is masked already.
     if found.last().is_some_and(|span| span.start <= keyword.0 && keyword.1 <= span.end) {
         return;
     }
     let name = assign::name_around(text, keyword.0, keyword.1);
-    let strength = judge(text.get(name.0..name.1).unwrap_or_default());
-    if strength == Strength::None {
+    let (before, written) = (text.get(name.0.saturating_sub(24)..name.0), text.get(name.0..name.1));
+    let (before, written) = (before.unwrap_or_default(), written.unwrap_or_default());
+    let strength = judge(written);
+    if strength == Strength::None || super::names::is_plain_key(written, before) {
         return;
     }
     let Some(assignment) = assign::read(text, keyword.0, keyword.1) else { return };
@@ -332,8 +356,13 @@ fn is_secret(text: &[u8], strength: Strength, assignment: &Assignment, value: &[
     }
     match (strength, assignment.link) {
         (Strength::None, _) => false,
+        (Strength::Password, Link::Comma | Link::Blank) if is_chosen(value) => true,
         (_, Link::Blank) => {
-            value.len() >= 20 && values::is_random(value) && !values::is_digest(value) && !values::is_uuid(value)
+            value.len() >= 20
+                && values::is_random(value)
+                && !values::is_digest(value)
+                && !values::is_uuid(value)
+                && !values::is_relative_path(value)
         }
         (Strength::Password, Link::Sign | Link::Flag) => is_password(text, assignment, value),
         (Strength::Strong, Link::Sign | Link::Flag) => is_token(text, assignment, value),
@@ -343,9 +372,21 @@ fn is_secret(text: &[u8], strength: Strength, assignment: &Assignment, value: &[
                 && values::is_random(value)
                 && !values::is_uuid(value)
                 && !values::is_relative_path(value)
+                && !values::names_an_identifier(value)
                 && !is_bare_digest(text, assignment, value)
         }
     }
+}
+
+/// Whether a value looks like a password that somebody chose with care: signs, letters and digits together.
+fn is_chosen(value: &[u8]) -> bool {
+    let has = |kind: fn(&u8) -> bool| value.iter().any(kind);
+    value.len() >= 8
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_alphabetic)
+        && has(|byte| b"!@#$%^&*+~".contains(byte))
+        && !has(|byte| b"()[]{}<>/ ".contains(byte))
+        && value.iter().filter(|byte| **byte == b'%').count() * 3 < value.len()
 }
 
 /// A digest under a name of one word, such as `key`.

@@ -54,6 +54,7 @@ const KEY_OF_NOTHING: &[&str] = &[
     "kv", "unique", "natural", "column", "field", "config", "context", "attention", "value", "sorted", "composite", "surrogate", "clustering", "missing", "unknown", "duplicate",
     "invalid", "ssh", "gpg", "pub", "pgp", "release", "signature", "hostkey", "shard", "metric", "metadata", "label", "annotation", "dedup", "storage_key", "etag", "any", "press", "answer",
     "vertex", "etcd", "redis", "path", "tenant", "query", "lock", "store", "state", "search", "file", "node", "image", "blob", "layer", "trusted", "imported", "importing",
+    "websocket", "socket", "s3", "from",
 ];
 
 /// What stands before `token` when it is a piece of text or a page.
@@ -91,6 +92,13 @@ pub(crate) fn judge(name: &[u8]) -> Strength {
         return Strength::None;
     }
     judge_last(last, previous)
+}
+
+/// Whether a word in front of the bare name `key` says that it is the key of a place or of a column: `redis key=…`.
+pub(crate) fn is_plain_key(name: &[u8], before: &[u8]) -> bool {
+    let word = before.trim_ascii_end().rsplit(|byte| !byte.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let word = String::from_utf8_lossy(word).to_ascii_lowercase();
+    name.eq_ignore_ascii_case(b"key") && before.ends_with(b" ") && KEY_OF_NOTHING.contains(&word.as_str())
 }
 
 fn judge_last(last: &str, previous: &str) -> Strength {

@@ -195,7 +195,7 @@ impl RedactionStream {
     }
 
     /// Bytes in memory, for tests of the bound.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn held_bytes(&self) -> usize {
         self.buffer.len() + (self.spans.len() + self.pending.len()) * size_of::<Span>()
     }

@@ -18,8 +18,14 @@ pub(crate) fn is_placeholder(value: &[u8]) -> bool {
     WORDS.iter().any(|word| word.as_bytes() == lower)
         || is_masked(bare, &lower)
         || is_reference(bare)
+        || is_tag(bare)
         || has_few_characters(bare)
         || repeats_a_group(bare)
+}
+
+/// `!vault`, `!env`: what stands before a value that YAML gets from elsewhere.
+fn is_tag(bare: &[u8]) -> bool {
+    matches!(bare, [b'!', word @ ..] if word.len() > 2 && word.iter().all(u8::is_ascii_lowercase))
 }
 
 /// `1234-1234-1234-…`: what no issuer draws.
@@ -155,6 +161,16 @@ pub(crate) fn is_digest(value: &[u8]) -> bool {
     matches!(hex.len(), 32 | 40 | 56 | 64 | 96 | 128) && hex.iter().all(u8::is_ascii_hexdigit)
 }
 
+/// A digest or a UUID behind words: `logs/0f1e….gz`, `session:0f1e…`, `linux-cargo-0f1e…`.
+pub(crate) fn names_an_identifier(value: &[u8]) -> bool {
+    let (mut words, mut identifier) = (0, value.windows(36).any(is_uuid));
+    for part in value.split(|byte| b"/:.-_".contains(byte)) {
+        words += usize::from(part.len() >= 3 && part.iter().all(u8::is_ascii_alphabetic));
+        identifier |= is_digest(part);
+    }
+    words > 0 && identifier
+}
+
 /// Whether a word looks drawn at random: long enough, letters and digits mixed, not words joined by signs.
 pub(crate) fn is_random(value: &[u8]) -> bool {
     let longest = value.split(|byte| !byte.is_ascii_alphanumeric()).map(<[u8]>::len).max().unwrap_or_default();
@@ -231,6 +247,20 @@ mod tests {
         ] {
             assert!(!is_random(value.as_bytes()), "{value}");
         }
+    }
+
+    #[test]
+    fn identifiers_behind_words() {
+        let hex = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+        for value in [
+            format!("logs/{hex}.gz"),
+            format!("linux-cargo-{hex}"),
+            "session:2525cd4c-3c0f-9106-a0dc-9945cb318999".to_owned(),
+        ] {
+            assert!(names_an_identifier(value.as_bytes()), "{value}");
+        }
+        assert!(!names_an_identifier(hex.as_bytes()));
+        assert!(!names_an_identifier(b"b0979f3ce1fe-xyz"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::event::Level;
 use crate::evidence::chain::{Level as Proof, Link, Report, Status, Step};
 use crate::evidence::image::{CommandSource, ImageFacts, Sources};
 use crate::evidence::look::Exported;
+use crate::evidence::manifest::Platform;
 use crate::evidence::proofs::Proved;
 use crate::policy::Demand;
 use crate::reference::Reference;
@@ -46,11 +47,22 @@ impl Portreeve {
     /// # Errors
     /// `NotFound` where it is not held, `Digest` when it is another image or a layer was changed, `Refused` by policy.
     pub async fn verify(&self, image: &Reference, deep: bool) -> Result<PulledImage, Error> {
+        let examined = self.examine(image, deep).await?;
+        check_failure(examined.verification.as_ref())?;
+        Ok(examined)
+    }
+
+    /// As [`verify`](Self::verify), but an image that is another one, or a layer that was changed, is no error: the report
+    /// has the link that [failed](Report::failure). It proves nothing then.
+    ///
+    /// # Errors
+    /// `NotFound` where it is not held, `Refused` by policy, `Digest` where nothing could be looked at.
+    pub async fn examine(&self, image: &Reference, deep: bool) -> Result<PulledImage, Error> {
         let warning = self.inner.admit_image(Call::ImageInspect, image)?;
         let (backend, _) = self.inner.chosen().await?;
         let subject = self.inner.subject(backend, image).await?;
         let mut report = self.inner.report(&subject).await?;
-        if let Some(report) = report.as_mut().filter(|_| deep) {
+        if let Some(report) = report.as_mut().filter(|report| deep && report.failure().is_none()) {
             self.inner.deepen(&subject, report).await?;
         }
         self.inner.concluded(subject, report, warning)
@@ -71,11 +83,13 @@ impl Inner {
             self.say(Level::Warning, || warning.clone());
         }
         let mut report = self.report(&subject).await?;
+        check_failure(report.as_ref())?;
         let demands_content = self.policy.demand() == Demand::Content;
         if let Some(report) = report.as_mut().filter(|_| demands_content)
             && (before == Before::Nothing || !self.proved_before(&subject, report))
         {
             self.deepen(&subject, report).await?;
+            check_failure(Some(report))?;
         }
         self.check_demand(image, report.as_ref())?;
         self.concluded(subject, report, warning)
@@ -124,7 +138,9 @@ impl Inner {
         match image.digest() {
             Some(digest) if facts.denies(image, digest) => {
                 let why = format!("the engine's own document knows {} by another digest than {digest}", image.name());
-                Err(Error::Digest(why))
+                let link = Link::failed(Step::ImageId, digest, &facts.id, "denied", why);
+                let platform = facts.platform.clone().unwrap_or_else(Platform::current);
+                Ok(Some(Report::refuted(*digest, platform, link)))
             }
             Some(digest) => self.report_of(subject, *digest).await.map(Some),
             None => self.report_of_tag(subject).await,
@@ -132,7 +148,7 @@ impl Inner {
     }
 
     async fn report_of(&self, subject: &Subject<'_>, digest: Digest) -> Result<Report, Error> {
-        self.verifier.verify(subject.image, digest, &subject.facts, subject.sources()).await
+        self.verifier.examine(subject.image, digest, &subject.facts, subject.sources()).await
     }
 
     /// Engines that keep an index's digest and its manifest's claim both for a name: a tag names the index.
@@ -140,14 +156,15 @@ impl Inner {
         let (mut first, mut wrong) = (None, None);
         for digest in subject.facts.claimed_digests(subject.image).take(CLAIMS) {
             match self.report_of(subject, digest).await {
+                Ok(report) if report.failure().is_some() => wrong = wrong.or(Some(Ok(report))),
                 Ok(report) if report.manifest.is_some_and(|manifest| manifest != digest) => return Ok(Some(report)),
                 Ok(report) => first = first.or(Some(report)),
-                Err(error) => wrong = wrong.or(Some(error)),
+                Err(error) => wrong = wrong.or(Some(Err(error))),
             }
         }
         match (first, wrong) {
             (Some(report), _) => Ok(Some(report)),
-            (None, Some(error)) => Err(error),
+            (None, Some(wrong)) => wrong.map(Some),
             (None, None) => Ok(None),
         }
     }
@@ -168,10 +185,10 @@ impl Inner {
         if !report.has_documents() {
             // the engine's export holds what no other source has: the configuration, from some the manifest
             let sources = Sources { export: Some(Arc::clone(&export)), ..subject.sources() };
-            *report = self.verifier.verify(subject.image, report.requested, &subject.facts, sources).await?;
+            *report = self.verifier.examine(subject.image, report.requested, &subject.facts, sources).await?;
         }
-        if report.has_documents() {
-            report.set_layers(export.layers(report).map_err(|error| Error::Digest(error.to_string()))?);
+        if report.has_documents() && report.failure().is_none() {
+            report.set_layers(export.examine(report));
         }
         if report.level() == Proof::Content {
             // the proof holds without being kept; then it is given again the next time
@@ -236,6 +253,14 @@ impl Subject<'_> {
             id: &self.facts.id,
             diff_ids: &report.diff_ids,
         }
+    }
+}
+
+/// An error where a link failed: nothing is made of such an image.
+fn check_failure(report: Option<&Report>) -> Result<(), Error> {
+    match report.and_then(Report::failure).map(|link| &link.status) {
+        Some(Status::Failed { why, .. }) => Err(Error::Digest(why.clone())),
+        _ => Ok(()),
     }
 }
 

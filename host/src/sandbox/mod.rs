@@ -8,6 +8,8 @@ mod call;
 mod component;
 mod convert;
 mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod host;
 mod store;
 mod wasi;

@@ -28,7 +28,9 @@ pub enum Step {
 }
 
 impl Step {
-    const fn name(self) -> &'static str {
+    /// As people read it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Requested => "requested",
             Self::Manifest => "manifest",
@@ -55,6 +57,13 @@ pub enum Status {
         why: String,
         /// What would make it checkable.
         remedy: String,
+    },
+    /// It is wrong: the chain breaks here.
+    Failed {
+        /// A short, stable word for what is wrong with it, such as `mismatch`.
+        kind: &'static str,
+        /// What is wrong with it.
+        why: String,
     },
 }
 
@@ -86,6 +95,12 @@ impl Link {
     /// A link that could not be looked at.
     pub fn not_checkable(step: Step, from: impl ToString, to: impl ToString, why: &str, remedy: &str) -> Self {
         let status = Status::NotCheckable { why: why.to_owned(), remedy: remedy.to_owned() };
+        Self { step, from: from.to_string(), to: to.to_string(), status }
+    }
+
+    /// A link that is wrong.
+    pub fn failed(step: Step, from: impl ToString, to: impl ToString, kind: &'static str, why: impl ToString) -> Self {
+        let status = Status::Failed { kind, why: why.to_string() };
         Self { step, from: from.to_string(), to: to.to_string(), status }
     }
 
@@ -154,6 +169,12 @@ impl Report {
         }
     }
 
+    /// Of an image that is not the one requested, before anything could be looked at.
+    pub(crate) fn refuted(requested: Digest, platform: Platform, link: Link) -> Self {
+        let links = vec![link];
+        Self { requested, platform, manifest: None, config: None, image_id: None, diff_ids: Vec::new(), links }
+    }
+
     pub(in crate::evidence) fn push(&mut self, link: Link) {
         self.links.push(link);
     }
@@ -169,14 +190,23 @@ impl Report {
         self.links.extend(layers);
     }
 
+    /// The link that is wrong, if one is: then the image is not the one requested, whatever else was proved.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Link> {
+        self.links.iter().find(|link| matches!(link.status, Status::Failed { .. }))
+    }
+
     /// Whether every document was had: the manifest, and the configuration with the digests of the layers.
     pub(crate) fn has_documents(&self) -> bool {
         self.links.iter().any(|link| link.step == Step::DiffIds && link.status == Status::Proved)
     }
 
-    /// How much is proved.
+    /// How much is proved; of a chain that breaks somewhere, nothing.
     #[must_use]
     pub fn level(&self) -> Level {
+        if self.failure().is_some() {
+            return Level::Claimed;
+        }
         let is_proved = |link: &Link| link.status == Status::Proved;
         let is_content = |link: &&Link| link.step >= Step::DiffIds;
         let (content, path): (Vec<&Link>, Vec<&Link>) = self.links.iter().partition(is_content);
@@ -196,6 +226,7 @@ impl fmt::Display for Status {
             Self::Proved => "proved",
             Self::Claimed => "claimed",
             Self::NotCheckable { .. } => "not checkable",
+            Self::Failed { .. } => "failed",
         })
     }
 }
@@ -205,6 +236,7 @@ impl fmt::Display for Link {
         write!(f, "{:<13}  {:<9}  {} → {}", self.status, self.step.name(), self.from, self.to)?;
         match &self.status {
             Status::NotCheckable { why, remedy } => write!(f, "\n{:15}why: {why}\n{:15}to check: {remedy}", "", ""),
+            Status::Failed { kind, why } => write!(f, "\n{:15}why: {kind}: {why}", ""),
             Status::Proved | Status::Claimed => Ok(()),
         }
     }

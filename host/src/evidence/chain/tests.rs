@@ -57,8 +57,24 @@ impl Store {
     }
 
     fn verify(&self, requested: &Digest, id: &str) -> Result<Report, ChainError> {
-        verify(requested, &"linux/amd64".parse().unwrap(), id, self)
+        let platform = "linux/amd64".parse().unwrap();
+        let verified = verify(requested, &platform, id, self);
+        let examined = examine(requested, &platform, id, self);
+        match &verified {
+            Ok(report) => assert_eq!(&examined, report),
+            Err(error) => fails_with(&examined, error.kind(), &error.to_string()),
+        }
+        verified
     }
+}
+
+/// What is an error is a link of the report, the last one that could be looked at, and nothing is proved then.
+fn fails_with(report: &Report, kind: &str, why: &str) {
+    let failed = report.failure().unwrap_or_else(|| panic!("{report}"));
+    assert!(matches!(&failed.status, Status::Failed { kind: k, why: w } if *k == kind && w == why), "{report}");
+    assert_eq!(report.level(), Level::Claimed);
+    assert_eq!(serde_json::to_value(failed).unwrap()["status"], "failed");
+    assert!(report.to_string().contains(&format!("why: {kind}: ")), "{report}");
 }
 
 fn digest_of(descriptor: &Value) -> Digest {

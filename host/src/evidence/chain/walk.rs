@@ -77,13 +77,29 @@ pub fn resolve(
     engine_id: Option<&Digest>,
     source: &dyn ManifestSource,
 ) -> Result<Resolved, ChainError> {
-    let mut walk = Walk { resolved: Resolved::begin(requested, platform), engine_id, source, seen: Vec::new() };
-    walk.root()?;
-    Ok(walk.resolved)
+    let (resolved, failure) = follow(requested, platform, engine_id, source);
+    failure.map_or(Ok(resolved), Err)
+}
+
+/// As [`resolve`]; where something is wrong, what was found up to there, with the link that it is wrong with.
+pub(in crate::evidence) fn follow(
+    requested: &Digest,
+    platform: &Platform,
+    engine_id: Option<&Digest>,
+    source: &dyn ManifestSource,
+) -> (Resolved, Option<ChainError>) {
+    let at = (Step::Requested, "requested".to_owned(), requested.to_string());
+    let mut walk = Walk { resolved: Resolved::begin(requested, platform), engine_id, source, seen: Vec::new(), at };
+    let failure = walk.root().err();
+    if let Some(error) = &failure {
+        let (step, from, to) = &walk.at;
+        walk.resolved.links.push(Link::failed(*step, from, to, error.kind(), error));
+    }
+    (walk.resolved, failure)
 }
 
 impl Resolved {
-    fn begin(requested: &Digest, platform: &Platform) -> Self {
+    pub(super) fn begin(requested: &Digest, platform: &Platform) -> Self {
         Self {
             requested: *requested,
             platform: platform.clone(),
@@ -102,6 +118,8 @@ struct Walk<'a> {
     engine_id: Option<&'a Digest>,
     source: &'a dyn ManifestSource,
     seen: Vec<Digest>,
+    /// The link that is looked at: where one that fails begins and ends.
+    at: (Step, String, String),
 }
 
 /// Bytes that were hashed, or why there are none.
@@ -141,6 +159,7 @@ impl Walk<'_> {
         if self.seen.len() > DEPTH_MAX {
             return Err(ChainError::TooDeep { max: DEPTH_MAX });
         }
+        self.at = (Step::Manifest, format!("index {digest}"), self.resolved.platform.to_string());
         let candidates = index.choose(&self.resolved.platform).map_err(|error| refused(&digest, error))?;
         let Some(chosen) = self.prefer(&candidates) else { return Ok(()) };
         let others = index.entries().iter().filter(|entry| entry.descriptor.digest != chosen.descriptor.digest);
@@ -160,6 +179,8 @@ impl Walk<'_> {
     fn entry(&mut self, index: Digest, entry: &Entry) -> Result<(), ChainError> {
         let digest = entry.descriptor.digest;
         let is_index = [OCI_INDEX, DOCKER_INDEX].contains(&entry.descriptor.media_type.as_str());
+        let step = if is_index { Step::Requested } else { Step::Manifest };
+        self.at = (step, format!("index {index}"), digest.to_string());
         if !is_index {
             self.resolved.manifest_digest = Some(digest);
         }
@@ -180,11 +201,13 @@ impl Walk<'_> {
 
     fn manifest(&mut self, digest: Digest, manifest: Manifest, of: Option<&Entry>) -> Result<(), ChainError> {
         let config = manifest.config().clone();
+        self.at = (Step::Config, format!("manifest {digest}"), format!("config {}", config.digest));
         if config.size > MANIFEST_MAX {
             return Err(refused(&digest, ManifestError::TooLarge { size: config.size }));
         }
         self.resolved.manifest_digest = Some(digest);
         self.proved(Step::Config, &format!("manifest {digest}"), &format!("config {}", config.digest));
+        self.at = (Step::DiffIds, format!("config {}", config.digest), "diff ids".to_owned());
         let fetched = self.fetch(&config.digest, Content::Config)?;
         match fetched {
             Fetched::Absent { why, remedy } => {

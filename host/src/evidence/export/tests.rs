@@ -3,7 +3,7 @@ use std::io::Write as _;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::chain::{Level, verify};
+use super::super::chain::{Level, Status, verify};
 use super::*;
 use crate::digest::Digest;
 
@@ -88,7 +88,17 @@ impl Sample {
     fn judged(&self) -> Result<Report, ExportError> {
         let mut report = Self::new(Algorithm::Sha256).report();
         let export = Export::read(self.archive().as_slice(), &report.diff_ids)?;
-        report.set_layers(export.layers(&report)?);
+        let examined = export.examine(&report);
+        let layers = export.layers(&report);
+        match &layers {
+            Ok(layers) => assert_eq!(&examined, layers),
+            Err(error) => {
+                let why = error.to_string();
+                let told = |link: &super::super::chain::Link| matches!(&link.status, Status::Failed { kind, why: w } if *kind == error.kind() && *w == why);
+                assert!(examined.iter().any(told), "{examined:?}");
+            }
+        }
+        report.set_layers(layers?);
         Ok(report)
     }
 }
@@ -97,6 +107,68 @@ impl Sample {
 fn what_was_pulled_is_proved_down_to_its_content() {
     let report = Sample::new(Algorithm::Sha256).judged().unwrap();
     assert_eq!(report.level(), Level::Content, "{report}");
+}
+
+/// As `save` writes it where containerd keeps the images: an OCI layout with the documents as they were pulled, and a
+/// `manifest.json` that names blobs; layers are compressed. Gives the archive and the digest of the index.
+fn of_containerd(edited: bool) -> (Sample, Digest) {
+    let gzip = |layer: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(layer).unwrap();
+        encoder.finish().unwrap()
+    };
+    let mut members = Vec::new();
+    let mut blob = |kind: &str, bytes: Vec<u8>| {
+        let digest = Digest::sha256(&bytes);
+        let descriptor =
+            json!({ "mediaType": format!("application/vnd.oci.image.{kind}"), "digest": digest, "size": bytes.len() });
+        members.push((format!("blobs/sha256/{}", digest.hex()), tar::EntryType::Regular, bytes));
+        descriptor
+    };
+    let layers = LAYERS.map(|layer| blob("layer.v1.tar+gzip", gzip(layer)));
+    let rootfs = json!({ "type": "layers", "diff_ids": LAYERS.map(Digest::sha256) });
+    let config = json!({ "os": "linux", "architecture": "amd64", "rootfs": rootfs }).to_string().into_bytes();
+    let config = blob("config.v1+json", config);
+    let manifest = json!({ "schemaVersion": 2, "mediaType": super::super::manifest::OCI_MANIFEST, "config": config, "layers": layers });
+    let manifest = manifest.to_string().into_bytes();
+    let mut entry = blob("manifest.v1+json", manifest.clone());
+    entry["platform"] = json!({ "os": "linux", "architecture": "amd64" });
+    let index = json!({ "schemaVersion": 2, "mediaType": super::super::manifest::OCI_INDEX, "manifests": [entry] });
+    let index = blob("index.v1+json", index.to_string().into_bytes());
+    let path =
+        |descriptor: &serde_json::Value| descriptor["digest"].as_str().unwrap().replace("sha256:", "blobs/sha256/");
+    let named = json!([{ "Config": path(&config), "RepoTags": null, "Layers": [path(&layers[0]), path(&layers[1])] }]);
+    let top = json!({ "schemaVersion": 2, "manifests": [index.clone()] });
+    for (name, bytes) in [
+        ("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
+        ("index.json", top.to_string().into_bytes()),
+        ("manifest.json", named.to_string().into_bytes()),
+    ] {
+        members.push((name.to_owned(), tar::EntryType::Regular, bytes));
+    }
+    let digest = |descriptor: &serde_json::Value| descriptor["digest"].as_str().unwrap().parse().unwrap();
+    let mut sample = Sample { members, config: digest(&config), manifest };
+    if edited {
+        sample.put(&path(&layers[1]), &gzip(b"another layer"));
+    }
+    (sample, digest(&index))
+}
+
+#[test]
+fn where_containerd_keeps_images_the_export_proves_them_alone() {
+    let platform = "linux/amd64".parse().unwrap();
+    for (edited, level) in [(false, Level::Content), (true, Level::Claimed)] {
+        let (sample, index) = of_containerd(edited);
+        let export = Export::read(sample.archive().as_slice(), &[]).unwrap();
+        // its ID is the digest that was asked for, of an index or of a manifest
+        for asked in [index, Digest::sha256(&sample.manifest)] {
+            let mut report = super::super::chain::examine(&asked, &platform, &asked.to_string(), &export);
+            assert_eq!((report.level(), report.config), (Level::Manifest, Some(sample.config)), "{report}");
+            report.set_layers(export.examine(&report));
+            assert_eq!(report.level(), level, "{report}");
+            assert_eq!(report.failure().is_some(), edited, "{report}");
+        }
+    }
 }
 
 #[test]
@@ -201,7 +273,7 @@ proptest! {
             let begin = archive.windows(layer.len()).position(|window| window == *layer).unwrap();
             (begin..begin + layer.len()).contains(&at)
         });
-        let proved = links.iter().filter(|link| link.status == super::super::chain::Status::Proved).count();
+        let proved = links.iter().filter(|link| link.status == Status::Proved).count();
         prop_assert!(!is_layer || proved < 3);
     }
 }

@@ -84,7 +84,22 @@ impl Sample {
     }
 
     fn verify(&self, requested: &Digest) -> Result<Report, LayoutError> {
-        self.open()?.verify(requested, &"linux/amd64".parse().unwrap())
+        let (layout, platform) = (self.open()?, "linux/amd64".parse().unwrap());
+        let verified = layout.verify(requested, &platform);
+        let examined = layout.examine(requested, &platform);
+        match &verified {
+            Ok(report) => assert_eq!(&examined, report),
+            Err(error) => {
+                let failed = examined.failure().unwrap_or_else(|| panic!("{examined}"));
+                let why = error.to_string();
+                assert!(
+                    matches!(&failed.status, Status::Failed { kind, why: w } if *kind == error.kind() && *w == why),
+                    "{examined}"
+                );
+                assert_eq!(examined.level(), Level::Claimed);
+            }
+        }
+        verified
     }
 
     /// The layout as a tar archive, each name with `prefix` before it.
