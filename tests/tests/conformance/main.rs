@@ -41,6 +41,7 @@ mod policy;
 mod preflight;
 mod program;
 mod proofs;
+mod rows;
 mod secrets;
 mod setting;
 mod suite;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         Some("--ground") => behaviours::run(&words[1..]),
         Some("--doomed") => doomed::run(&words[1..]),
         Some("--list") => suite::list(),
+        Some("--page") => rows::foretell(),
         _ => suite::run(words.into_iter().filter(|word| !word.starts_with('-')).collect()),
     }
 }

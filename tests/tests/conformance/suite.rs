@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use crate::behaviours::{BEHAVIOURS, Behaviour, is_chosen};
 use crate::ground::Kind;
 use crate::made::{self, Made};
+use crate::rows;
 use crate::table::{self, Outcome, Verdict};
 
 /// What `--list` says, in the form of the usual harness.
@@ -38,10 +39,12 @@ pub(crate) fn run(filters: Vec<String>) -> ExitCode {
     let (present, absent): (Vec<Kind>, Vec<Kind>) = kinds.into_iter().partition(works);
     let outcomes = both_passes(&present, &built_program(), &filters);
     table::print(&outcomes, &absent);
-    conclude(&outcomes, &absent)
+    let whole = filters.is_empty() && absent.is_empty();
+    conclude(&outcomes, &absent, whole)
 }
 
-fn conclude(outcomes: &[Outcome], absent: &[Kind]) -> ExitCode {
+/// A whole run in which everything holds is also what the page of what works where rests on.
+fn conclude(outcomes: &[Outcome], absent: &[Kind], whole: bool) -> ExitCode {
     for kind in absent {
         let Kind::Real(engine) = kind else { continue };
         println!("NOT TESTED: {}, for {}", engine.name(), engine.skip_reason().unwrap_or_default());
@@ -53,7 +56,16 @@ fn conclude(outcomes: &[Outcome], absent: &[Kind]) -> ExitCode {
         }
     }
     println!("\nconformance: {} of {} hold", outcomes.len() - failed.len(), outcomes.len());
-    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if !failed.is_empty() {
+        return ExitCode::FAILURE;
+    }
+    match if whole { rows::compare(outcomes) } else { Ok(()) } {
+        Err(why) => {
+            println!("\nFAILS: {why}");
+            ExitCode::FAILURE
+        }
+        Ok(()) => ExitCode::SUCCESS,
+    }
 }
 
 /// All that needs no GPU, and then, where root can make some, all that does.
