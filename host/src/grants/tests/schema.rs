@@ -7,8 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::page::REGENERATE;
 use super::*;
-use crate::grants::{command, element, evidence, floor, load, probe, program};
-use crate::grants::{command, element, evidence, load, probe, program, unit};
+use crate::grants::{command, element, evidence, floor, load, probe, program, unit};
 
 #[test]
 fn the_schema_is_current() {
