@@ -55,7 +55,7 @@ fn cases() -> Vec<(&'static str, Scope, &'static str, Vec<Argument>, u32)> {
     let stop = || Scope::of_container(Call::Stop, "web", &"a".repeat(64)).with_grace(10);
     let name = || text("container.name", "web");
     vec![
-        ("a command that is not granted", create(), "exec", vec![], 0),
+        ("a command that is not granted", create(), "commit", vec![], 0),
         ("a command of the host's own", Scope::of_container(Call::Inspect, "web", "a"), "look", vec![], 0),
         ("an effect that is not open", Scope::of_container(Call::Logs, "web", "a"), "remove", vec![], 0),
         ("an effect that is used up", stop(), "stop", vec![], 3),
