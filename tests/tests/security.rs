@@ -279,6 +279,10 @@ fn every_command_of_a_daemons_client_names_its_socket() {
         daemons += 1;
         for command in grants.commands().iter().filter(|command| command.template().program() == grants.backend()) {
             let line = command.template().to_string();
+            // What the client's own configuration says is told, and asks no daemon.
+            if line.contains(" context ls ") {
+                continue;
+            }
             assert!(line.split(' ').nth(1).is_some_and(|word| word.contains("engine.endpoint")), "{line}");
         }
     }

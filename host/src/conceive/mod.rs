@@ -96,7 +96,6 @@ impl Candidate<'_> {
         let is_owner = |text: &str| OwnerLabel::parse(text).is_ok_and(|label| ours(&label));
         self.require(Slot::OwnerLabel, is_owner, "the host's label is install:nonce:mac, of this install")?;
         let is_seal = |text: &str| from_hex::<32>(text.as_bytes()).is_some();
-        self.require(Slot::ExchangeFile, is_archive, "the host gives its own copy of an archive a name of its own")?;
         self.require(Slot::SpecSeal, is_seal, "the host's seal is 64 hexadecimal digits")?;
         self.check_limit(Slot::LimitNofile, "nofile", NOFILE_CEILING)?;
         self.check_limit(Slot::LimitNproc, "nproc", NPROC_CEILING)
@@ -135,6 +134,11 @@ impl Candidate<'_> {
     }
 
     fn check_image(&self, policy: &Policy) -> Result<(), Objection> {
+        let held = self.grants.evidence().held.as_ref();
+        if held.is_some_and(|held| held.command == self.command.name()) {
+            let is_id = |text: &str| from_hex::<32>(text.strip_prefix("sha256:").unwrap_or(text).as_bytes()).is_some();
+            self.require(Slot::ImageQuery, is_id, "the host looks so at an image by its ID alone")?;
+        }
         let Some(text) = self.scalar(Slot::ImageReference) else { return Ok(()) };
         let refused = |why: String| Objection::new(Slot::ImageReference, text, why);
         let image: Reference =
@@ -193,6 +197,10 @@ impl Candidate<'_> {
             let folder = parts.next().is_some_and(|name| from_hex::<16>(name.as_bytes()).is_some());
             folder && parts.next() == Some(Area::Exchange.name())
         };
+        if self.command.object() == Object::Image {
+            let why = "the host gives its own copy of an archive a name of its own";
+            return self.require(Slot::ExchangeFile, is_archive, why);
+        }
         let why = "the host makes a folder of its own for each copy";
         self.require(Slot::ExchangeFile, is_exchange, why)?;
         self.require(Slot::ExchangeNew, is_exchange, why)

@@ -9,7 +9,7 @@ guest!(SwallowedRefusal);
 
 impl Mischief for SwallowedRefusal {
     fn stop(name: &str, grace: u32) -> Result<()> {
-        let _hidden = engine::run("exec", Arguments::none().container(name));
+        let _hidden = engine::run("commit", Arguments::none().container(name));
         PODMAN.container_stop(name, grace)
     }
 }

@@ -18,7 +18,8 @@ const GRANTS: &str = include_str!("../../../plugins/podman/grants.toml");
 const VARIABLE: &str = "PORTREEVE_REHEARSAL";
 
 /// The words after the program that only look.
-const LOOKS: [&str; 14] = [
+const LOOKS: [&str; 15] = [
+    "--version",
     "version",
     "ps",
     "container",

@@ -42,7 +42,7 @@ pub(crate) async fn swallowed_refusal() {
     let stand = Stand::with_container(crate::SWALLOWED_REFUSAL, "web").await;
     let stopped = stand.hostile.stop("web", GRACE).await;
     // Nor is what it asks for afterwards run, granted as it is.
-    stand.refuses(stopped, End::Refused(CommandNotGranted, "exec", None)).await;
+    stand.refuses(stopped, End::Refused(CommandNotGranted, "commit", None)).await;
     assert!(stand.is_running("web").await);
 }
 
