@@ -110,7 +110,7 @@ pub(super) fn port(node: &Node) -> Result<Port, Wrong> {
         return node.parsed();
     }
     only(node, &["target", "published", "host_ip", "protocol", "mode", "name", "app_protocol"])?;
-    let text = |key| Ok(get(node, key)?.map(|node| node.text().map(str::to_owned)).transpose()?);
+    let text = |key| get(node, key)?.map(|node| node.text().map(str::to_owned)).transpose();
     let protocol = text("protocol")?.unwrap_or_else(|| "tcp".to_owned());
     let published = text("published")?.unwrap_or_default();
     let target = need(node, "target")?.text()?;

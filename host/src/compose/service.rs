@@ -355,7 +355,7 @@ impl Reading<'_> {
             super::yaml::Value::Text(source) => (source.clone(), None),
             _ => {
                 parts::only(node, &["source", "target"])?;
-                let text = |key| Ok(parts::get(node, key)?.map(|node| node.text().map(str::to_owned)).transpose()?);
+                let text = |key| parts::get(node, key)?.map(|node| node.text().map(str::to_owned)).transpose();
                 let source = text("source")?.ok_or_else(|| node.wrong("the key `source` is missing"))?;
                 (source, text("target")?)
             }

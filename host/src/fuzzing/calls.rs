@@ -166,10 +166,10 @@ fn secret(name: &str, draw: &mut Draw<'_>) -> Option<Secret> {
 fn arguments(scope: &Scope, draw: &mut Draw<'_>) -> Vec<Argument> {
     let mut arguments: Vec<Argument> = if draw.flag() { honest(scope) } else { Vec::new() };
     for _ in 0..draw.below(4) {
-        let slot = if draw.byte() % 16 == 0 { draw.text() } else { draw.pick(Slot::ALL).name().to_owned() };
+        let slot = if draw.byte().is_multiple_of(16) { draw.text() } else { draw.pick(Slot::ALL).name().to_owned() };
         arguments.push(Argument { slot, given: given(draw) });
     }
-    if draw.byte() % 4 == 0 && !arguments.is_empty() {
+    if draw.byte().is_multiple_of(4) && !arguments.is_empty() {
         arguments.remove(draw.below(arguments.len()));
     }
     arguments
@@ -246,7 +246,7 @@ fn redactor() -> &'static Redactor {
 }
 
 fn check(grants: &Grants, scope: &Scope, ask: &Ask, draw: &mut Draw<'_>) {
-    let spent = u32::from(draw.byte() % 4 == 0);
+    let spent = u32::from(draw.byte().is_multiple_of(4));
     let grounds = Grounds { grants, scope, programs: &Env, redactor: redactor() };
     match grounds.decide(ask, |_, _| spent) {
         Ok(permit) => is_of_the_call(grants, scope, &permit, spent),

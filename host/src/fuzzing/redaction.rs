@@ -5,11 +5,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use super::Draw;
-use crate::redaction::{Redactor, RuleSet};
-
-#[path = "../../../tests/src/naive_redactor.rs"]
-#[allow(unreachable_pub, reason = "the file is shared")]
-mod naive_redactor;
+use crate::redaction::{Redactor, RuleSet, naive_redactor};
 
 const NAMES: [&str; 3] = ["A", "B", "C"];
 
@@ -104,8 +100,11 @@ fn flood(draw: &mut Draw<'_>) {
     stream.finish(&mut out);
 }
 
+/// A value and its name.
+type Named<'a> = (&'static str, &'a [u8]);
+
 /// A redactor that knows these values, if all of them can be masked.
-fn knowing(values: &[Vec<u8>], rules: RuleSet) -> Option<(Redactor, Vec<(&'static str, &[u8])>)> {
+fn knowing(values: &[Vec<u8>], rules: RuleSet) -> Option<(Redactor, Vec<Named<'_>>)> {
     let mut builder = Redactor::builder();
     for (name, value) in NAMES.into_iter().zip(values) {
         builder = builder.secret(name, value).ok()?;

@@ -301,8 +301,8 @@ fn list(names: &Names) -> String {
 }
 
 /// A name as TOML writes it; what Rust escapes, TOML does not read.
-fn quoted(name: &String) -> String {
-    toml::Value::String(name.clone()).to_string()
+fn quoted(name: &str) -> String {
+    toml::Value::String(name.to_owned()).to_string()
 }
 
 #[cfg(test)]

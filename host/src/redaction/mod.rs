@@ -24,6 +24,10 @@ mod headers;
 mod known;
 mod maskable;
 mod matcher;
+#[cfg(any(test, feature = "fuzzing"))]
+#[path = "../../../tests/src/naive_redactor.rs"]
+#[allow(unreachable_pub, reason = "shared with the end-to-end tests by its path")]
+pub(crate) mod naive_redactor;
 mod names;
 mod records;
 mod rule;

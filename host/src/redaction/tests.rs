@@ -4,10 +4,6 @@
 
 use super::*;
 
-#[path = "../../../tests/src/naive_redactor.rs"]
-#[allow(unreachable_pub, reason = "shared with the end-to-end tests by its path")]
-mod naive_redactor;
-
 fn known(value: &str) -> Redactor {
     Redactor::builder().secret("S", value.as_bytes()).unwrap().build()
 }

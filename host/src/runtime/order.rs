@@ -19,10 +19,10 @@ struct Lane<'a, T> {
 
 impl<T> Lane<'_, T> {
     fn is_done(&mut self, context: &mut std::task::Context<'_>) -> bool {
-        if let Some(asking) = &mut self.asking {
-            if let Poll::Ready(answer) = asking.as_mut().poll(context) {
-                (self.answer, self.asking) = (Some(answer), None);
-            }
+        if let Some(asking) = &mut self.asking
+            && let Poll::Ready(answer) = asking.as_mut().poll(context)
+        {
+            (self.answer, self.asking) = (Some(answer), None);
         }
         self.asking.is_none()
     }

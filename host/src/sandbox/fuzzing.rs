@@ -14,7 +14,7 @@ pub(crate) fn ask(command: String, scope: &Scope, draw: &mut Draw<'_>) -> Ask {
     let mut arguments: Vec<wit::Argument> =
         if draw.flag() { crate::fuzzing::honest(scope).into_iter().map(sent).collect() } else { Vec::new() };
     for _ in 0..draw.below(4) {
-        let slot = if draw.byte() % 16 == 0 { draw.text() } else { draw.pick(Slot::ALL).name().to_owned() };
+        let slot = if draw.byte().is_multiple_of(16) { draw.text() } else { draw.pick(Slot::ALL).name().to_owned() };
         arguments.push(wit::Argument { slot, value: value(draw) });
     }
     convert::ask(command, arguments)

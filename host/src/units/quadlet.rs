@@ -166,7 +166,7 @@ fn made(plan: &Plan, grant: &QuadletGrant, made: Made<'_>, make: &Command) -> Re
     for word in make.words.iter().filter(|word| word.starts_with("--")) {
         match word.strip_prefix("--label=") {
             Some(label) if is_simple(label) => file.set("Label", label),
-            _ => file.set(&grant.rest, quoted(&[word.clone()])?),
+            _ => file.set(&grant.rest, quoted(std::slice::from_ref(word))?),
         }
     }
     Ok(UnitFile { name: format!("{name}.{suffix}"), text: file.render() })

@@ -130,7 +130,7 @@ const PROFILE: &str = "host.gpu-profile";
 
 fn profile(cards: &[Card<'_>], driver: Version, probes: Probes<'_>) -> Vec<Finding> {
     let memory = probes.word(PROFILE, "memory").and_then(|bytes| bytes.parse::<u64>().ok());
-    let cuda = probes.word(PROFILE, "cuda").and_then(|version| Version::find(version));
+    let cuda = probes.word(PROFILE, "cuda").and_then(Version::find);
     let memory = memory.map(|least| enough(cards, least));
     memory.into_iter().chain(cuda.map(|asked| served(asked, driver))).collect()
 }

@@ -30,7 +30,13 @@ fn plain(value: &Value) -> String {
 fn half(text: &str, which: usize) -> &str {
     match text.split_once('/') {
         None => text,
-        Some((first, second)) => [first, second][which],
+        Some((first, second)) => {
+            if which == 0 {
+                first
+            } else {
+                second
+            }
+        }
     }
 }
 
@@ -57,7 +63,7 @@ fn scaled(text: &str, factor: u64) -> Option<u64> {
     if whole.is_empty() || !digits(whole) || !digits(decimals) {
         return None;
     }
-    let decimals = &decimals[..decimals.len().min(9)];
+    let decimals = decimals.get(..decimals.len().min(9)).unwrap_or_default();
     let number: u128 = [whole, decimals].concat().parse().ok()?;
     u64::try_from(number.checked_mul(factor.into())? / 10_u128.pow(decimals.len() as u32)).ok()
 }

@@ -168,7 +168,7 @@ fn built_program() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.parent().and_then(Path::parent).expect("the tests lie in PROFILE/deps");
     let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--package=portreeve", "--bin=portreeve", "--manifest-path"]);
+    build.args(["build", "--quiet", "--workspace", "--bin=portreeve", "--manifest-path"]);
     build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
     if folder.ends_with("release") {
         build.arg("--release");

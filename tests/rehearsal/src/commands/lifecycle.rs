@@ -50,7 +50,9 @@ fn start_attached(engine: &mut Engine, typed: &str, feeds: bool) -> Result<u8, T
     let log = std::fs::OpenOptions::new().append(true).create(true).read(true).open(place.log())?;
     let input = feeds.then(|| open_input(&place)).transpose()?;
     launch(engine, &place)?;
-    input.map(feed);
+    if let Some(input) = input {
+        feed(input);
+    }
     let wish = Wish { follow: true, from, ..Wish::default() };
     logs::print_open(&place, log, engine.dialect, &wish, &mut engine.console)?;
     Ok(u8::try_from(place.exit_code()? & 0xff).unwrap_or(125))

@@ -280,7 +280,7 @@ fn fill_network(document: &mut Document, sight: &Sight<'_>) {
     let spec = &sight.container.spec;
     let typed = [network(&spec.network).to_owned()];
     let names = if spec.networks.is_empty() { &typed[..] } else { &spec.networks };
-    let names = names.iter().filter(|name| !name.contains(':') && !(name.len() == 64 && crate::image::is_hex(name)));
+    let names = names.iter().filter(|name| !(name.contains(':') || name.len() == 64 && crate::image::is_hex(name)));
     let networks = names.map(|name| (name.clone(), endpoint.clone()));
     document.fill("/NetworkSettings/Networks", Value::Object(networks.collect()));
 }
