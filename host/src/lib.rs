@@ -65,14 +65,14 @@ pub use backend::{BackendSource, Standing};
 pub use digest::Digest;
 pub use error::{Conflict, Difference, Error, Fault, FaultKind, Refusal, Rule};
 pub use event::{Event, Level};
-pub use evidence::{ContainerInfo, ContainerState, MountInfo, NetworkInfo, VolumeInfo};
+pub use evidence::{ContainerInfo, ContainerState, MountInfo, NetworkInfo, PodInfo, PodMember, VolumeInfo};
 pub use executor::close_inherited;
 pub use output::LogChunk;
 pub use policy::Policy;
 pub use reference::Reference;
 pub use runtime::{
-    BackendInfo, CommandInfo, DangerInfo, Detection, EngineIdentity, ImageInfo, Intention, LogStream, Portreeve,
-    PortreeveBuilder, PreflightReport, PulledImage, Removed,
+    BackendInfo, Cleaned, CommandInfo, DangerInfo, Detection, EngineIdentity, ImageInfo, Intention, Leftover,
+    LogStream, Portreeve, PortreeveBuilder, PreflightReport, PulledImage, Removed,
 };
 pub use sandbox::{Finding, Severity};
 pub use scope::{Call, LogOptions};

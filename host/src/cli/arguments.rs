@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 #[cfg(feature = "demo")]
 use super::demo;
 use super::{
-    audit, backend, completions, container, detect, image, journal, network, policy, preflight, redact, reference, run,
-    verify, volume,
+    audit, backend, cleanup, completions, container, detect, image, journal, network, pod, policy, preflight, redact,
+    reference, run, verify, volume,
 };
 
 /// Runs containers through backends that can do nothing an operator did not approve.
@@ -92,6 +92,11 @@ pub(crate) enum Command {
     /// Make, list, show and remove named volumes
     #[command(subcommand)]
     Volume(volume::Command),
+    /// Make, list, show, stop and remove pods: containers that share a network
+    #[command(subcommand)]
+    Pod(pod::Command),
+    /// Show what calls left that never came to their end, as when this program was killed; remove it with --force
+    Cleanup(cleanup::Cleanup),
     /// Make, list, show and remove networks
     #[command(subcommand)]
     Network(network::Command),
@@ -153,6 +158,16 @@ mod tests {
     fn help_of_volumes() {
         insta::assert_snapshot!("help-volume-create", help(&["volume", "create"]));
         insta::assert_snapshot!("help-volume-rm", help(&["volume", "rm"]));
+    }
+
+    #[test]
+    fn help_of_pods() {
+        insta::assert_snapshot!("help-pod-create", help(&["pod", "create"]));
+    }
+
+    #[test]
+    fn help_of_cleanup() {
+        insta::assert_snapshot!("help-cleanup", help(&["cleanup"]));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod approve;
 mod arguments;
 mod audit;
 mod backend;
+mod cleanup;
 mod completions;
 mod container;
 #[cfg(feature = "demo")]
@@ -20,6 +21,7 @@ mod journal;
 mod name;
 mod network;
 mod parse;
+mod pod;
 mod policy;
 mod preflight;
 mod progress;
@@ -68,6 +70,7 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Ref(command) => command.run(common),
         Command::Verify(command) => command.run(common),
         Command::Run(command) => command.run(common),
+        Command::Cleanup(command) => command.run(common),
         #[cfg(feature = "demo")]
         Command::Demo(command) => command.run(common),
         Command::Detect(command) => desk::open(common, async |desk| command.run(desk).await),
@@ -76,6 +79,7 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Images(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Rmi(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Volume(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Pod(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Network(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Ps(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Inspect(command) => desk::open(common, async |desk| command.run(desk).await),

@@ -1,4 +1,4 @@
-//! What the host sees for itself: of images, of containers, of volumes, of networks, of who they belong to.
+//! What the host sees for itself: of images, of containers, of volumes, of networks, of pods, of who they belong to.
 //!
 //! What a backend says counts for nothing here. The commands, and the places in what they print, stand in the grants.
 
@@ -12,6 +12,7 @@ pub mod layout;
 pub(crate) mod look;
 pub mod manifest;
 pub(crate) mod network;
+pub(crate) mod pod;
 pub(crate) mod proofs;
 pub mod registry;
 pub(crate) mod store;
@@ -20,4 +21,5 @@ pub(crate) mod volume;
 
 pub use container::{ContainerInfo, ContainerState, MountInfo};
 pub use network::NetworkInfo;
+pub use pod::{PodInfo, PodMember};
 pub use volume::VolumeInfo;

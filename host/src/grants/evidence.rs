@@ -77,6 +77,7 @@ evidence! {
         devices "devices" optional "Its devices.",
         network "network" optional "The mode of its network.",
         networks "networks" optional "The networks that it is on, by name.",
+        pod "pod" optional "The ID of the pod that it is in, where the engine has pods of its own.",
         restart "restart" optional "Its restart policy.",
     }
 }
@@ -107,16 +108,17 @@ evidence! {
 }
 
 evidence! {
-    /// How the host looks at a pod.
-    ObjectEvidence {
+    /// How the host looks at a pod of the engine's own.
+    PodEvidence {
+        id "id" required "Its ID.",
         name "name" required "Its name.",
         labels "labels" required "Its labels.",
-        id "id" optional "Its ID, where it has one.",
-        state "state" optional "Its state.",
+        containers "containers" required "Its containers, each with an `Id`.",
+        created "created" optional "When it was made.",
     }
 }
 
-/// The command that lists the IDs, or of volumes and networks the names, of this install's objects, one a line.
+/// The command that lists the IDs, or of volumes, networks and pods the names, of this install's objects, one a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListEvidence {
@@ -161,7 +163,9 @@ pub struct EvidenceGrant {
     /// The list of this install's volumes.
     pub volumes: Option<ListEvidence>,
     /// Pods.
-    pub pod: Option<ObjectEvidence>,
+    pub pod: Option<PodEvidence>,
+    /// The list of this install's pods.
+    pub pods: Option<ListEvidence>,
     /// Networks.
     pub network: Option<NetworkEvidence>,
     /// The list of this install's networks.
@@ -173,13 +177,23 @@ pub struct EvidenceGrant {
 }
 
 impl EvidenceGrant {
-    pub(super) const KEYS: [&'static str; 10] =
-        ["image", "container", "containers", "volume", "volumes", "pod", "network", "networks", "manifest", "export"];
+    pub(super) const KEYS: [&'static str; 11] = [
+        "image",
+        "container",
+        "containers",
+        "volume",
+        "volumes",
+        "pod",
+        "pods",
+        "network",
+        "networks",
+        "manifest",
+        "export",
+    ];
 
     pub(super) fn read(section: Section<'_>, commands: &[Command]) -> Result<Self, GrantsError> {
         section.only(&Self::KEYS)?;
         let part = |key: &str| section.get(key).map(|entry| entry.section()).transpose();
-        let object = |key: &str| part(key)?.map(|section| ObjectEvidence::read(section, commands)).transpose();
         let listed = |key: &str| part(key)?.map(|section| list(section, commands)).transpose();
         Ok(Self {
             image: part("image")?.map(|section| ImageEvidence::read(section, commands)).transpose()?,
@@ -187,7 +201,8 @@ impl EvidenceGrant {
             containers: listed("containers")?,
             volume: part("volume")?.map(|section| VolumeEvidence::read(section, commands)).transpose()?,
             volumes: listed("volumes")?,
-            pod: object("pod")?,
+            pod: part("pod")?.map(|section| PodEvidence::read(section, commands)).transpose()?,
+            pods: listed("pods")?,
             network: part("network")?.map(|section| NetworkEvidence::read(section, commands)).transpose()?,
             networks: listed("networks")?,
             manifest: part("manifest")?
@@ -205,7 +220,8 @@ impl EvidenceGrant {
             self.pod.as_ref().map(|it| &it.command),
             self.network.as_ref().map(|it| &it.command),
         ];
-        let listed = [&self.containers, &self.volumes, &self.networks].map(|list| list.as_ref().map(|it| &it.command));
+        let listed = [&self.containers, &self.volumes, &self.networks, &self.pods]
+            .map(|list| list.as_ref().map(|it| &it.command));
         let bytes = [self.manifest.command.as_ref(), self.export.as_ref().map(|it| &it.command)];
         looked.into_iter().chain(listed).chain(bytes).flatten().map(String::as_str)
     }

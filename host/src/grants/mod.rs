@@ -42,7 +42,7 @@ pub use danger::Danger;
 pub use error::GrantsError;
 pub use evidence::{
     ContainerEvidence, EvidenceGrant, ExportEvidence, ImageEvidence, ListEvidence, ManifestEvidence, NetworkEvidence,
-    ObjectEvidence, VolumeEvidence,
+    PodEvidence, VolumeEvidence,
 };
 pub use explain::{Explanation, Variables};
 pub use grammar::{GRACE_MAX, Grammar, SECRETS_FOLDER};

@@ -162,6 +162,8 @@ pub struct ContainerSpec {
     pub cap_drop: Vec<String>,
     /// The host name inside.
     pub hostname: Option<Name>,
+    /// The pod of ours that it joins: its network is the pod's, and its ports are published by the pod.
+    pub pod: Option<Name>,
 }
 
 impl ContainerSpec {
@@ -195,6 +197,7 @@ impl ContainerSpec {
             ulimits: Vec::new(),
             cap_drop: Vec::new(),
             hostname: None,
+            pod: None,
         }
     }
 
@@ -214,7 +217,24 @@ impl ContainerSpec {
     pub fn check(&self) -> Result<(), SpecError> {
         self.check_words()?;
         self.check_names()?;
-        self.check_targets()
+        self.check_targets()?;
+        self.check_pod()
+    }
+
+    fn check_pod(&self) -> Result<(), SpecError> {
+        let Some(pod) = &self.pod else { return Ok(()) };
+        let own = [
+            ("a port", !self.ports.is_empty()),
+            ("a network", self.network.is_some()),
+            ("a host name", self.hostname.is_some()),
+        ];
+        match own.into_iter().find(|(_, there)| *there) {
+            None => Ok(()),
+            Some((what, _)) => {
+                let why = format!("a container of a pod has no {} of its own", what.trim_start_matches("a "));
+                Err(SpecError::new("pod", pod.as_str(), why, "ports, network and host name as the pod has them"))
+            }
+        }
     }
 
     fn check_words(&self) -> Result<(), SpecError> {

@@ -9,6 +9,7 @@ mod gpu;
 mod mount;
 mod name;
 mod network;
+mod pod;
 mod port;
 mod resources;
 
@@ -18,6 +19,8 @@ pub use gpu::{Gpu, Gpus};
 pub use mount::{InsidePath, Mount, MountSource, Tmpfs};
 pub use name::{Label, Name, Signal, User};
 pub use network::{NetworkName, NetworkSpec};
+pub(crate) use pod::HOLDER;
+pub use pod::PodSpec;
 pub use port::{Port, Protocol};
 pub use resources::{Cpus, Memory, Ulimit};
 

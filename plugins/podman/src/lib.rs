@@ -10,7 +10,7 @@ mod preflight;
 
 use portreeve_plugin::{
     Arguments, Backend, ContainerSpec, ContainerStatus, Description, Engine, Finding, Image, ImageSummary, Intention,
-    Label, LogOptions, NetworkSpec, Plan, Probe, Probes, Result, cli::Cli, logs::Log, pull,
+    Label, LogOptions, NetworkSpec, Plan, PodSpec, Probe, Probes, Result, cli::Cli, logs::Log, pull,
 };
 
 /// The engine's client.
@@ -121,6 +121,22 @@ impl Backend for Podman {
 
     fn volume_remove(name: &str, force: bool) -> Result<()> {
         PODMAN.volume_remove(name, force)
+    }
+
+    fn pod_ensure(spec: &PodSpec) -> Result<bool> {
+        PODMAN.pod_ensure(spec)
+    }
+
+    fn pod_exists(name: &str) -> Result<bool> {
+        PODMAN.pod_exists(name)
+    }
+
+    fn pod_list() -> Result<Vec<String>> {
+        PODMAN.pod_list()
+    }
+
+    fn pod_remove(name: &str, _: bool) -> Result<()> {
+        PODMAN.pod_remove(name)
     }
 
     fn network_ensure(spec: &NetworkSpec) -> Result<bool> {

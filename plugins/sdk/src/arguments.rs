@@ -73,6 +73,18 @@ impl Arguments {
         self.with("network.id", Value::Network(name.into()))
     }
 
+    /// The call's pod, for `pod.name`.
+    #[must_use]
+    pub fn pod_name(self, name: &str) -> Self {
+        self.with("pod.name", Value::Pod(name.into()))
+    }
+
+    /// The call's pod, for `pod.id`: the host puts in the ID that it verified.
+    #[must_use]
+    pub fn pod_id(self, name: &str) -> Self {
+        self.with("pod.id", Value::Pod(name.into()))
+    }
+
     /// The labels of what is made, for `label`.
     #[must_use]
     pub fn labels(self, labels: &[Label]) -> Self {
@@ -171,6 +183,8 @@ impl Arguments {
             Option::Ulimit(limit) => self.with("ulimit", Value::Ulimit(limit.clone())),
             Option::CapDrop(name) => self.text("cap.drop", name),
             Option::Hostname(name) => self.text("hostname", name),
+            Option::Pod(name) => self.with("pod", Value::Pod(name.clone())),
+            Option::Extension(extension) if extension.name == "pod.name" => self.pod_name(&extension.value),
             Option::StopSignal(signal) => self.text("stop-signal", signal),
             other => return Err(Error::Unsupported(format!("`create` has no slot for {}", name(other)))),
         })
@@ -208,7 +222,6 @@ fn restart(policy: &RestartPolicy) -> String {
 /// What an option without a slot is called.
 fn name(option: &ContainerOption) -> &str {
     match option {
-        ContainerOption::Pod(_) => "a pod",
         ContainerOption::CapAdd(_) => "added capabilities",
         ContainerOption::UserNamespace(_) => "a user namespace",
         ContainerOption::Alias(_) => "network aliases",
@@ -224,7 +237,7 @@ fn name(option: &ContainerOption) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Label, Port, Protocol, Tmpfs, Ulimit, Variable};
+    use crate::{Extension, Label, Port, Protocol, Tmpfs, Ulimit, Variable};
 
     fn spec() -> ContainerSpec {
         ContainerSpec {
@@ -304,6 +317,7 @@ mod tests {
     fn every_option_with_a_slot_has_the_value_it_asks_for() {
         let limit = Ulimit { name: "nofile".into(), soft: 1, hard: 2 };
         let tmpfs = Tmpfs { target: "/t".into(), size: Some(1) };
+        let holds = Extension { name: "pod.name".into(), value: "p".into() };
         for (option, slot, expected) in [
             (ContainerOption::Workdir("/w".into()), "workdir", Value::Text("/w".into())),
             (ContainerOption::User("1:2".into()), "user", Value::Text("1:2".into())),
@@ -325,6 +339,8 @@ mod tests {
             (ContainerOption::Ulimit(limit.clone()), "ulimit", Value::Ulimit(limit)),
             (ContainerOption::CapDrop("ALL".into()), "cap.drop", Value::Text("ALL".into())),
             (ContainerOption::Hostname("h".into()), "hostname", Value::Text("h".into())),
+            (ContainerOption::Pod("p".into()), "pod", Value::Pod("p".into())),
+            (ContainerOption::Extension(holds), "pod.name", Value::Pod("p".into())),
             (ContainerOption::StopSignal("SIGINT".into()), "stop-signal", Value::Text("SIGINT".into())),
         ] {
             let arguments = Arguments::of_spec(&ContainerSpec { options: vec![option], ..spec() }).unwrap();
@@ -335,7 +351,6 @@ mod tests {
     #[test]
     fn an_option_without_a_slot_is_named() {
         for (option, word) in [
-            (ContainerOption::Pod("p".into()), "a pod"),
             (ContainerOption::CapAdd("NET_ADMIN".into()), "added capabilities"),
             (ContainerOption::Terminal, "a terminal"),
         ] {

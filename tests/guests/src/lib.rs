@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 
 use portreeve_plugin::{
     Arguments, Backend, ContainerSpec, ContainerStatus, Description, Engine, EngineIdentity, Finding, Image,
-    ImageSummary, Intention, Label, LogOptions, NetworkSpec, Probe, Result, cli::Cli, logs::Log,
+    ImageSummary, Intention, Label, LogOptions, NetworkSpec, PodSpec, Probe, Result, cli::Cli, logs::Log,
 };
 
 /// The engine's client.
@@ -75,6 +75,14 @@ pub trait Mischief {
 
     fn volume_remove(name: &str, force: bool) -> Result<()> {
         PODMAN.volume_remove(name, force)
+    }
+
+    fn pod_ensure(spec: &PodSpec) -> Result<bool> {
+        PODMAN.pod_ensure(spec)
+    }
+
+    fn pod_remove(name: &str) -> Result<()> {
+        PODMAN.pod_remove(name)
     }
 
     fn network_ensure(spec: &NetworkSpec) -> Result<bool> {
@@ -172,6 +180,18 @@ impl<M: Mischief> Backend for Guest<M> {
 
     fn volume_remove(name: &str, force: bool) -> Result<()> {
         M::volume_remove(name, force)
+    }
+
+    fn pod_ensure(spec: &PodSpec) -> Result<bool> {
+        M::pod_ensure(spec)
+    }
+
+    fn pod_list() -> Result<Vec<String>> {
+        PODMAN.pod_list()
+    }
+
+    fn pod_remove(name: &str, _: bool) -> Result<()> {
+        M::pod_remove(name)
     }
 
     fn network_ensure(spec: &NetworkSpec) -> Result<bool> {

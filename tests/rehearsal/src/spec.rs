@@ -30,6 +30,9 @@ pub(crate) struct Spec {
     pub(crate) retries: u32,
     /// As it was typed.
     pub(crate) network: String,
+    /// The ID of the pod that it is in.
+    #[serde(default)]
+    pub(crate) pod: String,
     /// The named networks that it joined.
     #[serde(default)]
     pub(crate) networks: Vec<String>,
@@ -94,6 +97,7 @@ impl Spec {
             restart,
             retries,
             network: text("network"),
+            pod: text("pod"),
             networks: Vec::new(),
             cap_drop: all("cap-drop"),
             ulimits: each(arguments, "ulimit", parse_ulimit)?,

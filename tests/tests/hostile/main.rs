@@ -9,6 +9,7 @@ mod creations;
 mod hogs;
 mod imports;
 mod networks;
+mod pods;
 mod quarantine;
 mod sizes;
 mod spy;
@@ -22,7 +23,7 @@ include!(concat!(env!("OUT_DIR"), "/guests.rs"));
 #[allow(unused_imports, reason = "each module's tests, for the assertion below")]
 mod tests {
     pub(crate) use super::{
-        claims::*, creations::*, hogs::*, imports::*, networks::*, quarantine::*, sizes::*, spy::*, values::*,
+        claims::*, creations::*, hogs::*, imports::*, networks::*, pods::*, quarantine::*, sizes::*, spy::*, values::*,
         volumes::*, wasi::*,
     };
 }

@@ -167,8 +167,10 @@ fn evidence() -> Value {
         "container" => places(evidence::ContainerEvidence::PLACES),
         "volume" => places(evidence::VolumeEvidence::PLACES),
         "network" => places(evidence::NetworkEvidence::PLACES),
-        "pod" => places(evidence::ObjectEvidence::PLACES),
-        "containers" | "volumes" | "networks" => table(&["command"], json!({ "command": { "type": "string" } })),
+        "pod" => places(evidence::PodEvidence::PLACES),
+        "containers" | "volumes" | "networks" | "pods" => {
+            table(&["command"], json!({ "command": { "type": "string" } }))
+        }
         "manifest" => table(
             &[],
             json!({ "registry": { "type": "boolean" }, "command": { "type": "string" }, "stores": list(store()) }),
