@@ -10,6 +10,7 @@ mod lifecycle;
 mod listing;
 mod load;
 mod networks;
+mod pods;
 mod save;
 mod volumes;
 
@@ -56,6 +57,10 @@ pub(crate) fn run(engine: &mut Engine, verb: Verb, arguments: &Arguments) -> Res
         Verb::NetworkInspect => networks::inspect,
         Verb::NetworkLs => networks::list,
         Verb::NetworkRm => networks::remove,
+        Verb::PodCreate => pods::create,
+        Verb::PodInspect => pods::inspect,
+        Verb::PodLs => pods::list,
+        Verb::PodRm => pods::remove,
     };
     perform(engine, arguments)
 }

@@ -82,6 +82,9 @@ impl Engine {
             return Ok(None);
         }
         let (verb, count) = Verb::find(&global.operands).map_err(Trouble::UnknownCommand)?;
+        if verb.is_podmans() && self.dialect == Dialect::Docker {
+            return Err(Trouble::UnknownCommand("pod".to_owned()));
+        }
         Ok(Some((verb, global.operands.get(count..).unwrap_or_default().to_vec())))
     }
 

@@ -306,6 +306,19 @@ impl Setting {
         labels.iter().for_each(|label| self.sweep_containers(label));
         labels.iter().for_each(|label| self.sweep_volumes(label));
         labels.iter().for_each(|label| self.sweep_networks(label));
+        if self.kind().is_podman() {
+            labels.iter().for_each(|label| self.sweep_pods(label));
+        }
+    }
+
+    fn sweep_pods(&self, label: &str) {
+        let listed = self.ground.ask(&["pod", "ls", &format!("--filter=label={label}"), "--format={{.Name}}"]);
+        for name in listed.stdout.lines() {
+            let removed = self.ground.ask(&["pod", "rm", name]);
+            if removed.status != 0 {
+                eprintln!("{}: can't remove the pod {name}: {}", self.kind().name(), removed.stderr.trim());
+            }
+        }
     }
 
     fn sweep_networks(&self, label: &str) {
