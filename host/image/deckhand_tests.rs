@@ -189,6 +189,7 @@ fn what_it_is_fed_it_hands_on() {
     assert_eq!((status, out.as_str()), (0, "ahoy\nterminal 30 100\n"));
 }
 
+#[test]
 fn names_are_looked_up_and_answers_fetched() {
     let mut stage = stage();
     let (status, out, _) = play(&mut stage, &["lookup", "here", "lookup", "nowhere", "fetch", "127.0.0.1", "80"]);

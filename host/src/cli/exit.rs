@@ -254,7 +254,7 @@ mod tests {
           value    any
           remedy   a policy file would add "any" to addresses under [ports]
         "#);
-        insta::assert_snapshot!(refused().document().unwrap(), @r#"{"error":{"kind":"refused","message":"refused: ports may not be published on every address of this machine [policy: command create, slot port, value any]; a policy file would add \"any\" to addresses under [ports]","status":126,"refusal":{"rule":"policy","command":"create","slot":"port","value":"any","why":"ports may not be published on every address of this machine","remedy":"a policy file would add \"any\" to addresses under [ports]"}}}"#);
+        insta::assert_snapshot!(refused().document().unwrap(), @r#"{"error":{"kind":"refused","message":"refused: ports may not be published on every address of this machine [policy: command create, slot port, value any]; a policy file would add \"any\" to addresses under [ports]","status":126,"retryable":false,"refusal":{"rule":"policy","command":"create","slot":"port","value":"any","why":"ports may not be published on every address of this machine","remedy":"a policy file would add \"any\" to addresses under [ports]"}}}"#);
     }
 
     #[test]
@@ -265,7 +265,7 @@ mod tests {
         conflict: web exists with another spec:
           - image: aa is there, bb was asked for
         ");
-        insta::assert_snapshot!(failure.document().unwrap(), @r#"{"error":{"kind":"conflict","message":"conflict: web exists with another spec:\n  - image: aa is there, bb was asked for","status":125,"object":"container","name":"web","differs":[{"field":"image","existing":"aa","asked":"bb"}]}}"#);
+        insta::assert_snapshot!(failure.document().unwrap(), @r#"{"error":{"kind":"conflict","message":"conflict: web exists with another spec:\n  - image: aa is there, bb was asked for","status":125,"retryable":false,"object":"container","name":"web","differs":[{"field":"image","existing":"aa","asked":"bb"}]}}"#);
     }
 
     #[test]

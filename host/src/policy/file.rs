@@ -332,6 +332,7 @@ mod tests {
         assert!(Policy::parse("[copies]\nlargest = \"much\"\n", "p.toml").is_err());
     }
 
+    #[test]
     fn names_of_any_characters_read_back() {
         let text = "[images]\nregistries = [\"a\\u001f\\n\", \"\\\"\\\\'\", \"\\u0085\"]\n";
         let policy = Policy::parse(text, "p.toml").unwrap();

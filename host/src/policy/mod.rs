@@ -480,6 +480,7 @@ mod tests {
         }
     }
 
+    #[test]
     fn own_stands_for_every_network_of_this_install() {
         let mut web = spec();
         web.network = Some(NetworkMode::Named("back".parse().unwrap()));

@@ -574,6 +574,7 @@ mod tests {
         );
     }
 
+    #[test]
     fn a_network_is_made_as_it_is_wanted_or_is_there() {
         let label = Label { key: "a".into(), value: "b".into() };
         let spec = NetworkSpec { name: "back".into(), internal: true, labels: vec![label.clone()] };

@@ -19,7 +19,7 @@ fn file(setting: &Setting, web: &Reference) -> String {
 services:
   web:
     image: {web}
-    command: [say, up, file, /run/secrets/token, wait]
+    command: [say, up, file, /run/secrets/token, say, ., wait]
     networks: [back]
     secrets: [token]
     depends_on:

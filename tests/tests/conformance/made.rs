@@ -142,7 +142,9 @@ impl Daemon {
         let (log, config) = (File::create(folder.join("log")).map_err(wrong)?, folder.join("daemon.json"));
         // The machine's own configuration is for the machine's own daemon.
         fs::write(&config, "{}").map_err(wrong)?;
-        let mut command = Command::new("/usr/sbin/dockerd");
+        // In a network of its own: a daemon without a bridge takes away `docker0`, which is the machine's own daemon's.
+        let mut command = Command::new("/usr/bin/unshare");
+        command.args(["--net", "/usr/sbin/dockerd"]);
         command.env("PATH", format!("{}/bin:/usr/sbin:/usr/bin:/sbin:/bin", folder.display()));
         command.arg(format!("--host=unix://{}", socket.display())).arg(at("config-file", &config));
         command.args([

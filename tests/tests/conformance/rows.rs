@@ -187,10 +187,10 @@ const ROWS: &[Row] = &[
         "",
     ),
     row(
-        "Rename",
+        "Rename: refused, clearly",
         &["a_container_keeps_its_name"],
         &["the_program_filters_pauses_and_renames_not"],
-        "unsupported on purpose: a name is part of the owner label",
+        "on purpose: a name is part of the owner label",
     ),
     row(
         "Pause and unpause",
