@@ -26,6 +26,7 @@ pub(crate) fn run(engine: &mut Engine, verb: Verb, arguments: &Arguments) -> Res
     let perform = match verb {
         Verb::Version => engine::version,
         Verb::Info => engine::info,
+        Verb::ContextLs => engine::contexts,
         Verb::Ps => listing::ps,
         Verb::Pull => images::pull,
         Verb::ImageInspect => images::inspect,

@@ -85,6 +85,9 @@ impl Engine {
         if verb.is_podmans() && self.dialect == Dialect::Docker {
             return Err(Trouble::UnknownCommand("pod".to_owned()));
         }
+        if verb.is_dockers() && self.dialect == Dialect::Podman {
+            return Err(Trouble::UnknownCommand("context".to_owned()));
+        }
         Ok(Some((verb, global.operands.get(count..).unwrap_or_default().to_vec())))
     }
 
@@ -122,7 +125,7 @@ impl Engine {
 
     fn check_daemon(&self, verb: Verb) -> Result<(), Trouble> {
         match verb {
-            Verb::Version | Verb::Info if self.dialect == Dialect::Docker => Ok(()),
+            Verb::Version | Verb::Info | Verb::ContextLs if self.dialect == Dialect::Docker => Ok(()),
             Verb::Version => Ok(()),
             _ if self.mode.down => Err(Trouble::Down),
             _ if self.mode.refused => Err(Trouble::Refused),

@@ -39,10 +39,11 @@ pub(crate) enum Verb {
     PodInspect,
     PodLs,
     PodRm,
+    ContextLs,
 }
 
 /// Each command's name, as the file `faults` has it.
-pub(crate) const NAMES: [&str; 37] = [
+pub(crate) const NAMES: [&str; 38] = [
     "version",
     "info",
     "ps",
@@ -80,9 +81,10 @@ pub(crate) const NAMES: [&str; 37] = [
     "pod-inspect",
     "pod-ls",
     "pod-rm",
+    "context-ls",
 ];
 
-const VERBS: [Verb; 37] = [
+const VERBS: [Verb; 38] = [
     Verb::Version,
     Verb::Info,
     Verb::Ps,
@@ -120,6 +122,7 @@ const VERBS: [Verb; 37] = [
     Verb::PodInspect,
     Verb::PodLs,
     Verb::PodRm,
+    Verb::ContextLs,
 ];
 
 impl Verb {
@@ -130,6 +133,11 @@ impl Verb {
     /// Whether Podman alone has it.
     pub(crate) fn is_podmans(self) -> bool {
         matches!(self, Self::PodCreate | Self::PodInspect | Self::PodLs | Self::PodRm)
+    }
+
+    /// Whether Docker alone has it.
+    pub(crate) fn is_dockers(self) -> bool {
+        self == Self::ContextLs
     }
 
     /// The words of `--help` hints: `image inspect`.
@@ -150,6 +158,7 @@ impl Verb {
             Self::PodInspect => "pod inspect",
             Self::PodLs => "pod ls",
             Self::PodRm => "pod rm",
+            Self::ContextLs => "context ls",
             other => other.name(),
         }
     }
@@ -174,6 +183,7 @@ impl Verb {
             ("pod", "inspect") => ("pod-inspect", 2),
             ("pod", "ls" | "list" | "ps") => ("pod-ls", 2),
             ("pod", "rm") => ("pod-rm", 2),
+            ("context", "ls" | "list") => ("context-ls", 2),
             ("container", "ls" | "list") => ("ps", 2),
             ("healthcheck", "run") => ("health-run", 2),
             ("container", name) => (name, 2),

@@ -87,6 +87,7 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::NetworkInspect => &["format=,f", "verbose,v"],
         Verb::NetworkLs => &["filter=,f", "format=", "quiet,q", "no-trunc"],
         Verb::NetworkRm => &[],
+        Verb::ContextLs => &["format=", "quiet,q"],
         Verb::PodCreate | Verb::PodInspect | Verb::PodLs | Verb::PodRm => &[],
     }
 }

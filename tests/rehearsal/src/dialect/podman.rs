@@ -102,6 +102,7 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::PodInspect => &["format=,f"],
         Verb::PodLs => &["filter=,f", "format=", "quiet,q", "no-trunc"],
         Verb::PodRm => &["force,f", "time=,t", "ignore,i"],
+        Verb::ContextLs => &[],
     }
 }
 
