@@ -222,7 +222,7 @@ impl Grounds<'_> {
             let near = Slot::nearest(name).map(|slot| format!("; the nearest is {slot}")).unwrap_or_default();
             refused("there is no such slot").remedy(format!("the backend would name a slot of the command{near}"))
         })?;
-        if slot.origin() != Origin::Caller && !matches!(slot, Slot::ContainerId | Slot::NetworkId) {
+        if slot.origin() != Origin::Caller && !matches!(slot, Slot::ContainerId | Slot::NetworkId | Slot::PodId) {
             return Err(refused("the host alone fills this slot").remedy("the backend would leave it out"));
         }
         if !command.template().slots().any(|known| known == slot) {

@@ -17,6 +17,8 @@ pub const OWNER_LABEL: &str = "io.portreeve.owner";
 pub const INSTALL_LABEL: &str = "io.portreeve.install";
 /// The label that holds the [`SpecSeal`].
 pub const SPEC_LABEL: &str = "io.portreeve.spec";
+/// The label that holds the name of the pod that a container joined.
+pub const POD_LABEL: &str = "io.portreeve.pod";
 /// Callers may not set a label whose key begins so; those of an image are shadowed.
 pub const RESERVED_PREFIX: &str = "io.portreeve.";
 

@@ -23,10 +23,10 @@ use crate::decision::{Grounds, Permit};
 use crate::error::{Error, Refusal, Rule};
 use crate::event::{Event, Level};
 use crate::executor::{Captured, CommandInput, ExecError, RawChunk, RawOutput, RawStream, Source};
-use crate::grants::{Bindings, Effect, Object};
+use crate::grants::{Bindings, Effect, Object, Slot};
 use crate::journal::{CallId, Entry, Kind};
 use crate::output::{Output, RedactedStream};
-use crate::owner::ObjectKind;
+use crate::owner::{ObjectKind, OwnerLabel};
 use crate::redaction::Redactor;
 use crate::scope::{Ask, Call, Scope};
 use crate::spec::WindowSize;
@@ -309,6 +309,7 @@ impl Broker {
         let program = permit.program().path().display().to_string();
         let argv = self.redactor.words(permit.argv());
         let skipped = self.leaves_out(permit);
+        let nonce = (permit.effect() == Effect::Create).then(|| self.nonce()).flatten();
         self.services.events.emit(|| Event::Command {
             from: self.backend.name().to_owned(),
             argv: argv.clone(),
@@ -321,9 +322,16 @@ impl Broker {
             program: Some(&program),
             argv: Some(&argv),
             endpoint: self.backend.endpoint(),
+            nonce: nonce.as_deref(),
             ..self.entry(Kind::Intent)
         };
         Pending::begin(&self.services, entry, self.call).map_err(|error| self.lost(error))
+    }
+
+    /// The nonce of the owner label that the call gives.
+    fn nonce(&self) -> Option<String> {
+        let label = self.scope.host().get(Slot::OwnerLabel).first()?.field("")?;
+        OwnerLabel::parse(label).ok().map(|label| label.nonce().to_string())
     }
 
     fn entry(&self, kind: Kind) -> Entry<'_> {

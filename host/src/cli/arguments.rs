@@ -9,8 +9,9 @@ use portreeve::journal::Durability;
 #[cfg(feature = "demo")]
 use super::demo;
 use super::{
-    audit, backend, completions, compose, container, control, cp, detect, exec, explain_parts, image, image_group,
-    journal, network, parse, policy, preflight, redact, reference, run, standard, unit, usage, verify, volume, which,
+    audit, backend, cleanup, completions, compose, container, control, cp, detect, exec, explain_parts, image,
+    image_group, journal, network, parse, pod, policy, preflight, redact, reference, run, standard, unit, usage,
+    verify, volume, which,
 };
 
 /// Runs containers through backends that can do nothing an operator did not approve.
@@ -143,6 +144,11 @@ pub(crate) enum Command {
     /// Make, list, show and remove named volumes
     #[command(subcommand)]
     Volume(volume::Command),
+    /// Make, list, show, stop and remove pods: containers that share a network
+    #[command(subcommand)]
+    Pod(pod::Command),
+    /// Show what calls left that never came to their end, as when this program was killed; remove it with --force
+    Cleanup(cleanup::Cleanup),
     /// Make, list, show and remove networks
     #[command(subcommand)]
     Network(network::Command),
@@ -209,6 +215,16 @@ mod tests {
     fn help_of_volumes() {
         insta::assert_snapshot!("help-volume-create", help(&["volume", "create"]));
         insta::assert_snapshot!("help-volume-rm", help(&["volume", "rm"]));
+    }
+
+    #[test]
+    fn help_of_pods() {
+        insta::assert_snapshot!("help-pod-create", help(&["pod", "create"]));
+    }
+
+    #[test]
+    fn help_of_cleanup() {
+        insta::assert_snapshot!("help-cleanup", help(&["cleanup"]));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod arguments;
 mod attach;
 mod audit;
 mod backend;
+mod cleanup;
 mod completions;
 mod compose;
 mod container;
@@ -27,6 +28,7 @@ mod journal;
 mod name;
 mod network;
 mod parse;
+mod pod;
 mod policy;
 mod preflight;
 mod progress;
@@ -83,6 +85,7 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Unit(command) => command.run(common),
         Command::Standard(command) => command.run(common),
         Command::Compose(command) => command.run(common),
+        Command::Cleanup(command) => command.run(common),
         #[cfg(feature = "demo")]
         Command::Demo(command) => command.run(common),
         Command::Detect(command) => desk::open(common, async |desk| command.run(desk).await),
@@ -95,6 +98,7 @@ fn dispatch(common: &Common, command: Command) -> Outcome {
         Command::Rmi(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Volume(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Cp(command) => desk::open(common, async |desk| command.run(desk).await),
+        Command::Pod(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Network(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Ps(command) => desk::open(common, async |desk| command.run(desk).await),
         Command::Inspect(command) => desk::open(common, async |desk| command.run(desk).await),

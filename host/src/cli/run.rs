@@ -83,6 +83,9 @@ pub(crate) struct Run {
     /// Its network: none, bridge, host, or a name
     #[arg(long, visible_alias = "net")]
     network: Option<NetworkMode>,
+    /// The pod that it joins: it has the pod's network, and its ports are the pod's
+    #[arg(long, conflicts_with_all = ["network", "publish", "hostname"])]
+    pod: Option<Name>,
     /// Its working directory
     #[arg(long, short, value_name = "DIR")]
     workdir: Option<InsidePath>,
@@ -221,6 +224,7 @@ impl Run {
             pids: self.pids_limit,
             restart: self.restart,
             network: self.network,
+            pod: self.pod,
             stop_grace: self.stop_timeout,
             stop_signal: self.stop_signal,
             remove: self.rm,

@@ -9,8 +9,8 @@ use crate::grants::{Binding, Bindings, Origin, SECRETS_FOLDER, Slot};
 use crate::reference::Reference;
 use crate::scope::{Scope, SecretFile};
 use crate::spec::{
-    ContainerSpec, Gpus, HealthCheck, Label, Memory, Mount, MountSource, NetworkMode, Port, Secret, SecretDelivery,
-    SecretValue, SpecError, Tmpfs, Ulimit, Variable, words,
+    ContainerSpec, Gpus, HealthCheck, Label, Memory, Mount, MountSource, NetworkMode, PodSpec, Port, Secret,
+    SecretDelivery, SecretValue, SpecError, Tmpfs, Ulimit, Variable, words,
 };
 
 /// Stands for the image, of which the command line has the ID alone.
@@ -27,9 +27,42 @@ pub(super) fn check(found: &Bindings, bounds: &Bounds<'_>) -> Result<(), Objecti
     };
     bounds.policy.check_container(&spec).map_err(refused)?;
     check_mounts(&spec, bounds)?;
+    check_pod(found)?;
     let made = Scope::of_create(&spec, &files);
     let in_a_shell = !found.get(Slot::HealthShell).is_empty();
-    same(found, if in_a_shell { made.with_health_in_a_shell() } else { made }.caller())
+    let made = if in_a_shell { made.with_health_in_a_shell() } else { made };
+    match reading.scalar(Slot::PodName) {
+        None => same(found, made.caller()),
+        Some(pod) => {
+            check_holder(&spec, pod)?;
+            same(found, made.holding(pod).caller())
+        }
+    }
+}
+
+/// The host itself makes the container that holds a pod's network.
+fn check_holder(spec: &ContainerSpec, pod: &str) -> Result<(), Objection> {
+    let name = parse(Slot::PodName, pod)?;
+    let holder = PodSpec::holder(&name).map_err(|error| Objection::new(Slot::PodName, pod, error.to_string()))?;
+    if spec.name == holder && spec.pod.is_none() {
+        return Ok(());
+    }
+    Err(Objection::new(Slot::PodName, pod, "the host gives this to the holder of the pod alone"))
+}
+
+/// What joins a pod is told so by the host, and by its label.
+fn check_pod(found: &Bindings) -> Result<(), Objection> {
+    let there = |slot| !found.get(slot).is_empty();
+    let (joins, holds) = (there(Slot::Pod), there(Slot::PodName));
+    match () {
+        () if there(Slot::PodHolder) && !joins => {
+            Err(Objection::new(Slot::PodHolder, "", "no container has the network of another but in a pod"))
+        }
+        () if there(Slot::PodId) && !joins && !holds => {
+            Err(Objection::new(Slot::PodId, "", "no container is in a pod without its label"))
+        }
+        () => Ok(()),
+    }
 }
 
 fn check_mounts(spec: &ContainerSpec, bounds: &Bounds<'_>) -> Result<(), Objection> {
@@ -120,6 +153,7 @@ impl Reading<'_> {
         spec.stop_grace = self.number(Slot::StopGrace)?;
         spec.restart = self.one(Slot::Restart)?;
         spec.hostname = self.one(Slot::Hostname)?;
+        spec.pod = self.one(Slot::Pod)?;
         spec.workdir = self.one(Slot::Workdir)?;
         spec.user = self.one(Slot::User)?;
         spec.stop_signal = self.one(Slot::StopSignal)?;

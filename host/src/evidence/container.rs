@@ -8,7 +8,7 @@ use super::document::{bare_id, is_id, keys, map, number, text, texts};
 use super::health::{Checkup, Health};
 use super::settings::Settings;
 use crate::grants::ContainerEvidence;
-use crate::owner::{OWNER_LABEL, ObjectKind, OwnerLabel, RESERVED_PREFIX};
+use crate::owner::{OWNER_LABEL, ObjectKind, OwnerLabel, POD_LABEL, RESERVED_PREFIX};
 use crate::spec::Port;
 use crate::state::{InstallId, InstallKey};
 
@@ -120,6 +120,12 @@ pub struct ContainerInfo {
     pub networks: Vec<String>,
     /// Its labels, without the host's own.
     pub labels: BTreeMap<String, String>,
+    /// The mode of its network, as the engine tells it.
+    #[serde(skip)]
+    pub(crate) network_mode: Option<String>,
+    /// The engine's ID of the pod that it is in.
+    #[serde(skip)]
+    pub(crate) engine_pod: Option<String>,
     #[serde(skip)]
     pub(crate) host_labels: BTreeMap<String, String>,
     #[serde(skip)]
@@ -141,7 +147,7 @@ pub struct ContainerInfo {
     pub(crate) gpus: Option<Vec<String>>,
 }
 
-fn ports_as_text<S: serde::Serializer>(ports: &[Port], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn ports_as_text<S: serde::Serializer>(ports: &[Port], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(ports.iter().map(ToString::to_string))
 }
 
@@ -177,6 +183,8 @@ impl ContainerInfo {
             ports: ports(document, grant.ports.as_deref()),
             mounts: mounts(document, grant.mounts.as_deref()),
             networks: keys(document, grant.networks.as_deref()),
+            network_mode: text(document, grant.network.as_deref()),
+            engine_pod: text(document, grant.pod.as_deref()).filter(|id| !id.is_empty()),
             labels,
             host_labels,
             env: texts(document, grant.env.as_deref()),
@@ -205,6 +213,8 @@ impl ContainerInfo {
             ports: Vec::new(),
             mounts: Vec::new(),
             networks: Vec::new(),
+            network_mode: None,
+            engine_pod: None,
             labels: BTreeMap::new(),
             host_labels: BTreeMap::new(),
             env: Vec::new(),
@@ -220,8 +230,23 @@ impl ContainerInfo {
 
     /// Whether its owner label is this install's, made for this very name.
     pub(crate) fn is_ours(&self, key: &InstallKey, install: &InstallId) -> bool {
+        self.is_ours_as(ObjectKind::Container, key, install)
+    }
+
+    /// The same of the container that holds a pod's network: no call on containers takes it for one.
+    pub(crate) fn is_ours_as(&self, kind: ObjectKind, key: &InstallKey, install: &InstallId) -> bool {
         let label = self.host_labels.get(OWNER_LABEL).and_then(|label| OwnerLabel::parse(label).ok());
-        label.is_some_and(|label| label.check(key, install, ObjectKind::Container, &self.name).is_ok())
+        label.is_some_and(|label| label.check(key, install, kind, &self.name).is_ok())
+    }
+
+    /// The pod that its label names; unproven.
+    pub(crate) fn pod_name(&self) -> Option<&str> {
+        self.host_label(POD_LABEL)
+    }
+
+    /// Whether its network is that of another container.
+    pub(crate) fn shares_network_of(&self, id: &str) -> bool {
+        self.network_mode.as_deref().and_then(|mode| mode.strip_prefix("container:")) == Some(id)
     }
 
     /// The value of a label of the host's.

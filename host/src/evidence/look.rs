@@ -10,6 +10,7 @@ use super::document::{documents, is_id};
 use super::export::{Export, ExportError};
 use super::image::ImageFacts;
 use super::network::NetworkInfo;
+use super::pod::EnginePod;
 use super::tee::Tee;
 use super::usage::{Processes, Usage};
 use super::volume::VolumeInfo;
@@ -103,6 +104,28 @@ impl Broker {
     /// The names of the networks that bear this install's label.
     pub(crate) async fn look_at_network_list(&self) -> Result<Vec<String>, Error> {
         let grant = self.backend().grants().evidence().networks.as_ref().ok_or_else(|| self.no_evidence("networks"))?;
+        let raw = self.look(&grant.command, Bindings::default()).await?;
+        self.found(&raw, &[])?;
+        let text = String::from_utf8_lossy(raw.expose().expose(Source::Stdout)).into_owned();
+        let names = text.lines().filter_map(|line| line.trim().parse::<Name>().ok());
+        Ok(names.map(|name| name.to_string()).collect())
+    }
+
+    /// The engine's own pod of this very name, ours or not; none where the engine has no pods.
+    pub(crate) async fn look_at_pod(&self, name: &str) -> Result<Option<EnginePod>, Error> {
+        let Some(grant) = self.backend().grants().evidence().pod.as_ref() else { return Ok(None) };
+        let facts = [(Slot::Query, Binding::fields([("name", name)]))].into_iter().collect::<Bindings>();
+        let raw = self.look(&grant.command, facts).await?;
+        self.found(&raw, &grant.missing)?;
+        let documents = documents(raw.expose().expose(Source::Stdout)).map_err(Error::Unavailable)?;
+        let read = |document| EnginePod::read(document, grant);
+        let seen = documents.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(Error::Unavailable)?;
+        Ok(seen.into_iter().find(|pod| pod.name == name))
+    }
+
+    /// The names of the engine's own pods that bear this install's label.
+    pub(crate) async fn look_at_pod_list(&self) -> Result<Vec<String>, Error> {
+        let Some(grant) = self.backend().grants().evidence().pods.as_ref() else { return Ok(Vec::new()) };
         let raw = self.look(&grant.command, Bindings::default()).await?;
         self.found(&raw, &[])?;
         let text = String::from_utf8_lossy(raw.expose().expose(Source::Stdout)).into_owned();

@@ -1,4 +1,4 @@
-//! What the host sees for itself: of images, of containers, of volumes, of networks, of who they belong to.
+//! What the host sees for itself: of images, of containers, of volumes, of networks, of pods, of who they belong to.
 //!
 //! What a backend says counts for nothing here. The commands, and the places in what they print, stand in the grants.
 
@@ -14,6 +14,7 @@ pub mod layout;
 pub(crate) mod look;
 pub mod manifest;
 pub(crate) mod network;
+pub(crate) mod pod;
 pub(crate) mod proofs;
 pub mod registry;
 pub(crate) mod settings;
@@ -27,5 +28,6 @@ pub use container::{ContainerInfo, ContainerState, MountInfo};
 pub use events::{ContainerEvent, Happening};
 pub use health::Health;
 pub use network::NetworkInfo;
+pub use pod::{PodInfo, PodMember};
 pub use usage::{Processes, Usage};
 pub use volume::VolumeInfo;

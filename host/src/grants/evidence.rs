@@ -83,6 +83,7 @@ evidence! {
         gpus "gpus" optional "The names of the GPUs that were asked for, where the engine keeps them.",
         network "network" optional "The mode of its network.",
         networks "networks" optional "The networks that it is on, by name.",
+        pod "pod" optional "The ID of the pod that it is in, where the engine has pods of its own.",
         restart "restart" optional "Its restart policy.",
         restart_retries "restart-retries" optional "How often it is started again.",
         privileged "privileged" optional "Whether it has all of the host.",
@@ -232,16 +233,17 @@ evidence! {
 }
 
 evidence! {
-    /// How the host looks at a pod.
-    ObjectEvidence {
+    /// How the host looks at a pod of the engine's own.
+    PodEvidence {
+        id "id" required "Its ID.",
         name "name" required "Its name.",
         labels "labels" required "Its labels.",
-        id "id" optional "Its ID, where it has one.",
-        state "state" optional "Its state.",
+        containers "containers" required "Its containers, each with an `Id`.",
+        created "created" optional "When it was made.",
     }
 }
 
-/// The command that lists the IDs, or of volumes and networks the names, of this install's objects, one a line.
+/// The command that lists the IDs, or of volumes, networks and pods the names, of this install's objects, one a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListEvidence {
@@ -292,7 +294,9 @@ pub struct EvidenceGrant {
     /// Events.
     pub events: Option<EventEvidence>,
     /// Pods.
-    pub pod: Option<ObjectEvidence>,
+    pub pod: Option<PodEvidence>,
+    /// The list of this install's pods.
+    pub pods: Option<ListEvidence>,
     /// Networks.
     pub network: Option<NetworkEvidence>,
     /// The list of this install's networks.
@@ -306,7 +310,7 @@ pub struct EvidenceGrant {
 }
 
 impl EvidenceGrant {
-    pub(super) const KEYS: [&'static str; 14] = [
+    pub(super) const KEYS: [&'static str; 15] = [
         "held",
         "networks",
         "image",
@@ -318,6 +322,7 @@ impl EvidenceGrant {
         "top",
         "events",
         "pod",
+        "pods",
         "network",
         "manifest",
         "export",
@@ -326,7 +331,6 @@ impl EvidenceGrant {
     pub(super) fn read(section: Section<'_>, commands: &[Command]) -> Result<Self, GrantsError> {
         section.only(&Self::KEYS)?;
         let part = |key: &str| section.get(key).map(|entry| entry.section()).transpose();
-        let object = |key: &str| part(key)?.map(|section| ObjectEvidence::read(section, commands)).transpose();
         let listed = |key: &str| part(key)?.map(|section| list(section, commands)).transpose();
         Ok(Self {
             image: part("image")?.map(|section| ImageEvidence::read(section, commands)).transpose()?,
@@ -337,7 +341,8 @@ impl EvidenceGrant {
             stats: part("stats")?.map(|section| UsageEvidence::read(section, commands)).transpose()?,
             top: listed("top")?,
             events: part("events")?.map(|section| EventEvidence::read(section, commands)).transpose()?,
-            pod: object("pod")?,
+            pod: part("pod")?.map(|section| PodEvidence::read(section, commands)).transpose()?,
+            pods: listed("pods")?,
             network: part("network")?.map(|section| NetworkEvidence::read(section, commands)).transpose()?,
             networks: listed("networks")?,
             manifest: part("manifest")?
@@ -359,7 +364,8 @@ impl EvidenceGrant {
         ];
         let held = self.held.as_ref().map(|it| &it.command);
         let bytes = [self.manifest.command.as_ref(), self.export.as_ref().map(|it| &it.command), held];
-        let listed = [&self.containers, &self.volumes, &self.networks].map(|list| list.as_ref().map(|it| &it.command));
+        let listed = [&self.containers, &self.volumes, &self.networks, &self.pods]
+            .map(|list| list.as_ref().map(|it| &it.command));
         looked.into_iter().chain(listed).chain(bytes).flatten().map(String::as_str)
     }
 }

@@ -46,7 +46,7 @@ pub use danger::Danger;
 pub use error::GrantsError;
 pub use evidence::{
     ContainerEvidence, EventEvidence, EvidenceGrant, ExportEvidence, Happened, ImageEvidence, ListEvidence,
-    ManifestEvidence, NetworkEvidence, ObjectEvidence, UsageEvidence, VolumeEvidence,
+    ManifestEvidence, NetworkEvidence, PodEvidence, UsageEvidence, VolumeEvidence,
 };
 pub use explain::{Explanation, Variables};
 pub use floor::Floor;

@@ -146,7 +146,8 @@ catalogue! {
     InsidePath "inside.path" Caller Scalar ["" InsidePath] "A path inside a container, to copy from or to.";
     VolumeName "volume.name" Caller Scalar ["" Name] "The volume of the call.";
     NetworkName "network.name" Caller Scalar ["" NetworkName] "The network of the call.";
-    PodName "pod.name" Caller Scalar ["" Name] "The name of the pod that is created.";
+    PodName "pod.name" Caller Scalar ["" Name] "The name of the pod that is created, or whose network a container is created to hold.";
+    Pod "pod" Caller Scalar ["" Name] "The pod that a container joins.";
     Follow "follow" Caller Flag [] "Goes on while the container runs.";
     Timestamps "timestamps" Caller Flag [] "Each line begins with its time.";
     Force "force" Caller Flag [] "By force.";
@@ -172,6 +173,7 @@ catalogue! {
     Word "word" Caller Repeated ["word" Word] "A word of the container's own command: free text.";
     ContainerId "container.id" Host Scalar ["" Id] "The container of the call, by the ID that the host verified.";
     PodId "pod.id" Host Scalar ["" Id] "The pod of the call, by the ID that the host verified.";
+    PodHolder "pod.holder" Host Scalar ["" Id] "The container that holds the network of the pod that a container joins, by the ID that the host verified.";
     NetworkId "network.id" Host Scalar ["" Id] "The network of the call, by the ID that the host verified.";
     ImageId "image.id" Host Scalar ["" ImageId] "The image that the host verified, by its local ID.";
     OwnerLabel "owner.label" Host Scalar ["" Mark] "The owner label of what is created.";

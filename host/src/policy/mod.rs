@@ -19,7 +19,7 @@ use crate::error::{Refusal, Rule};
 use crate::evidence::chain::Level;
 use crate::redaction::{RawRule, RuleSet};
 use crate::reference::Reference;
-use crate::spec::{ContainerSpec, Gpus, NetworkMode, Port, SecretDelivery};
+use crate::spec::{ContainerSpec, Gpus, NetworkMode, PodSpec, Port, SecretDelivery};
 
 /// How much must be shown of an image before a container is made of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -297,8 +297,22 @@ impl Policy {
         Err(self.refused("ports", "addresses", &text, &format!("ports may not be published on {why}")))
     }
 
+    /// Whether a pod may be asked for.
+    ///
+    /// # Errors
+    /// A refusal that names the line which would allow it.
+    pub fn check_pod(&self, spec: &PodSpec) -> Result<(), Refusal> {
+        spec.ports.iter().try_for_each(|port| self.check_port(port))?;
+        self.check_mode(spec.network.as_ref())
+    }
+
+    /// That of a pod was checked when the pod was made.
     fn check_network(&self, spec: &ContainerSpec) -> Result<(), Refusal> {
-        let Some(mode) = &spec.network else {
+        if spec.pod.is_some() { Ok(()) } else { self.check_mode(spec.network.as_ref()) }
+    }
+
+    fn check_mode(&self, mode: Option<&NetworkMode>) -> Result<(), Refusal> {
+        let Some(mode) = mode else {
             let engines_own = self.networks.allow("bridge");
             return if engines_own {
                 Ok(())

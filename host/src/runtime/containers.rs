@@ -10,6 +10,7 @@ use crate::backend::Backend;
 use crate::error::{Error, FaultKind};
 use crate::event::Level;
 use crate::evidence::{ContainerInfo, ContainerState};
+use crate::owner::ObjectKind;
 use crate::scope::{Call, Scope};
 use crate::spec::ContainerSpec;
 
@@ -33,7 +34,9 @@ impl Portreeve {
     /// `Refused`, `Digest`, `Gpu`, `Conflict` where the name is taken by another spec or something foreign.
     pub async fn create(&self, spec: &ContainerSpec) -> Result<ContainerInfo, Error> {
         let (backend, _) = self.inner.chosen().await?;
-        Ok(self.inner.create(backend, spec).await?.container)
+        let created = self.inner.create(backend, spec).await?;
+        self.inner.kept_created(&created)?;
+        Ok(created.container)
     }
 
     /// Creates a container where it is not there yet, starts it, and looks at it: running, or ended already.
@@ -53,7 +56,9 @@ impl Portreeve {
             inner.abandon(backend, spec.name.as_str()).await;
             inner.unmake(backend, &created.volumes).await;
         }
-        started
+        let started = started?;
+        inner.kept_created(&created)?;
+        Ok(started)
     }
 
     /// Creates a container, starts it with its output attached, and gives the stream, which ends when it does.
@@ -76,7 +81,10 @@ impl Portreeve {
             Err(error) => Err(error),
         };
         match running {
-            Ok(running) => Ok(LogStream::attached(Arc::clone(&self.inner), broker, running, created, spec.remove)),
+            Ok(running) => {
+                inner.kept_created(&created)?;
+                Ok(LogStream::attached(Arc::clone(&self.inner), broker, running, created, spec.remove))
+            }
             Err(error) => {
                 inner.abandon(backend, spec.name.as_str()).await;
                 inner.unmake(backend, &created.volumes).await;
@@ -256,7 +264,7 @@ impl Inner {
         if self.services.dry_run {
             return;
         }
-        if let Err(error) = self.remove_ours(backend, name).await {
+        if let Err(error) = self.remove_ours(backend, name, ObjectKind::Container).await {
             self.say(Level::Warning, || format!("{name} could not be removed again: {error}"));
         }
         self.remove_secret_files(name);

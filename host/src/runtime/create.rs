@@ -15,7 +15,7 @@ use crate::limits::HostLimits;
 use crate::owner::{Nonce, ObjectKind, OwnerLabel, SPEC_LABEL, SpecSeal};
 use crate::redaction::Redactor;
 use crate::scope::{Call, Scope, SecretFile};
-use crate::spec::{ContainerSpec, Gpus, Mount, MountSource, NetworkMode, Ulimit};
+use crate::spec::{ContainerSpec, Gpus, Mount, MountSource, Name, NetworkMode, Ulimit};
 use crate::state::random;
 
 /// A container that was asked for, and how it came to be.
@@ -30,6 +30,38 @@ pub(super) struct Created {
     pub(super) existed: bool,
 }
 
+/// What a container is made for.
+#[derive(Debug, Clone)]
+pub(super) enum Role {
+    /// Itself.
+    Own,
+    /// To hold the network of a pod, in the engine's own one of this ID where there is one.
+    Holder { pod: Name, engine_pod: Option<String> },
+}
+
+impl Role {
+    fn kind(&self) -> ObjectKind {
+        match self {
+            Self::Own => ObjectKind::Container,
+            Self::Holder { .. } => ObjectKind::Pod,
+        }
+    }
+
+    fn pod(&self) -> Option<&str> {
+        match self {
+            Self::Own => None,
+            Self::Holder { pod, .. } => Some(pod.as_str()),
+        }
+    }
+}
+
+/// The pod that a container joins, by what the engine calls it.
+#[derive(Debug, Clone)]
+pub(super) struct Joined {
+    pub(super) holder: String,
+    pub(super) engine_pod: Option<String>,
+}
+
 /// What a spec became on its way to a container.
 struct Prepared {
     spec: ContainerSpec,
@@ -38,23 +70,56 @@ struct Prepared {
     image: PulledImage,
     canonical: Vec<u8>,
     network: Option<NetworkInfo>,
+    joined: Option<Joined>,
+    role: Role,
+}
+
+impl Prepared {
+    /// The engine's own pod that it is in.
+    fn engine_pod(&self) -> Option<&str> {
+        match &self.role {
+            Role::Holder { engine_pod, .. } => engine_pod.as_deref(),
+            Role::Own => self.joined.as_ref().and_then(|pod| pod.engine_pod.as_deref()),
+        }
+    }
+
+    /// Whether a container is in the pods that it was to be in, and in no other.
+    fn is_in_its_pod(&self, seen: &ContainerInfo) -> bool {
+        let shares = self.joined.as_ref().is_none_or(|pod| seen.shares_network_of(&pod.holder));
+        shares && seen.engine_pod.as_deref() == self.engine_pod()
+    }
 }
 
 impl Inner {
     /// The container of a spec: the one that is there with this very spec, or a new one.
     pub(super) async fn create(&self, backend: &Arc<Backend>, spec: &ContainerSpec) -> Result<Created, Error> {
+        self.create_as(backend, spec, Role::Own, None).await
+    }
+
+    /// The same for what a container is made for, of the spec's image or one that was proved already.
+    pub(super) async fn create_as(
+        &self,
+        backend: &Arc<Backend>,
+        spec: &ContainerSpec,
+        role: Role,
+        proved: Option<PulledImage>,
+    ) -> Result<Created, Error> {
         let mut spec = spec.clone();
         let (mounts, redactor) = self.admit(&mut spec)?;
         let existing = self.looker(backend, Call::Create)?.look_at_container(spec.name.as_str()).await?;
-        let existing = existing.map(|found| self.ours_or_conflict(found)).transpose()?;
+        let existing = existing.map(|found| self.ours_or_conflict(found, role.kind())).transpose()?;
         self.check_limits(backend, &spec)?;
         self.check_volumes(backend, &spec).await?;
         let network = self.joined_network(backend, &spec).await?;
         self.check_gpus(backend, &mut spec.gpus, spec.gpu_profile.as_ref()).await?;
-        let image = self.ensured(backend, &spec.image, spec.platform.as_ref()).await?;
+        let joined = self.joined_pod(backend, &spec).await?;
+        let image = match proved {
+            Some(image) => image,
+            None => self.ensured(backend, &spec.image, spec.platform.as_ref()).await?,
+        };
         self.check_platform(backend, &spec).await?;
         let canonical = canonical(&spec, &image.id);
-        let prepared = Prepared { spec, mounts, redactor, image, canonical, network };
+        let prepared = Prepared { spec, mounts, redactor, image, canonical, network, joined, role };
         match existing {
             Some(container) => self.same_or_conflict(container, prepared),
             None => self.create_anew(backend, prepared).await,
@@ -68,11 +133,12 @@ impl Inner {
         self.check_limits(backend, &spec)?;
         self.check_volumes(backend, &spec).await?;
         let network = self.joined_network(backend, &spec).await?;
+        let joined = self.joined_pod(backend, &spec).await?;
         let image = self.held_or_foretold(backend, &spec.image).await?;
         self.check_platform(backend, &spec).await?;
         let canonical = canonical(&spec, &image.id);
         let files = self.planned_secret_files(&spec)?;
-        let prepared = Prepared { spec, mounts, redactor, image, canonical, network };
+        let prepared = Prepared { spec, mounts, redactor, image, canonical, network, joined, role: Role::Own };
         let scope = self.create_scope(backend, &prepared, &files)?.with_call(Call::Explain);
         let broker = self.broker(backend, scope, &prepared.redactor)?;
         let plan =
@@ -107,8 +173,8 @@ impl Inner {
     }
 
     /// A name that something else bears is not touched.
-    fn ours_or_conflict(&self, found: ContainerInfo) -> Result<ContainerInfo, Error> {
-        if found.is_ours(self.state.key(), self.state.install()) {
+    fn ours_or_conflict(&self, found: ContainerInfo, kind: ObjectKind) -> Result<ContainerInfo, Error> {
+        if found.is_ours_as(kind, self.state.key(), self.state.install()) {
             return Ok(found);
         }
         Err(Error::Conflict(Conflict { kind: "container", name: found.name, differs: Vec::new() }))
@@ -116,7 +182,7 @@ impl Inner {
 
     fn same_or_conflict(&self, container: ContainerInfo, prepared: Prepared) -> Result<Created, Error> {
         let seal = container.host_label(SPEC_LABEL).unwrap_or_default();
-        if SpecSeal::matches(self.state.key(), &prepared.canonical, seal) {
+        if SpecSeal::matches(self.state.key(), &prepared.canonical, seal) && prepared.is_in_its_pod(&container) {
             let (redactor, mounts, gpus) = (prepared.redactor, prepared.mounts, Some(prepared.spec.gpus));
             return Ok(Created { container, redactor, mounts, volumes: Volumes::default(), gpus, existed: true });
         }
@@ -128,7 +194,7 @@ impl Inner {
         let volumes = self.ready_volumes(backend, &prepared.spec).await?;
         let created = self.create_with(backend, &prepared, &volumes).await;
         if created.is_err() {
-            self.undo(backend, prepared.spec.name.as_str()).await;
+            self.undo(backend, &prepared).await;
             self.unmake(backend, &volumes).await;
         }
         let container = created?;
@@ -146,7 +212,7 @@ impl Inner {
         let scope = self.create_scope(backend, prepared, &files)?;
         let broker = self.broker(backend, scope, &prepared.redactor)?;
         let guest = crate::sandbox::Guest::enter(&self.sandbox, Arc::clone(&broker)).await?;
-        let claimed = guest.create(&prepared.spec).await;
+        let claimed = guest.create(&prepared.spec, prepared.role.pod()).await;
         if self.services.dry_run {
             // Of what was left out, a guest can make nothing.
             return match claimed {
@@ -168,7 +234,7 @@ impl Inner {
 
     fn create_scope(&self, backend: &Backend, prepared: &Prepared, files: &[SecretFile]) -> Result<Scope, Error> {
         let key = self.state.key();
-        let owner = self.owner_label(ObjectKind::Container, prepared.spec.name.as_str())?;
+        let owner = self.owner_label(prepared.role.kind(), prepared.spec.name.as_str())?;
         let names = prepared.spec.secrets.iter().map(|secret| secret.name.as_str()).collect::<Vec<_>>().join(",");
         let mut scope = Scope::of_create(&prepared.spec, files)
             .with_host(Slot::ImageId, Binding::scalar(prepared.image.id.as_str()))
@@ -177,6 +243,15 @@ impl Inner {
             .with_host(Slot::SecretNames, Binding::scalar(names));
         if let Some(network) = &prepared.network {
             scope = scope.on_network(&network.name, &network.id);
+        }
+        if let Some(pod) = prepared.role.pod() {
+            scope = scope.holding(pod);
+        }
+        if let Some(pod) = &prepared.joined {
+            scope = scope.with_host(Slot::PodHolder, Binding::scalar(&pod.holder));
+        }
+        if let Some(id) = prepared.engine_pod() {
+            scope = scope.with_host(Slot::PodId, Binding::scalar(id));
         }
         if let Some(runtime) = backend.runtime() {
             scope = scope.with_host(Slot::Runtime, Binding::scalar(runtime));
@@ -209,7 +284,7 @@ impl Inner {
 
     /// What the engine has is what was asked for; what the backend said of it is true.
     fn check_created(&self, seen: &ContainerInfo, claimed: &str, prepared: &Prepared) -> Result<(), String> {
-        if !seen.is_ours(self.state.key(), self.state.install()) {
+        if !seen.is_ours_as(prepared.role.kind(), self.state.key(), self.state.install()) {
             return Err("the container that it created does not bear the owner label".to_owned());
         }
         if claimed.trim() != seen.id {
@@ -231,6 +306,9 @@ impl Inner {
         if let Some(network) = prepared.network.as_ref().filter(|network| seen.networks != [network.name.as_str()]) {
             return Err(format!("the container is not on the network {} alone", network.name));
         }
+        if !prepared.is_in_its_pod(seen) {
+            return Err("the container does not share the network of its pod, or is in another".to_owned());
+        }
         let labels = prepared.spec.labels.iter();
         match labels.into_iter().find(|label| seen.labels.get(label.key()).map(String::as_str) != Some(label.value())) {
             Some(label) => Err(format!("the container does not have the label {}", label.key())),
@@ -239,18 +317,25 @@ impl Inner {
     }
 
     /// What a create that failed half-way left is taken away again, where it is ours.
-    async fn undo(&self, backend: &Arc<Backend>, name: &str) {
+    async fn undo(&self, backend: &Arc<Backend>, prepared: &Prepared) {
+        let name = prepared.spec.name.as_str();
         if !self.services.dry_run {
             // The failure that led here is the one to tell.
-            let _kept = self.remove_ours(backend, name).await;
+            let _kept = self.remove_ours(backend, name, prepared.role.kind()).await;
         }
         self.remove_secret_files(name);
     }
 
     /// Removes a container of ours by force; whether there was one.
-    pub(super) async fn remove_ours(&self, backend: &Arc<Backend>, name: &str) -> Result<bool, Error> {
+    pub(super) async fn remove_ours(
+        &self,
+        backend: &Arc<Backend>,
+        name: &str,
+        kind: ObjectKind,
+    ) -> Result<bool, Error> {
         let found = self.looker(backend, Call::Remove)?.look_at_container(name).await?;
-        let Some(container) = found.filter(|found| found.is_ours(self.state.key(), self.state.install())) else {
+        let Some(container) = found.filter(|found| found.is_ours_as(kind, self.state.key(), self.state.install()))
+        else {
             return Ok(false);
         };
         self.remove_container(backend, &container, true).await?;
@@ -298,7 +383,7 @@ fn canonical(spec: &ContainerSpec, image_id: &str) -> Vec<u8> {
         bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
         bytes.extend_from_slice(text);
     };
-    field(image_id.as_bytes());
+    field(crate::evidence::document::bare_id(image_id).as_bytes());
     for (slot, bindings) in scope.caller().iter() {
         for binding in bindings {
             field(slot.name().as_bytes());
@@ -357,6 +442,10 @@ fn differences(container: &ContainerInfo, prepared: &Prepared) -> Vec<Difference
     }
     if let Some(NetworkMode::Named(name)) = &spec.network {
         compare("network", sorted(container.networks.iter().cloned()), name.to_string());
+    }
+    if let Some(pod) = &spec.pod {
+        let there = if prepared.is_in_its_pod(container) { pod.as_str() } else { "another network" };
+        compare("pod", there.to_owned(), pod.to_string());
     }
     compare("mounts", mounts_there(container), mounts_asked(spec));
     compare(

@@ -65,7 +65,7 @@ impl Portreeve {
 }
 
 impl Inner {
-    async fn ask_to_stop(
+    pub(super) async fn ask_to_stop(
         &self,
         backend: &Arc<Backend>,
         container: &ContainerInfo,
@@ -85,7 +85,11 @@ impl Inner {
     }
 
     /// A container that did not end in its grace is killed, and looked at until it is gone or has ended.
-    async fn make_sure(&self, backend: &Arc<Backend>, container: ContainerInfo) -> Result<ContainerInfo, Error> {
+    pub(super) async fn make_sure(
+        &self,
+        backend: &Arc<Backend>,
+        container: ContainerInfo,
+    ) -> Result<ContainerInfo, Error> {
         let mut killed = false;
         for _ in 0..LOOKS {
             let seen = self.look_again(backend, &container).await?;

@@ -29,7 +29,11 @@ impl Portreeve {
         let allowed = inner.policy.check_own_network(name).map_err(|refusal| refusal.slot("network.name"));
         allowed.map_err(|refusal| inner.refused(Call::NetworkEnsure, name, refusal.into()))?;
         let (backend, _) = inner.chosen().await?;
-        inner.ensure_network(backend, spec).await
+        let (network, made) = inner.ensure_network(backend, spec).await?;
+        if made {
+            inner.kept(ObjectKind::Network, &network.name, network.owner_label())?;
+        }
+        Ok(network)
     }
 
     /// Whether there is a network of ours of this very name, on any engine.
@@ -94,14 +98,15 @@ enum Found {
 }
 
 impl Inner {
-    async fn ensure_network(&self, backend: &Arc<Backend>, spec: &NetworkSpec) -> Result<NetworkInfo, Error> {
+    /// The network of a spec: there already, or made now; and whether it was made.
+    async fn ensure_network(&self, backend: &Arc<Backend>, spec: &NetworkSpec) -> Result<(NetworkInfo, bool), Error> {
         match self.looker(backend, Call::NetworkEnsure)?.look_at_network(spec.name.as_str()).await? {
-            Some(found) => as_asked(self.our_network(found)?, spec),
+            Some(found) => Ok((as_asked(self.our_network(found)?, spec)?, false)),
             None => self.make_network(backend, spec).await,
         }
     }
 
-    async fn make_network(&self, backend: &Arc<Backend>, spec: &NetworkSpec) -> Result<NetworkInfo, Error> {
+    async fn make_network(&self, backend: &Arc<Backend>, spec: &NetworkSpec) -> Result<(NetworkInfo, bool), Error> {
         let name = spec.name.as_str();
         self.say(Level::Info, || format!("making the network {name}"));
         let owner = self.owner_label(ObjectKind::Network, name)?.to_string();
@@ -111,7 +116,7 @@ impl Inner {
         if self.services.dry_run {
             return match claimed {
                 Err(error @ (Error::Refused(_) | Error::Fault(_))) => Err(error),
-                _ => Ok(NetworkInfo::imagined(backend.name(), spec)),
+                _ => Ok((NetworkInfo::imagined(backend.name(), spec), false)),
             };
         }
         claimed?;
@@ -119,7 +124,9 @@ impl Inner {
         let seen =
             seen.ok_or_else(|| broker.fault(FaultKind::Untrue, "it says that it made a network, and there is none"))?;
         // Somebody may have been quicker: a guest may take a name that is taken for no failure.
-        as_asked(self.our_network(seen)?, spec)
+        let network = as_asked(self.our_network(seen)?, spec)?;
+        let made = network.owner_label() == Some(&owner);
+        Ok((network, made))
     }
 
     /// A name that something else bears is not touched.

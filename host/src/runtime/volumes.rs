@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::create::Created;
 use super::{Inner, Portreeve, Removed};
 use crate::backend::Backend;
 use crate::error::{Conflict, Difference, Error, FaultKind, Refusal, Rule};
@@ -41,7 +42,11 @@ impl Portreeve {
         let allowed = inner.policy.check_volume(name.as_str());
         allowed.map_err(|refusal| inner.refused(Call::VolumeEnsure, name.as_str(), refusal.into()))?;
         let (backend, _) = inner.chosen().await?;
-        Ok(inner.ensure_volume(backend, name.as_str(), labels).await?.0)
+        let (volume, made) = inner.ensure_volume(backend, name.as_str(), labels).await?;
+        if made {
+            inner.kept(ObjectKind::Volume, &volume.name, volume.owner_label())?;
+        }
+        Ok(volume)
     }
 
     /// Whether there is a volume of ours of this very name, on any engine.
@@ -205,7 +210,12 @@ impl Inner {
     }
 
     /// Removes a volume that was just seen to be ours, and looks again.
-    async fn remove_volume(&self, backend: &Arc<Backend>, volume: &VolumeInfo, force: bool) -> Result<Removed, Error> {
+    pub(super) async fn remove_volume(
+        &self,
+        backend: &Arc<Backend>,
+        volume: &VolumeInfo,
+        force: bool,
+    ) -> Result<Removed, Error> {
         let scope = Scope::of_volume(Call::VolumeRemove, &volume.name, &[]);
         let broker = self.broker(backend, scope, &self.redactor)?;
         Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.remove_volume(&volume.name, force).await?;
@@ -283,6 +293,19 @@ impl Inner {
             tokio::time::sleep(BETWEEN_TRIES).await;
         }
         Err(Error::Unavailable("another process of this install goes on removing a volume".to_owned()))
+    }
+}
+
+impl Inner {
+    /// A container that is its caller's from here on, and the volumes that were made for it.
+    pub(super) fn kept_created(&self, created: &Created) -> Result<(), Error> {
+        if created.existed {
+            return Ok(());
+        }
+        for volume in &created.volumes.made {
+            self.kept(ObjectKind::Volume, &volume.name, volume.owner_label())?;
+        }
+        self.kept_container(ObjectKind::Container, &created.container)
     }
 }
 

@@ -6,7 +6,7 @@ use wasmtime::component::Resource;
 use wasmtime::{Store, Trap};
 
 use super::bindings::Backend as Exports;
-use super::bindings::exports::portreeve::backend::{containers, networks, runtime};
+use super::bindings::exports::portreeve::backend::{containers, networks, pods, runtime};
 use super::bindings::portreeve::backend::types as wit;
 use super::convert;
 use super::engine::{Sandbox, Ticking};
@@ -146,7 +146,7 @@ impl Guest {
 
     /// Which command would create a container.
     pub(crate) async fn explain(mut self, spec: &ContainerSpec) -> Result<Ask, Error> {
-        let spec = convert::spec(spec);
+        let spec = convert::spec(spec, None);
         let outcome = self.exports.portreeve_backend_runtime().call_explain(&mut self.store, &spec).await;
         let plan = self.settle(outcome)?;
         Ok(convert::ask(plan.command, plan.arguments))
@@ -182,9 +182,9 @@ impl Guest {
             .collect())
     }
 
-    /// Creates a container; the ID that the backend claims.
-    pub(crate) async fn create(mut self, spec: &ContainerSpec) -> Result<String, Error> {
-        let spec = convert::spec(spec);
+    /// Creates a container, which may hold the network of a pod; the ID that the backend claims.
+    pub(crate) async fn create(mut self, spec: &ContainerSpec, holds: Option<&str>) -> Result<String, Error> {
+        let spec = convert::spec(spec, holds);
         let outcome = self.exports.portreeve_backend_containers().call_create(&mut self.store, &spec).await;
         let id = self.settle(outcome)?;
         Ok(self.clean(&id))
@@ -348,6 +348,19 @@ impl Guest {
     /// Removes a network.
     pub(crate) async fn remove_network(mut self, name: &str) -> Result<(), Error> {
         let outcome = self.exports.portreeve_backend_networks().call_remove(&mut self.store, name).await;
+        self.settle(outcome)
+    }
+
+    /// Makes the engine's own pod; whether the backend says that it made one.
+    pub(crate) async fn ensure_pod(mut self, name: &str, labels: &[Label]) -> Result<bool, Error> {
+        let spec = pods::PodSpec { name: name.to_owned(), ports: Vec::new(), labels: convert::labels(labels) };
+        let outcome = self.exports.portreeve_backend_pods().call_ensure(&mut self.store, &spec).await;
+        self.settle(outcome)
+    }
+
+    /// Removes the engine's own pod.
+    pub(crate) async fn remove_pod(mut self, name: &str) -> Result<(), Error> {
+        let outcome = self.exports.portreeve_backend_pods().call_remove(&mut self.store, name, false).await;
         self.settle(outcome)
     }
 

@@ -3,6 +3,7 @@
 use super::bindings::exports::portreeve::backend::containers::ExecSpec as ExecRecord;
 use super::bindings::portreeve::backend::types as wit;
 use crate::error::{Error, Fault, FaultKind};
+use crate::grants::Slot;
 use crate::reference::Reference;
 use crate::scope::{Argument, Ask, Given, for_engine, gpu_ids};
 use crate::spec::{
@@ -136,7 +137,9 @@ pub(super) fn image(reference: &Reference) -> wit::Image {
 }
 
 /// A container's spec as a guest sees it: secrets by their names.
-pub(super) fn spec(spec: &ContainerSpec) -> wit::ContainerSpec {
+pub(super) fn spec(spec: &ContainerSpec, holds: Option<&str>) -> wit::ContainerSpec {
+    let holds = holds.map(|pod| wit::Extension { name: Slot::PodName.name().to_owned(), value: pod.to_owned() });
+    let holds = holds.map(wit::ContainerOption::Extension);
     wit::ContainerSpec {
         image: image(&spec.image),
         name: spec.name.to_string(),
@@ -146,7 +149,7 @@ pub(super) fn spec(spec: &ContainerSpec) -> wit::ContainerSpec {
         ports: spec.ports.iter().map(port).collect(),
         gpus: gpus(&spec.gpus),
         labels: labels(&spec.labels),
-        options: options(spec),
+        options: options(spec).into_iter().chain(holds).collect(),
     }
 }
 
@@ -230,6 +233,7 @@ fn options(spec: &ContainerSpec) -> Vec<wit::ContainerOption> {
     options.extend(spec.stop_signal.as_ref().map(|signal| Option_::StopSignal(signal.as_str().to_owned())));
     options.extend(spec.stdin.then_some(Option_::Stdin));
     options.extend(spec.terminal.then_some(Option_::Terminal));
+    options.extend(spec.pod.as_ref().map(|pod| Option_::Pod(pod.to_string())));
     options.extend(spec.cap_drop.iter().cloned().map(Option_::CapDrop));
     options.extend(spec.cap_add.iter().cloned().map(Option_::CapAdd));
     options.extend(spec.user_namespace.map(|mode| Option_::UserNamespace(mode.to_string())));

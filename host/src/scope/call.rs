@@ -79,6 +79,14 @@ pub enum Call {
     NetworkList,
     /// Remove a network.
     NetworkRemove,
+    /// Make a pod where there is none.
+    PodEnsure,
+    /// Look at a pod.
+    PodInspect,
+    /// List our pods.
+    PodList,
+    /// Remove a pod.
+    PodRemove,
 }
 
 /// An effect that a call opens, on a kind of object, so many times at most.
@@ -136,6 +144,10 @@ impl Call {
         Self::NetworkInspect,
         Self::NetworkList,
         Self::NetworkRemove,
+        Self::PodEnsure,
+        Self::PodInspect,
+        Self::PodList,
+        Self::PodRemove,
     ];
 
     /// Its name in the journal and in messages.
@@ -179,6 +191,10 @@ impl Call {
             Self::NetworkInspect => "network-inspect",
             Self::NetworkList => "network-list",
             Self::NetworkRemove => "network-remove",
+            Self::PodEnsure => "pod-ensure",
+            Self::PodInspect => "pod-inspect",
+            Self::PodList => "pod-list",
+            Self::PodRemove => "pod-remove",
         }
     }
 
@@ -195,7 +211,7 @@ impl Call {
     /// The table: what a backend may cause in this call. What does not stand here is refused.
     pub(crate) fn allowances(self) -> &'static [Allowance] {
         use Effect::{Change, Create, Read, Remove};
-        use Object::{Container, Engine, Image, Network, Volume};
+        use Object::{Container, Engine, Image, Network, Pod, Volume};
         match self {
             Self::Describe | Self::Explain | Self::Events => &[],
             Self::Detect | Self::Preflight => const { &[allow(Read, Engine, READS)] },
@@ -218,6 +234,9 @@ impl Call {
             Self::NetworkEnsure => const { &[allow(Read, Network, READS), allow(Create, Network, 1)] },
             Self::NetworkInspect | Self::NetworkList => const { &[allow(Read, Network, READS)] },
             Self::NetworkRemove => const { &[allow(Read, Network, READS), allow(Remove, Network, 1)] },
+            Self::PodEnsure => const { &[allow(Read, Pod, READS), allow(Create, Pod, 1)] },
+            Self::PodInspect | Self::PodList => const { &[allow(Read, Pod, READS)] },
+            Self::PodRemove => const { &[allow(Read, Pod, READS), allow(Remove, Pod, 1)] },
         }
     }
 
@@ -235,7 +254,7 @@ impl Call {
             Self::Events => &[],
             // The archive is the host's own copy.
             Self::ImageLoad => &[],
-            Self::NetworkList => &[],
+            Self::NetworkList | Self::PodList => &[],
             Self::Pull | Self::ImagePresent | Self::ImageInspect => &[ImageReference],
             Self::ImageRemove => &[ImageReference, Force],
             Self::Explain | Self::Create => &[
@@ -283,6 +302,8 @@ impl Call {
                 Remove,
                 Stdin,
                 Terminal,
+                Pod,
+                PodName,
             ],
             Self::Start | Self::RunToCompletion | Self::Wait | Self::Inspect => &[ContainerId],
             Self::Pause | Self::Unpause | Self::Top | Self::Stats | Self::Health => &[ContainerId],
@@ -294,6 +315,9 @@ impl Call {
             Self::NetworkEnsure => &[NetworkName, Internal, Label],
             Self::NetworkInspect => &[NetworkName],
             Self::NetworkRemove => &[NetworkName, NetworkId],
+            Self::PodEnsure => &[PodName, Label],
+            Self::PodInspect => &[PodName],
+            Self::PodRemove => &[PodId],
             Self::Logs => &[ContainerId, Follow, Timestamps, Tail, Since],
             Self::Exec => &[ContainerId, Word, EnvPlain, Workdir, User, Stdin, Terminal],
             Self::CopyIn | Self::CopyOut => &[ContainerId, InsidePath],
@@ -340,7 +364,8 @@ mod tests {
         let looking =
             [Call::Detect, Call::Preflight, Call::Inspect, Call::List, Call::Logs, Call::Wait, Call::ImageList];
         let more = [Call::VolumeInspect, Call::VolumeList, Call::Top, Call::Stats, Call::Events];
-        let more = more.into_iter().chain([Call::NetworkInspect, Call::NetworkList]);
+        let groups = [Call::NetworkInspect, Call::NetworkList, Call::PodInspect, Call::PodList];
+        let more = more.into_iter().chain(groups);
         for call in looking.into_iter().chain(more) {
             assert!(call.allowances().iter().all(|allowance| allowance.effect == Effect::Read), "{call:?}");
         }
@@ -378,6 +403,9 @@ mod tests {
             Scope::of_volume(Call::VolumeEnsure, "v", &["a=b".parse().unwrap()]),
             Scope::of_volume(Call::VolumeInspect, "v", &[]),
             Scope::of_network_ensure(&network),
+            Scope::of_pod(Call::PodEnsure, "p", &["a=b".parse().unwrap()]),
+            Scope::of_pod(Call::PodInspect, "p", &[]),
+            Scope::of_pod_id("p", "a"),
             Scope::of_network(Call::NetworkInspect, "n", None),
             Scope::of_network(Call::NetworkRemove, "n", Some("a")),
             one(Call::Start),
@@ -391,11 +419,11 @@ mod tests {
             Scope::of_exec("web", "a", "m", &exec),
             copy(Call::CopyIn),
             copy(Call::CopyOut),
-            Scope::of_create(&everything(), &[file]),
+            Scope::of_create(&everything(), &[file]).holding("p"),
         ];
         for scope in scopes {
             let mut facts: Vec<Slot> = scope.caller().iter().map(|(slot, _)| slot).collect();
-            let by_id = [Slot::ContainerId, Slot::NetworkId];
+            let by_id = [Slot::ContainerId, Slot::NetworkId, Slot::PodId];
             facts.extend(by_id.into_iter().filter(|slot| !scope.host().get(*slot).is_empty()));
             // one network at a time, and a health check in one spelling
             let modes =
@@ -443,6 +471,7 @@ mod tests {
         spec.restart = Some(RestartPolicy::No);
         spec.network = Some(NetworkMode::Host);
         spec.hostname = Some("h".parse().unwrap());
+        spec.pod = Some("p".parse().unwrap());
         spec.workdir = Some("/w".parse().unwrap());
         spec.user = Some("1".parse().unwrap());
         (spec.stop_signal, spec.stop_grace) = (Some("TERM".parse().unwrap()), Some(1));
@@ -462,11 +491,15 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_made_and_removed_by_calls_of_its_own_alone() {
-        for call in Call::ALL {
-            let most = |effect| call.allowance(effect, Object::Network).map(|allowance| allowance.most);
-            assert_eq!(most(Effect::Create), (*call == Call::NetworkEnsure).then_some(1), "{call:?}");
-            assert_eq!(most(Effect::Remove), (*call == Call::NetworkRemove).then_some(1), "{call:?}");
+    fn networks_and_pods_are_made_and_removed_by_calls_of_their_own_alone() {
+        let kinds = [
+            (Object::Network, Call::NetworkEnsure, Call::NetworkRemove),
+            (Object::Pod, Call::PodEnsure, Call::PodRemove),
+        ];
+        for (call, (object, makes, removes)) in Call::ALL.iter().flat_map(|call| kinds.map(|kind| (call, kind))) {
+            let most = |effect| call.allowance(effect, object).map(|allowance| allowance.most);
+            assert_eq!(most(Effect::Create), (*call == makes).then_some(1), "{call:?}");
+            assert_eq!(most(Effect::Remove), (*call == removes).then_some(1), "{call:?}");
             assert_eq!(most(Effect::Change), None, "{call:?}");
         }
     }

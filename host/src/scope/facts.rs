@@ -68,6 +68,31 @@ impl Scope {
         scope
     }
 
+    /// The facts of a pod's call; labels only where it is to be made.
+    pub(crate) fn of_pod(call: Call, name: &str, labels: &[Label]) -> Self {
+        let mut scope = Self::new(call);
+        scope.subject = Some(name.to_owned());
+        scope.caller.insert(Slot::PodName, Binding::scalar(name));
+        for label in labels {
+            scope.caller.insert(Slot::Label, Binding::fields([("key", label.key()), ("value", label.value())]));
+        }
+        scope
+    }
+
+    /// The removal of an engine's pod that the host saw to be ours.
+    pub(crate) fn of_pod_id(name: &str, id: &str) -> Self {
+        let mut scope = Self::new(Call::PodRemove);
+        scope.subject = Some(name.to_owned());
+        scope.host.insert(Slot::PodId, Binding::scalar(id));
+        scope
+    }
+
+    /// The container holds the network of a pod.
+    pub(crate) fn holding(mut self, pod: &str) -> Self {
+        self.caller.set(Slot::PodName, Binding::scalar(pod));
+        self
+    }
+
     /// The network that a container joins is the one that was looked at: a backend names it, and its ID is rendered.
     pub(crate) fn on_network(mut self, name: &str, id: &str) -> Self {
         self.network = Some(name.to_owned());
@@ -219,6 +244,7 @@ fn options(facts: &mut Bindings, spec: &ContainerSpec) {
     if let Some(check) = &spec.health {
         health(facts, check);
     }
+    scalar(facts, Slot::Pod, spec.pod.as_ref());
     flag(facts, Slot::ReadOnly, spec.read_only);
     flag(facts, Slot::Remove, spec.remove);
     flag(facts, Slot::Stdin, spec.stdin);

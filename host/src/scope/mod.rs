@@ -126,9 +126,10 @@ impl Scope {
     /// The facts that a guest names by this value, or none where it is no fact of the call.
     pub(crate) fn resolve(&self, slot: Slot, given: &Given) -> Option<Vec<Binding>> {
         match (slot, given) {
-            (Slot::ContainerId | Slot::NetworkId, Given::Text(name)) => (self.subject.as_deref() == Some(name))
-                .then(|| self.host.get(slot).to_vec())
-                .filter(|found| !found.is_empty()),
+            (Slot::ContainerId | Slot::NetworkId | Slot::PodId, Given::Text(name)) => (self.subject.as_deref()
+                == Some(name))
+            .then(|| self.host.get(slot).to_vec())
+            .filter(|found| !found.is_empty()),
             (Slot::NetworkNamed, Given::Text(name)) if self.network.is_some() => {
                 (self.network.as_deref() == Some(name)).then(|| self.caller.get(slot).to_vec())
             }

@@ -178,6 +178,8 @@ pub struct ContainerSpec {
     pub stdin: bool,
     /// It gets a terminal.
     pub terminal: bool,
+    /// The pod of ours that it joins: its network is the pod's, and its ports are published by the pod.
+    pub pod: Option<Name>,
 }
 
 impl ContainerSpec {
@@ -219,6 +221,7 @@ impl ContainerSpec {
             hostname: None,
             stdin: false,
             terminal: false,
+            pod: None,
         }
     }
 
@@ -241,7 +244,24 @@ impl ContainerSpec {
         self.check_targets()?;
         self.check_capabilities()?;
         self.check_aliases()?;
+        self.check_pod()?;
         self.health.as_ref().map_or(Ok(()), HealthCheck::check)
+    }
+
+    fn check_pod(&self) -> Result<(), SpecError> {
+        let Some(pod) = &self.pod else { return Ok(()) };
+        let own = [
+            ("a port", !self.ports.is_empty()),
+            ("a network", self.network.is_some()),
+            ("a host name", self.hostname.is_some()),
+        ];
+        match own.into_iter().find(|(_, there)| *there) {
+            None => Ok(()),
+            Some((what, _)) => {
+                let why = format!("a container of a pod has no {} of its own", what.trim_start_matches("a "));
+                Err(SpecError::new("pod", pod.as_str(), why, "ports, network and host name as the pod has them"))
+            }
+        }
     }
 
     fn check_words(&self) -> Result<(), SpecError> {

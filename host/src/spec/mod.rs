@@ -12,6 +12,7 @@ mod health;
 mod mount;
 mod name;
 mod network;
+mod pod;
 mod port;
 mod resources;
 pub(crate) mod words;
@@ -26,6 +27,8 @@ pub use health::{HealthCheck, Platform, UserNamespace};
 pub use mount::{InsidePath, Mount, MountSource, Tmpfs};
 pub use name::{Label, Name, Signal, User};
 pub use network::{NetworkName, NetworkSpec};
+pub(crate) use pod::HOLDER;
+pub use pod::PodSpec;
 pub use port::{Port, Protocol};
 pub use resources::{Cpus, Memory, Ulimit};
 

@@ -10,8 +10,8 @@ mod preflight;
 
 use portreeve_plugin::{
     Arguments, Backend, ContainerSpec, ContainerStatus, Description, Engine, ExecSpec, Finding, HealthState, Image,
-    ImageSummary, Intention, Label, LogOptions, NetworkSpec, Plan, Probe, Probes, Result, Usage, cli::Cli, logs::Log,
-    pull,
+    ImageSummary, Intention, Label, LogOptions, NetworkSpec, Plan, PodSpec, Probe, Probes, Result, Usage, cli::Cli,
+    logs::Log, pull,
 };
 
 /// The engine's client.
@@ -158,6 +158,22 @@ impl Backend for Podman {
 
     fn volume_remove(name: &str, force: bool) -> Result<()> {
         PODMAN.volume_remove(name, force)
+    }
+
+    fn pod_ensure(spec: &PodSpec) -> Result<bool> {
+        PODMAN.pod_ensure(spec)
+    }
+
+    fn pod_exists(name: &str) -> Result<bool> {
+        PODMAN.pod_exists(name)
+    }
+
+    fn pod_list() -> Result<Vec<String>> {
+        PODMAN.pod_list()
+    }
+
+    fn pod_remove(name: &str, _: bool) -> Result<()> {
+        PODMAN.pod_remove(name)
     }
 
     fn network_ensure(spec: &NetworkSpec) -> Result<bool> {

@@ -88,6 +88,18 @@ impl Arguments {
         self.with("network.id", Value::Network(name.into()))
     }
 
+    /// The call's pod, for `pod.name`.
+    #[must_use]
+    pub fn pod_name(self, name: &str) -> Self {
+        self.with("pod.name", Value::Pod(name.into()))
+    }
+
+    /// The call's pod, for `pod.id`: the host puts in the ID that it verified.
+    #[must_use]
+    pub fn pod_id(self, name: &str) -> Self {
+        self.with("pod.id", Value::Pod(name.into()))
+    }
+
     /// The labels of what is made, for `label`.
     #[must_use]
     pub fn labels(self, labels: &[Label]) -> Self {
@@ -194,6 +206,8 @@ impl Arguments {
             Option::Platform(platform) => self.text("platform", platform),
             Option::Health(check) => self.health(check),
             Option::Hostname(name) => self.text("hostname", name),
+            Option::Pod(name) => self.with("pod", Value::Pod(name.clone())),
+            Option::Extension(extension) if extension.name == "pod.name" => self.pod_name(&extension.value),
             Option::StopSignal(signal) => self.text("stop-signal", signal),
             Option::Stdin => self.flag("stdin"),
             Option::Terminal => self.flag("terminal"),
@@ -249,7 +263,6 @@ fn restart(policy: &RestartPolicy) -> String {
 /// What an option without a slot is called.
 fn name(option: &ContainerOption) -> &str {
     match option {
-        ContainerOption::Pod(_) => "a pod",
         ContainerOption::CapAdd(_) => "added capabilities",
         ContainerOption::UserNamespace(_) => "a user namespace",
         ContainerOption::Alias(_) => "network aliases",
@@ -263,7 +276,7 @@ fn name(option: &ContainerOption) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Label, Port, Protocol, Tmpfs, Ulimit, Variable};
+    use crate::{Extension, Label, Port, Protocol, Tmpfs, Ulimit, Variable};
 
     fn spec() -> ContainerSpec {
         ContainerSpec {
@@ -358,6 +371,7 @@ mod tests {
         let unbounded = Tmpfs { target: "/u".into(), size: None };
         let words = vec!["a".into(), "b".into()];
         let check = HealthCheck { words, interval: 1500, timeout: 1000, retries: 3, start_period: 0 };
+        let holds = Extension { name: "pod.name".into(), value: "p".into() };
         for (option, slot, expected) in [
             (ContainerOption::Workdir("/w".into()), "workdir", Value::Text("/w".into())),
             (ContainerOption::User("1:2".into()), "user", Value::Text("1:2".into())),
@@ -386,6 +400,8 @@ mod tests {
             (ContainerOption::Health(check.clone()), "health.command", Value::Words(vec!["a".into(), "b".into()])),
             (ContainerOption::Health(check), "health.interval", Value::Text("1500ms".into())),
             (ContainerOption::Hostname("h".into()), "hostname", Value::Text("h".into())),
+            (ContainerOption::Pod("p".into()), "pod", Value::Pod("p".into())),
+            (ContainerOption::Extension(holds), "pod.name", Value::Pod("p".into())),
             (ContainerOption::StopSignal("SIGINT".into()), "stop-signal", Value::Text("SIGINT".into())),
             (ContainerOption::Stdin, "stdin", Value::Flag),
             (ContainerOption::Terminal, "terminal", Value::Flag),
@@ -397,8 +413,9 @@ mod tests {
 
     #[test]
     fn an_option_without_a_slot_is_named() {
-        let options = vec![ContainerOption::Pod("p".into())];
+        let other = Extension { name: "other".into(), value: "v".into() };
+        let options = vec![ContainerOption::Extension(other)];
         let error = Arguments::of_spec(&ContainerSpec { options, ..spec() }).unwrap_err();
-        assert_eq!(error, Error::Unsupported("`create` has no slot for a pod".into()));
+        assert_eq!(error, Error::Unsupported("`create` has no slot for other".into()));
     }
 }

@@ -248,6 +248,11 @@ pub trait Backend {
         none("pods.exists")
     }
 
+    /// The names of all this install's pods.
+    fn pod_list() -> Result<Vec<String>> {
+        none("pods.list")
+    }
+
     /// Stops a pod's containers; the grace is in seconds.
     fn pod_stop(name: &str, grace: u32) -> Result<()> {
         let _ = (name, grace);

@@ -225,6 +225,11 @@ impl<B: Backend> pods::Guest for Component<B> {
         B::pod_exists(&name)
     }
 
+    fn list() -> Result<Vec<String>> {
+        awake();
+        B::pod_list()
+    }
+
     fn stop(name: String, grace: u32) -> Result<()> {
         awake();
         B::pod_stop(&name, grace)

@@ -8,8 +8,8 @@ use std::marker::PhantomData;
 
 use portreeve_plugin::{
     Arguments, Backend, ContainerSpec, ContainerStatus, Description, Engine, EngineIdentity, ExecSpec, Finding,
-    HealthState, Image, ImageSummary, Intention, Label, LogOptions, NetworkSpec, Probe, Result, Usage, cli::Cli,
-    logs::Log,
+    HealthState, Image, ImageSummary, Intention, Label, LogOptions, NetworkSpec, PodSpec, Probe, Result, Usage,
+    cli::Cli, logs::Log,
 };
 
 /// The engine's client.
@@ -108,6 +108,14 @@ pub trait Mischief {
 
     fn volume_remove(name: &str, force: bool) -> Result<()> {
         PODMAN.volume_remove(name, force)
+    }
+
+    fn pod_ensure(spec: &PodSpec) -> Result<bool> {
+        PODMAN.pod_ensure(spec)
+    }
+
+    fn pod_remove(name: &str) -> Result<()> {
+        PODMAN.pod_remove(name)
     }
 
     fn network_ensure(spec: &NetworkSpec) -> Result<bool> {
@@ -241,6 +249,18 @@ impl<M: Mischief> Backend for Guest<M> {
 
     fn volume_remove(name: &str, force: bool) -> Result<()> {
         M::volume_remove(name, force)
+    }
+
+    fn pod_ensure(spec: &PodSpec) -> Result<bool> {
+        M::pod_ensure(spec)
+    }
+
+    fn pod_list() -> Result<Vec<String>> {
+        PODMAN.pod_list()
+    }
+
+    fn pod_remove(name: &str, _: bool) -> Result<()> {
+        M::pod_remove(name)
     }
 
     fn network_ensure(spec: &NetworkSpec) -> Result<bool> {

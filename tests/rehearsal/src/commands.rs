@@ -10,6 +10,7 @@ mod lifecycle;
 mod listing;
 mod load;
 mod networks;
+mod pods;
 mod save;
 mod volumes;
 
@@ -25,6 +26,7 @@ pub(crate) fn run(engine: &mut Engine, verb: Verb, arguments: &Arguments) -> Res
     let perform = match verb {
         Verb::Version => engine::version,
         Verb::Info => engine::info,
+        Verb::ContextLs => engine::contexts,
         Verb::Ps => listing::ps,
         Verb::Pull => images::pull,
         Verb::ImageInspect => images::inspect,
@@ -56,6 +58,10 @@ pub(crate) fn run(engine: &mut Engine, verb: Verb, arguments: &Arguments) -> Res
         Verb::NetworkInspect => networks::inspect,
         Verb::NetworkLs => networks::list,
         Verb::NetworkRm => networks::remove,
+        Verb::PodCreate => pods::create,
+        Verb::PodInspect => pods::inspect,
+        Verb::PodLs => pods::list,
+        Verb::PodRm => pods::remove,
     };
     perform(engine, arguments)
 }

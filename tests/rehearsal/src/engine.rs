@@ -82,6 +82,12 @@ impl Engine {
             return Ok(None);
         }
         let (verb, count) = Verb::find(&global.operands).map_err(Trouble::UnknownCommand)?;
+        if verb.is_podmans() && self.dialect == Dialect::Docker {
+            return Err(Trouble::UnknownCommand("pod".to_owned()));
+        }
+        if verb.is_dockers() && self.dialect == Dialect::Podman {
+            return Err(Trouble::UnknownCommand("context".to_owned()));
+        }
         Ok(Some((verb, global.operands.get(count..).unwrap_or_default().to_vec())))
     }
 
@@ -119,7 +125,7 @@ impl Engine {
 
     fn check_daemon(&self, verb: Verb) -> Result<(), Trouble> {
         match verb {
-            Verb::Version | Verb::Info if self.dialect == Dialect::Docker => Ok(()),
+            Verb::Version | Verb::Info | Verb::ContextLs if self.dialect == Dialect::Docker => Ok(()),
             Verb::Version => Ok(()),
             _ if self.mode.down => Err(Trouble::Down),
             _ if self.mode.refused => Err(Trouble::Refused),

@@ -39,9 +39,10 @@ pub(crate) enum Fault {
     SwapVolume,
     SwapNetwork,
     LeaveOutNetwork,
+    LeaveOutPod,
 }
 
-const WORDS: [(&str, Fault); 32] = [
+const WORDS: [(&str, Fault); 33] = [
     ("hang", Fault::Hang),
     ("hang-after", Fault::HangAfter),
     ("flood", Fault::Flood),
@@ -74,6 +75,7 @@ const WORDS: [(&str, Fault); 32] = [
     ("swap-volume", Fault::SwapVolume),
     ("swap-network", Fault::SwapNetwork),
     ("leave-out-network", Fault::LeaveOutNetwork),
+    ("leave-out-pod", Fault::LeaveOutPod),
 ];
 
 /// The faults of one command.

@@ -38,6 +38,8 @@
 //! or networks as commands, `start --attach` does not proxy signals (a client that is killed leaves the container
 //! statuses were recorded from Podman 4.3.1 and Docker 20.10.24. It does not know `run`, `exec`, `cp` or
 //! pods as commands, what a container listens on is reached by `fetch` alone, `start --attach` does not proxy signals (a client that is killed leaves the container
+//! statuses were recorded from Podman 4.3.1 and Docker 20.10.24. It does not know `run`, `exec` or `cp`,
+//! its pods have no containers of their own, what a container listens on is reached by `fetch` alone, `start --attach` does not proxy signals (a client that is killed leaves the container
 //! running), layers are not unpacked (`save` writes them as they lie in
 //! `blobs`, edited or not), and `--format` is JSON or nothing.
 //!
@@ -49,7 +51,8 @@
 //! Commands: `version info ps pull image-inspect images rmi save create start stop kill rm wait inspect logs volume-create
 //! volume-inspect volume-ls volume-rm pause unpause top stats health-run events`, `*` for all.
 //! Commands: `version info ps pull image-inspect images rmi save create start stop kill rm wait inspect logs volume-create
-//! volume-inspect volume-ls volume-rm network-create network-inspect network-ls network-rm`, `*` for all.
+//! volume-inspect volume-ls volume-rm network-create network-inspect network-ls network-rm
+//! pod-create pod-inspect pod-ls pod-rm`, `*` for all.
 //!
 //! | fault | what the command does |
 //! |---|---|
@@ -65,15 +68,17 @@
 //! | `ignore` | says that it did its work and does nothing (`start`, `stop`, `kill`, `rm`, `rmi`, `cp`, `volume-create`, `volume-rm`) |
 //! | `ignore` | says that it did its work and does nothing (`start`, `stop`, `kill`, `rm`, `rmi`, `volume-create`, `volume-rm`, `pause`, `unpause`) |
 //! | `ignore` | says that it did its work and does nothing (`start`, `stop`, `kill`, `rm`, `rmi`, `volume-create`, `volume-rm`, `network-create`, `network-rm`) |
+//! | `ignore` | says that it did its work and does nothing (`start`, `stop`, `kill`, `rm`, `rmi`, `volume-create`, `volume-rm`, `network-create`, `network-rm`, `pod-create`, `pod-rm`) |
 //! | `leak-env` | prints every variable that it was given on stderr |
 //! | `lie-digest`, `lie-id` | claims another digest, another ID (`image-inspect`) |
 //! | `missing` | claims that the object is not there (`inspect`, `image-inspect`, `volume-inspect`, `network-inspect`) |
 //! | `other-id`, `other-name`, `other-image` | claims another one than the truth (`inspect`) |
 //! | `other-state`, `other-exit` | claims `exited` of what runs and the other way round; another status (`inspect`) |
 //! | `other-port`, `other-mount`, `extra-mount` | claims another host port, another source, one mount more (`inspect`) |
-//! | `leave-out-label`, `other-label` | drops or changes the owner label (`create`, `volume-create`, `network-create`: in truth; `inspect`, `volume-inspect`, `network-inspect`: in words) |
+//! | `leave-out-label`, `other-label` | drops or changes the owner label (`create`, `volume-create`, `network-create`, `pod-create`: in truth; `inspect`, `volume-inspect`, `network-inspect`: in words) |
 //! | `swap-volume` | first puts others without labels in the places of the named volumes that it mounts (`create`) |
 //! | `swap-network`, `leave-out-network` | first puts another without labels in the place of the network that it joins; joins none (`create`) |
+//! | `leave-out-pod` | joins no pod and no other container's network (`create`) |
 //! | `leave-out-mount`, `leave-out-port`, `leave-out-env`, `leave-out-gpu` | drops all of these (`create`) |
 
 mod arguments;
@@ -94,6 +99,7 @@ mod lies;
 mod logs;
 mod mode;
 mod network;
+mod pod;
 mod pull;
 mod registry;
 mod signal;

@@ -31,6 +31,9 @@ pub(crate) struct Spec {
     pub(crate) retries: u32,
     /// As it was typed.
     pub(crate) network: String,
+    /// The ID of the pod that it is in.
+    #[serde(default)]
+    pub(crate) pod: String,
     /// The named networks that it joined.
     #[serde(default)]
     pub(crate) networks: Vec<String>,
@@ -104,6 +107,7 @@ impl Spec {
             restart,
             retries,
             network: text("network"),
+            pod: text("pod"),
             networks: Vec::new(),
             cap_drop: all("cap-drop"),
             cap_add: all("cap-add"),

@@ -61,6 +61,10 @@ impl State {
         self.engine.join("networks")
     }
 
+    pub(crate) fn pods(&self) -> PathBuf {
+        self.engine.join("pods")
+    }
+
     /// Exit statuses of containers that are gone already.
     pub(crate) fn exits(&self) -> PathBuf {
         self.engine.join("exits")

@@ -66,6 +66,8 @@ pub(crate) enum Trouble {
         name: String,
         users: Vec<String>,
     },
+    NoSuchPod(String),
+    PodTaken(String),
     NoSuchNetwork(String),
     NetworkTaken(String),
     NetworkInUse {
@@ -83,10 +85,15 @@ pub(crate) enum Trouble {
 /// Why a container does not start.
 #[derive(Debug)]
 pub(crate) enum StartTrouble {
-    PortTaken { address: String, port: u16 },
+    PortTaken {
+        address: String,
+        port: u16,
+    },
     NoCommand(String),
     NoDevice(String),
     NoUser(String),
+    /// The container whose network it shares does not run.
+    NoNetwork(String),
 }
 
 impl From<io::Error> for Trouble {

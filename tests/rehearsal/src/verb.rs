@@ -35,10 +35,15 @@ pub(crate) enum Verb {
     NetworkInspect,
     NetworkLs,
     NetworkRm,
+    PodCreate,
+    PodInspect,
+    PodLs,
+    PodRm,
+    ContextLs,
 }
 
 /// Each command's name, as the file `faults` has it.
-pub(crate) const NAMES: [&str; 33] = [
+pub(crate) const NAMES: [&str; 38] = [
     "version",
     "info",
     "ps",
@@ -72,9 +77,14 @@ pub(crate) const NAMES: [&str; 33] = [
     "network-inspect",
     "network-ls",
     "network-rm",
+    "pod-create",
+    "pod-inspect",
+    "pod-ls",
+    "pod-rm",
+    "context-ls",
 ];
 
-const VERBS: [Verb; 33] = [
+const VERBS: [Verb; 38] = [
     Verb::Version,
     Verb::Info,
     Verb::Ps,
@@ -108,11 +118,26 @@ const VERBS: [Verb; 33] = [
     Verb::NetworkInspect,
     Verb::NetworkLs,
     Verb::NetworkRm,
+    Verb::PodCreate,
+    Verb::PodInspect,
+    Verb::PodLs,
+    Verb::PodRm,
+    Verb::ContextLs,
 ];
 
 impl Verb {
     pub(crate) fn name(self) -> &'static str {
         NAMES.get(self as usize).copied().unwrap_or_default()
+    }
+
+    /// Whether Podman alone has it.
+    pub(crate) fn is_podmans(self) -> bool {
+        matches!(self, Self::PodCreate | Self::PodInspect | Self::PodLs | Self::PodRm)
+    }
+
+    /// Whether Docker alone has it.
+    pub(crate) fn is_dockers(self) -> bool {
+        self == Self::ContextLs
     }
 
     /// The words of `--help` hints: `image inspect`.
@@ -129,6 +154,11 @@ impl Verb {
             Self::NetworkInspect => "network inspect",
             Self::NetworkLs => "network ls",
             Self::NetworkRm => "network rm",
+            Self::PodCreate => "pod create",
+            Self::PodInspect => "pod inspect",
+            Self::PodLs => "pod ls",
+            Self::PodRm => "pod rm",
+            Self::ContextLs => "context ls",
             other => other.name(),
         }
     }
@@ -149,6 +179,11 @@ impl Verb {
             ("network", "inspect") => ("network-inspect", 2),
             ("network", "ls" | "list") => ("network-ls", 2),
             ("network", "rm" | "remove") => ("network-rm", 2),
+            ("pod", "create") => ("pod-create", 2),
+            ("pod", "inspect") => ("pod-inspect", 2),
+            ("pod", "ls" | "list" | "ps") => ("pod-ls", 2),
+            ("pod", "rm") => ("pod-rm", 2),
+            ("context", "ls" | "list") => ("context-ls", 2),
             ("container", "ls" | "list") => ("ps", 2),
             ("healthcheck", "run") => ("health-run", 2),
             ("container", name) => (name, 2),

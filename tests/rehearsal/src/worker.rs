@@ -125,9 +125,25 @@ impl Ship<'_> {
         }
     }
 
+    /// The container whose network it has: its own, or the one that it joined.
+    fn berth(&self) -> io::Result<Container> {
+        match self.container.spec.network.strip_prefix("container:") {
+            None => Ok(self.container.clone()),
+            Some(id) => Place::of(self.state, id).container(),
+        }
+    }
+
+    /// The containers that have the same network.
+    fn crew(&self, berth: &str) -> io::Result<Vec<String>> {
+        let shares = |container: &Container| {
+            container.id == berth || container.spec.network.strip_prefix("container:") == Some(berth)
+        };
+        Ok(Place::all(self.state)?.into_iter().filter(|(_, one)| shares(one)).map(|(place, _)| place.id).collect())
+    }
+
     /// The running containers that share a network with it, and itself.
     fn neighbours(&self) -> io::Result<Vec<(Place<'_>, Container)>> {
-        let own = &self.container.spec.networks;
+        let own = self.berth()?.spec.networks;
         let is_near = |container: &Container| container.spec.networks.iter().any(|name| own.contains(name));
         let runs = |place: &Place<'_>| place.status().is_ok_and(|status| status.phase == Phase::Running);
         let all = Place::all(self.state)?.into_iter();
@@ -137,12 +153,16 @@ impl Ship<'_> {
     /// The containers behind a name or an address.
     fn behind(&self, host: &str) -> io::Result<Vec<String>> {
         if host == "127.0.0.1" || host == "localhost" {
-            return Ok(vec![self.place.id.clone()]);
+            return self.crew(&self.berth()?.id);
         }
         let known = |(place, container): &(Place<'_>, Container)| {
             container.name == host || address_of(&place.id).to_string() == host
         };
-        Ok(self.neighbours()?.iter().filter(|one| known(one)).map(|(place, _)| place.id.clone()).collect())
+        let mut found = Vec::new();
+        for (place, _) in self.neighbours()?.iter().filter(|one| known(one)) {
+            found.extend(self.crew(&place.id)?);
+        }
+        Ok(found)
     }
 
     /// The mount that a path lies in (the deepest one), and the path below its target.
@@ -216,7 +236,14 @@ impl deckhand::World for Ship<'_> {
 
     /// On the host's side of a published port; on any free port of loopback where it is not published.
     fn listen(&mut self, port: u16) -> io::Result<TcpListener> {
-        let published = self.ports.iter().find(|known| known.container == port && known.protocol == "tcp");
+        let berth = self.berth()?;
+        let theirs =
+            if berth.id == self.place.id { None } else { Some(Place::of(self.state, &berth.id).status()?.ports) };
+        let published = theirs
+            .as_ref()
+            .unwrap_or(&self.ports)
+            .iter()
+            .find(|known| known.container == port && known.protocol == "tcp");
         let listener = match published {
             None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)),
             Some(Port { address, host, .. }) => {
@@ -232,7 +259,7 @@ impl deckhand::World for Ship<'_> {
 
     fn lookup(&self, name: &str) -> io::Result<Option<IpAddr>> {
         let known = self.neighbours()?.into_iter().find(|(_, container)| container.name == name);
-        let has_server = !self.container.spec.networks.is_empty();
+        let has_server = !self.berth()?.spec.networks.is_empty();
         Ok(known.filter(|_| has_server).map(|(place, _)| address_of(&place.id)))
     }
 

@@ -14,8 +14,8 @@ use crate::setting::Setting;
 use crate::table::{Outcome, Verdict};
 use crate::{
     archives, compose, containers, control, copies, creation, detection, doomed, ends, events, exec, filters, gpus,
-    health, images, journal, liars, logs, networks, options, ownership, policy, preflight, program, proofs, secrets,
-    units, volumes,
+    health, images, journal, leftovers, liars, logs, networks, options, ownership, pods, policy, preflight, program,
+    proofs, secrets, units, volumes,
 };
 
 /// How long one behaviour may take.
@@ -331,7 +331,26 @@ behaviours! {
         a_project_that_fails_half_way_leaves_nothing
         a_project_with_an_unsupported_key_is_not_brought_up
     }
+    all: pods {
+        a_pod_is_made_once_and_found
+        another_pod_of_the_name_is_a_conflict
+        members_share_one_network
+        a_port_of_a_pod_is_published_for_its_members
+        a_pod_on_a_network_is_found_by_its_holders_name
+        a_pod_is_stopped_and_goes_on
+        a_pod_goes_with_its_members
+        a_member_is_created_once
+        a_pod_that_is_not_there_is_not_joined
+        a_holder_is_no_container_of_a_callers
+        another_installs_pod_is_not_ours
+        a_copied_label_makes_no_holder
+        a_policy_says_what_a_pod_may_publish
+    }
+    podman: pods { a_foreign_container_in_a_pod_is_spared }
+    rehearsal: pods { an_engine_that_lies_of_a_pod_is_not_believed }
     all: doomed { a_killed_host_leaves_what_can_be_found }
+    all: leftovers { what_a_killed_host_left_is_cleaned_up }
+    real: leftovers { what_a_caller_was_handed_is_not_left_over }
     real: program {
         the_program_ends_with_the_containers_status
         the_program_tells_its_failures_apart

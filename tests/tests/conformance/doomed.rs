@@ -15,20 +15,27 @@ use crate::setting::Setting;
 /// What a doomed host says as a command of its begins.
 const COMMAND: &str = "a command";
 
+/// What it says as well as one begins that does more than look.
+pub(crate) const ACT: &str = "an act";
+
 /// How long a command that was started before the death may go on: it is not the host's any more.
 const AFTERMATH: Duration = Duration::from_secs(20);
 
-/// `--doomed KIND FOLDER STATE IMAGE NAME`: runs a container, detached, and ends.
+/// `--doomed KIND FOLDER STATE IMAGE NAME [VOLUME]`: runs a container, detached, and ends.
 pub(crate) fn run(words: &[String]) -> ExitCode {
-    let [kind, folder, state, image, name] = words else { return ExitCode::from(2) };
+    let [kind, folder, state, image, name, volume @ ..] = words else { return ExitCode::from(2) };
     let ground = Ground::new(Kind::from_name(kind).unwrap(), Path::new(folder));
     let mut spec = ContainerSpec::new(image.parse().unwrap(), name.parse().unwrap());
     spec.words = vec!["wait".to_owned()];
     spec.network = Some(NetworkMode::None);
+    spec.mounts = volume.iter().map(|volume| format!("{volume}:/data").parse().unwrap()).collect();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let builder = ground.builder(Path::new(state)).on_event(|event| {
-        if let Event::Command { .. } = event {
+        if let Event::Command { argv, .. } = event {
             println!("{COMMAND}");
+            if argv.iter().take(4).any(|word| ["create", "start"].contains(&word.as_str())) {
+                println!("{ACT}");
+            }
         }
     });
     let ran = runtime.block_on(async { builder.build().await?.run(&spec).await });
@@ -51,7 +58,7 @@ pub(crate) async fn a_killed_host_leaves_what_can_be_found(setting: Arc<Setting>
     // At each of its commands: as it begins, and some time into it.
     for (last, delay) in (1..=commands).flat_map(|last| [(last, 0), (last, 40)]) {
         let name = setting.name("doomed");
-        let mut host = spawn(&setting, &state, &name);
+        let mut host = spawn(&setting, &state, &name, &[]);
         let mut seen = told(&mut host);
         tokio::task::block_in_place(|| seen.nth(last - 1)).unwrap();
         tokio::time::sleep(Duration::from_millis(delay)).await;
@@ -66,7 +73,7 @@ pub(crate) async fn a_killed_host_leaves_what_can_be_found(setting: Arc<Setting>
 /// How many commands a run has.
 async fn undisturbed(setting: &Setting, state: &Path) -> usize {
     let name = setting.name("spared");
-    let mut host = spawn(setting, state, &name);
+    let mut host = spawn(setting, state, &name, &[]);
     let commands = tokio::task::block_in_place(|| told(&mut host).count());
     assert!(host.wait().unwrap().success() && setting.is_running(&name));
     let host = setting.ground.builder(state).build().await.unwrap();
@@ -80,11 +87,18 @@ fn told(host: &mut Child) -> impl Iterator<Item = String> + use<> {
     lines.map_while(Result::ok).filter(|line| line == COMMAND)
 }
 
-fn spawn(setting: &Setting, state: &Path, name: &str) -> Child {
+/// A word for each command that does more than look, as it begins.
+pub(crate) fn acts(host: &mut Child) -> impl Iterator<Item = String> + use<> {
+    let lines = BufReader::new(host.stdout.take().unwrap()).lines();
+    lines.map_while(Result::ok).filter(|line| line == ACT)
+}
+
+pub(crate) fn spawn(setting: &Setting, state: &Path, name: &str, volume: &[&str]) -> Child {
     let own: PathBuf = std::env::current_exe().unwrap();
     let mut command = Command::new(own);
     command.args(["--doomed", setting.kind().name()]).arg(&setting.ground.folder).arg(state);
-    command.args([setting.image.single().to_string().as_str(), name]).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.args([setting.image.single().to_string().as_str(), name]).args(volume).stdin(Stdio::null());
+    command.stdout(Stdio::piped());
     command.spawn().unwrap()
 }
 
@@ -108,7 +122,7 @@ async fn is_found_and_removed(setting: &Setting, state: &Path, name: &str, death
 }
 
 /// Waits for a command of the dead host's that is still under way.
-async fn settled(name: &str) {
+pub(crate) async fn settled(name: &str) {
     let begun = Instant::now();
     while commands_name(name) {
         assert!(begun.elapsed() < AFTERMATH, "a command of the dead host's goes on");

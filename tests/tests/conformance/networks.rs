@@ -64,8 +64,8 @@ pub(crate) async fn an_internal_network_is_internal(setting: Arc<Setting>) {
 pub(crate) async fn containers_of_one_network_find_each_other_by_name(setting: Arc<Setting>) {
     let (back, front) = (setting.name("back"), setting.name("front"));
     for name in [&back, &front] {
-        let spec = NetworkSpec { internal: true, ..network(name) };
-        setting.host.ensure_network(&spec).await.unwrap();
+        // With a way out: the firewall of another engine may drop what passes an internal bridge.
+        setting.host.ensure_network(&network(name)).await.unwrap();
     }
     let server = joining(&setting, &back, &["listen", "8080"]);
     let name = server.name.to_string();

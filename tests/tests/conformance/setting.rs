@@ -302,10 +302,23 @@ impl Setting {
         self.ground_is_honest();
         let owned =
             self.installs.lock().unwrap().iter().map(|id| format!("io.portreeve.install={id}")).collect::<Vec<_>>();
-        let labels: Vec<String> = owned.into_iter().chain([self.foreign_mark()]).collect();
+        let labels: Vec<String> = [self.foreign_mark()].into_iter().chain(owned).collect();
         labels.iter().for_each(|label| self.sweep_containers(label));
         labels.iter().for_each(|label| self.sweep_volumes(label));
         labels.iter().for_each(|label| self.sweep_networks(label));
+        if self.kind().is_podman() {
+            labels.iter().for_each(|label| self.sweep_pods(label));
+        }
+    }
+
+    fn sweep_pods(&self, label: &str) {
+        let listed = self.ground.ask(&["pod", "ls", &format!("--filter=label={label}"), "--format={{.Name}}"]);
+        for name in listed.stdout.lines() {
+            let removed = self.ground.ask(&["pod", "rm", name]);
+            if removed.status != 0 {
+                eprintln!("{}: can't remove the pod {name}: {}", self.kind().name(), removed.stderr.trim());
+            }
+        }
     }
 
     fn sweep_networks(&self, label: &str) {
@@ -329,13 +342,21 @@ impl Setting {
     }
 
     fn sweep_containers(&self, label: &str) {
-        let listed = self.ground.ask(&["ps", "--all", "--quiet", "--no-trunc", &format!("--filter=label={label}")]);
-        for id in listed.stdout.lines() {
-            let removed = self.ground.ask(&["rm", "--force", id]);
+        // What others share the network of can be removed after them only.
+        for id in self.containers_with(label) {
+            let _in_use = self.ground.ask(&["rm", "--force", &id]);
+        }
+        for id in self.containers_with(label) {
+            let removed = self.ground.ask(&["rm", "--force", &id]);
             if removed.status != 0 {
                 eprintln!("{}: can't remove {id}: {}", self.kind().name(), removed.stderr.trim());
             }
         }
+    }
+
+    fn containers_with(&self, label: &str) -> Vec<String> {
+        let listed = self.ground.ask(&["ps", "--all", "--quiet", "--no-trunc", &format!("--filter=label={label}")]);
+        listed.stdout.lines().map(str::to_owned).collect()
     }
 
     /// Removes the images too, and the folders of secrets.

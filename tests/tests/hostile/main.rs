@@ -13,6 +13,7 @@ mod exec;
 mod hogs;
 mod imports;
 mod networks;
+mod pods;
 mod quarantine;
 mod sizes;
 mod sizes_of_requests;
@@ -28,7 +29,7 @@ include!(concat!(env!("OUT_DIR"), "/guests.rs"));
 mod tests {
     pub(crate) use super::{
         archives::*, claims::*, control::*, copies::*, creations::*, exec::*, hogs::*, imports::*, networks::*,
-        quarantine::*, sizes::*, spy::*, values::*, volumes::*, wasi::*,
+        pods::*, quarantine::*, sizes::*, spy::*, values::*, volumes::*, wasi::*,
     };
 }
 

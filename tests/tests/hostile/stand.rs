@@ -18,7 +18,7 @@ const GRANTS: &str = include_str!("../../../plugins/podman/grants.toml");
 const VARIABLE: &str = "PORTREEVE_REHEARSAL";
 
 /// The words after the program that only look.
-const LOOKS: [&str; 15] = [
+const LOOKS: [&str; 17] = [
     "--version",
     "version",
     "ps",
@@ -34,6 +34,8 @@ const LOOKS: [&str; 15] = [
     "events",
     "network inspect",
     "network ls",
+    "pod inspect",
+    "pod ls",
 ];
 
 /// What a guest is tried on.
@@ -277,7 +279,7 @@ impl Stand {
 
 /// What a command line asks an engine for.
 fn verb(argv: &[String]) -> String {
-    let words = if ["volume", "network"].contains(&argv[1].as_str()) { &argv[1..3] } else { &argv[1..2] };
+    let words = if ["volume", "network", "pod"].contains(&argv[1].as_str()) { &argv[1..3] } else { &argv[1..2] };
     words.join(" ")
 }
 

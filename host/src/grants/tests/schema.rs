@@ -197,8 +197,8 @@ fn evidence() -> Value {
         "stats" => places(evidence::UsageEvidence::PLACES),
         "events" => events(),
         "network" => places(evidence::NetworkEvidence::PLACES),
-        "pod" => places(evidence::ObjectEvidence::PLACES),
-        "containers" | "volumes" | "networks" | "top" | "held" => {
+        "pod" => places(evidence::PodEvidence::PLACES),
+        "containers" | "volumes" | "networks" | "pods" | "top" | "held" => {
             table(&["command"], json!({ "command": { "type": "string" } }))
         }
         "manifest" => table(

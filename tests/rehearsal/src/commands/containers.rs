@@ -35,6 +35,7 @@ pub(crate) fn create(engine: &mut Engine, arguments: &Arguments) -> Result<u8, T
     let image =
         Image::find(&engine.state, engine.dialect, typed)?.ok_or_else(|| Trouble::NoSuchImage(typed.clone()))?;
     check(engine, &spec)?;
+    super::pods::joined(engine, &mut spec)?;
     spec.networks = super::networks::joined(engine, &spec)?;
     let container = compose(engine, spec, &image, typed, words)?;
     super::volumes::make_missing(engine, &container.spec)?;
@@ -133,6 +134,7 @@ fn labels(spec: &Spec, image: &Image) -> BTreeMap<String, String> {
 fn first_ports(engine: &Engine, container: &Container) -> Result<Vec<Port>, Trouble> {
     match (engine.dialect, container.spec.network.as_str()) {
         (_, "none" | "host") => Ok(Vec::new()),
+        (_, other) if other.starts_with("container:") => Ok(Vec::new()),
         (Dialect::Podman, _) => container
             .spec
             .ports

@@ -73,6 +73,18 @@ pub(crate) fn info(engine: &mut Engine, arguments: &Arguments) -> Result<u8, Tro
     Ok(0)
 }
 
+/// The contexts of the client: the one that every installation has.
+pub(crate) fn contexts(engine: &mut Engine, arguments: &Arguments) -> Result<u8, Trouble> {
+    let document = json!({"Current": true, "Description": "Current DOCKER_HOST based configuration",
+        "DockerEndpoint": "unix:///var/run/docker.sock", "Error": "", "Name": "default"});
+    if arguments.is_set("quiet") {
+        engine.console.say("default");
+    } else {
+        print(engine, arguments, &document)?;
+    }
+    Ok(0)
+}
+
 fn podman_info(engine: &Engine) -> Result<Value, Trouble> {
     let mut document = recorded(include_str!("../dialect/podman-info.json"));
     put(&mut document, "/host/security/rootless", json!(engine.mode.rootless));

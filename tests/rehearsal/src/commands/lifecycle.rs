@@ -82,7 +82,8 @@ fn launch(engine: &Engine, place: &Place<'_>) -> Result<(), Trouble> {
     if status.phase == Phase::Running {
         return Ok(());
     }
-    let checked = check(engine, &container).and_then(|()| ports(engine, &container, &status));
+    let networked = super::pods::check(engine, &container.spec);
+    let checked = networked.and_then(|()| check(engine, &container)).and_then(|()| ports(engine, &container, &status));
     match checked {
         Ok(ports) => status.ports = ports,
         Err(reason) => return Err(not_started(engine, place, &container, status, reason)?),

@@ -87,6 +87,8 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::NetworkInspect => &["format=,f", "verbose,v"],
         Verb::NetworkLs => &["filter=,f", "format=", "quiet,q", "no-trunc"],
         Verb::NetworkRm => &[],
+        Verb::ContextLs => &["format=", "quiet,q"],
+        Verb::PodCreate | Verb::PodInspect | Verb::PodLs | Verb::PodRm => &[],
     }
 }
 
@@ -126,6 +128,7 @@ pub(crate) fn describe(trouble: &Trouble, verb: Option<Verb>) -> (u8, String) {
         }
         Trouble::BadVolumeName(name) => daemon(format!("create {name}: \"{name}\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path")),
         Trouble::VolumeInUse { name, users } => daemon(format!("remove {name}: volume is in use - [{}]", users.join(", "))),
+        Trouble::NoSuchPod(name) | Trouble::PodTaken(name) => (1, format!("docker: '{name}' is not a docker command.")),
         Trouble::NoSuchNetwork(name) => daemon(format!("network {name} not found")),
         Trouble::NetworkTaken(name) => daemon(format!("network with name {name} already exists")),
         Trouble::NetworkInUse { name, id } => {
@@ -166,6 +169,7 @@ pub(crate) fn start(id: &str, name: &str, reason: &StartTrouble) -> String {
             "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"{path}\": stat {path}: no such file or directory: unknown"
         ),
         StartTrouble::NoDevice(_) => "could not select device driver \"\" with capabilities: [[gpu]]".to_owned(),
+        StartTrouble::NoNetwork(other) => format!("cannot join network of a non running container: {other}"),
         StartTrouble::NoUser(user) => format!("unable to find user {user}: no matching entries in passwd file"),
     }
 }

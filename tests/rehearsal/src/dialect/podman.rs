@@ -66,6 +66,7 @@ pub(crate) fn flags(verb: Verb) -> Flags {
             "shm-size=",
             "restart=",
             "network=,net",
+            "pod=",
             "hostname=,h",
             "workdir=,w",
             "user=,u",
@@ -97,6 +98,11 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::NetworkInspect => &["format=,f"],
         Verb::NetworkLs => &["filter=,f", "format=", "quiet,q", "no-trunc"],
         Verb::NetworkRm => &["force,f", "time=,t"],
+        Verb::PodCreate => &["infra=", "name=,n", "label=,l", "share=", "publish=,p"],
+        Verb::PodInspect => &["format=,f"],
+        Verb::PodLs => &["filter=,f", "format=", "quiet,q", "no-trunc"],
+        Verb::PodRm => &["force,f", "time=,t", "ignore,i"],
+        Verb::ContextLs => &[],
     }
 }
 
@@ -188,6 +194,12 @@ pub(crate) fn describe(trouble: &Trouble, verb: Option<Verb>) -> (u8, String) {
             );
             return (2, text);
         }
+        Trouble::NoSuchPod(name) if verb == Some(Verb::PodInspect) => format!("inspecting object: no such pod {name}"),
+        Trouble::NoSuchPod(name) if verb == Some(Verb::PodRm) => {
+            return (1, format!("Error: no pod with name or ID {name} found: no such pod"));
+        }
+        Trouble::NoSuchPod(name) => format!("no pod with name or ID {name} found: no such pod"),
+        Trouble::PodTaken(name) => format!("adding pod to state: name \"{name}\" is in use: pod already exists"),
         Trouble::NoSuchNetwork(name) => {
             let text = format!("unable to find network with name or ID {name}: network not found");
             match verb {
@@ -224,6 +236,7 @@ fn start(reason: &StartTrouble) -> String {
             "runc: runc create failed: unable to start container process: exec: \"{path}\": stat {path}: no such file or directory: OCI runtime attempted to invoke a command that was not found"
         ),
         StartTrouble::NoDevice(device) => format!("setting up CDI devices: unresolvable CDI devices {device}"),
+        StartTrouble::NoNetwork(_) => "starting some containers: internal libpod error".to_owned(),
         StartTrouble::NoUser(user) => format!("unable to find user {user}: no matching entries in passwd file"),
     }
 }
@@ -324,6 +337,7 @@ pub(crate) fn container(sight: &Sight<'_>) -> Value {
             "ImageName": container.image_name,
             "OCIRuntime": or(&container.spec.runtime, "runc"),
             "StaticDir": folder,
+            "Pod": container.spec.pod,
             "Name": container.name,
             "RestartCount": status.restarts,
             "Mounts": mounts,
