@@ -296,7 +296,7 @@ fn trimmed(name: &str) -> String {
 fn list(names: &Names) -> String {
     match names {
         Names::Any => "[\"*\"]".to_owned(),
-        Names::Only(names) => format!("[{}]", names.iter().map(quoted).collect::<Vec<_>>().join(", ")),
+        Names::Only(names) => format!("[{}]", names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")),
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) const PHRASES: &[Phrase] = &[
     Phrase::gpu("unresolvable cdi devices"),
     // A missing command is the container's failure, not a missing object.
     Phrase::other("failed to create task"),
+    Phrase::other("failed to create shim task"),
     Phrase::not_found("no such container"),
     Phrase::not_found("could not find the file"),
     Phrase::not_found("no such file or directory"),

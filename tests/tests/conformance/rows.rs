@@ -280,8 +280,26 @@ const ROWS: &[Row] = &[
         "",
     ),
     row(
+        "Pods: one network for several containers",
+        &[
+            "a_pod_is_made_once_and_found",
+            "members_share_one_network",
+            "a_port_of_a_pod_is_published_for_its_members",
+            "a_pod_is_stopped_and_goes_on",
+            "a_pod_goes_with_its_members",
+            "a_copied_label_makes_no_holder",
+        ],
+        &[],
+        "Docker has no pods: emulated there, and reported as emulated",
+    ),
+    row(
         "Clean-up after what failed half-way or was killed",
-        &["a_run_that_fails_leaves_no_new_volume", "a_killed_host_leaves_what_can_be_found"],
+        &[
+            "a_run_that_fails_leaves_no_new_volume",
+            "a_killed_host_leaves_what_can_be_found",
+            "what_a_killed_host_left_is_cleaned_up",
+            "what_a_caller_was_handed_is_not_left_over",
+        ],
         &["an_interrupted_program_leaves_nothing"],
         "",
     ),

@@ -107,6 +107,9 @@ fn side_by_side(kinds: &[Kind], program: &Path, filters: &[String], gpus: Option
 fn tell(outcome: &Outcome) {
     let word = if outcome.failed() { "FAILS" } else { "ok" };
     println!("{:5} {}/{} ({:.1} s)", word, outcome.kind.name(), outcome.behaviour, outcome.time.as_secs_f64());
+    if let Verdict::Failed(why) = &outcome.verdict {
+        println!("      {why}");
+    }
 }
 
 /// One engine, in a folder of its user's that is gone afterwards.
