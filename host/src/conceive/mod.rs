@@ -197,9 +197,16 @@ impl Candidate<'_> {
             let folder = parts.next().is_some_and(|name| from_hex::<16>(name.as_bytes()).is_some());
             folder && parts.next() == Some(Area::Exchange.name())
         };
-        if self.command.object() == Object::Image {
-            let why = "the host gives its own copy of an archive a name of its own";
-            return self.require(Slot::ExchangeFile, is_archive, why);
+        match self.command.object() {
+            Object::Image => {
+                let why = "the host gives its own copy of an archive a name of its own";
+                return self.require(Slot::ExchangeFile, is_archive, why);
+            }
+            Object::Engine => {
+                let why = "the host writes units that are judged into a folder of its own";
+                return self.require(Slot::ExchangeFile, is_unit, why);
+            }
+            _ => {}
         }
         let why = "the host makes a folder of its own for each copy";
         self.require(Slot::ExchangeFile, is_exchange, why)?;
@@ -216,6 +223,12 @@ impl Candidate<'_> {
 fn is_archive(text: &str) -> bool {
     let name = text.rsplit_once("/archives/").and_then(|(_, name)| name.strip_suffix(".tar"));
     name.is_some_and(|name| from_hex::<8>(name.as_bytes()).is_some())
+}
+
+/// `…/unit-check-0123456789abcdef/NAME`.
+fn is_unit(text: &str) -> bool {
+    let folder = text.rsplit('/').nth(1).and_then(|name| name.strip_prefix("unit-check-"));
+    folder.is_some_and(|digits| from_hex::<8>(digits.as_bytes()).is_some())
 }
 
 fn is_install(text: &str) -> bool {

@@ -212,22 +212,32 @@ fn last_state(seen: &ContainerInfo) -> String {
 
 async fn listens(container: &ContainerInfo, port: u16) -> Result<bool, Error> {
     let is_it = |published: &&Port| published.container == port && published.protocol == Protocol::Tcp;
-    if let Some(published) = container.ports.iter().find(is_it) {
-        return Ok(published.host != 0 && stays_open(reachable(published)).await);
-    }
-    let Some(pid) = container.pid else { return Ok(false) };
-    let tables = ["tcp", "tcp6"].map(|table| std::fs::read_to_string(format!("/proc/{pid}/net/{table}")));
-    let mut tables = tables.into_iter().flatten().peekable();
-    if tables.peek().is_none()
-        && container.state == ContainerState::Running
-        && std::path::Path::new("/proc/self/net/tcp").exists()
-    {
-        return Err(Error::Unsupported(format!(
+    let published = container.ports.iter().find(is_it);
+    match (listens_inside(container, port), published) {
+        (Some(false), _) => Ok(false),
+        // A proxy before the container answers before the container does.
+        (_, Some(published)) => Ok(published.host != 0 && stays_open(reachable(published)).await),
+        (Some(true), None) => Ok(true),
+        (None, None) if container.state != ContainerState::Running => Ok(false),
+        (None, None) => Err(Error::Unsupported(format!(
             "port {port} of {} is not published, and its own sockets can't be seen from here",
             container.name
-        )));
+        ))),
     }
-    Ok(tables.any(|table| has_listener(&table, port)))
+}
+
+/// From the container's own sockets; none where they can't be seen, or where a process that has published ports shares
+/// our network: then its number is one of another machine.
+fn listens_inside(container: &ContainerInfo, port: u16) -> Option<bool> {
+    let pid = container.pid?.to_string();
+    let network = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/net")).ok();
+    if !container.ports.is_empty() && network(&pid)? == network("self")? {
+        return None;
+    }
+    let of = |what: &str| std::fs::read_to_string(format!("/proc/{pid}/{what}")).ok();
+    let mut tables = ["net/tcp", "net/tcp6"].into_iter().filter_map(of).peekable();
+    tables.peek()?;
+    Some(tables.any(|table| has_listener(&table, port)))
 }
 
 /// Where a port that is published on all addresses can be reached.

@@ -136,8 +136,11 @@ pub(crate) async fn an_exec_with_a_terminal_has_the_size_that_is_set(setting: Ar
     spec.terminal = true;
     let mut stream = setting.host.exec(&name, &spec).await.unwrap();
     let mut said = until(&mut stream, "here").await;
-    // It is there, so the client listens by now.
-    stream.resize(WindowSize { rows: 31, columns: 101 }).unwrap();
+    // Docker's client may begin to listen a moment after it shows what is said.
+    for rows in [30, 31] {
+        stream.resize(WindowSize { rows, columns: 101 }).unwrap();
+        tokio::time::sleep(Duration::from_millis(600)).await;
+    }
     while let Some(chunk) = stream.next().await {
         let LogChunk::Stdout(bytes) = chunk else { panic!("a terminal has one stream: {chunk:?}") };
         said.extend(bytes);
