@@ -120,6 +120,16 @@ fn node(path: &str, major: u32, minor: u32) -> std::io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o666))
 }
 
+/// The bridge of that daemon; nothing is ever attached to it.
+const BRIDGE: &str = "pr-made-gpus";
+
+fn bridge(words: &[&str]) -> Result<(), String> {
+    let output = Command::new("ip").arg("link").args(words).output().map_err(|error| format!("ip: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    // One that was killed left its own.
+    if output.status.success() || said.contains("File exists") { Ok(()) } else { Err(format!("ip link: {said}")) }
+}
+
 /// A Docker daemon of our own: one looks for the hook when it starts, and the machine's own has long been started.
 struct Daemon {
     child: Child,
@@ -142,9 +152,7 @@ impl Daemon {
         let (log, config) = (File::create(folder.join("log")).map_err(wrong)?, folder.join("daemon.json"));
         // The machine's own configuration is for the machine's own daemon.
         fs::write(&config, "{}").map_err(wrong)?;
-        // In a network of its own: a daemon without a bridge takes away `docker0`, which is the machine's own daemon's.
-        let mut command = Command::new("/usr/bin/unshare");
-        command.args(["--net", "/usr/sbin/dockerd"]);
+        let mut command = Command::new("/usr/sbin/dockerd");
         command.env("PATH", format!("{}/bin:/usr/sbin:/usr/bin:/sbin:/bin", folder.display()));
         command.arg(format!("--host=unix://{}", socket.display())).arg(at("config-file", &config));
         command.args([
@@ -152,7 +160,10 @@ impl Daemon {
             at("exec-root", &folder.join("exec")),
             at("pidfile", &folder.join("pid")),
         ]);
-        command.args(["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false", "--group=root"]);
+        // A daemon without a bridge takes away `docker0`, which is the machine's own daemon's.
+        bridge(&["add", BRIDGE, "type", "bridge"])?;
+        command.arg(format!("--bridge={BRIDGE}"));
+        command.args(["--iptables=false", "--ip-forward=false", "--ip-masq=false", "--group=root"]);
         command
             .args([format!("--containerd-namespace={name}"), format!("--containerd-plugins-namespace={name}-plugins")]);
         command.arg("--add-runtime=nvidia=runc").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -184,6 +195,7 @@ impl Drop for Daemon {
             let _gone = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
         let _status = self.child.wait();
+        let _absent = bridge(&["delete", BRIDGE]);
         for folder in [&self.folder, &self.data] {
             if let Err(error) = fs::remove_dir_all(folder) {
                 eprintln!("{}: {error}", folder.display());
