@@ -136,7 +136,7 @@ impl Mount {
     fn small(at: &Path, size: &str) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         let options = format!("size={size},mode=0700");
-        let mounted = Self::mount(&["-t", "tmpfs", "-o", &options, "tmpfs"], at);
+        let mounted = Self::make(&["-t", "tmpfs", "-o", &options, "tmpfs"], at);
         if mounted.is_none() {
             eprintln!("\n*** NOTHING IS PROVED OF FULL AND READ-ONLY DISKS: this user can't mount one (root can)\n");
             let demanded = std::env::var(portreeve_tests::engines::REQUIRED).unwrap_or_default();
@@ -145,7 +145,7 @@ impl Mount {
         mounted
     }
 
-    fn mount(words: &[&str], at: &Path) -> Option<Self> {
+    fn make(words: &[&str], at: &Path) -> Option<Self> {
         let done = Command::new("mount").args(words).arg(at).output();
         done.is_ok_and(|done| done.status.success()).then(|| Self(at.to_owned()))
     }
@@ -245,7 +245,7 @@ async fn in_a_read_only_state_directory_nothing_starts() {
     let (state, before) = (ground.state(), ground.executed().len());
     let journal = state.join("journal");
     let words = [state.to_str().unwrap(), journal.to_str().unwrap()];
-    let bound = Mount::mount(&["--bind", words[0]], &state);
+    let bound = Mount::make(&["--bind", words[0]], &state);
     match &bound {
         Some(bound) => bound.again("bind,ro"),
         None => {

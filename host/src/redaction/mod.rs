@@ -27,6 +27,7 @@ mod matcher;
 #[cfg(any(test, feature = "fuzzing"))]
 #[path = "../../../tests/src/naive_redactor.rs"]
 #[allow(unreachable_pub, reason = "shared with the end-to-end tests by its path")]
+#[allow(clippy::indexing_slicing, reason = "what tests compare with; a panic is how one fails")]
 pub(crate) mod naive_redactor;
 mod names;
 mod records;

@@ -218,7 +218,7 @@ impl Inner {
                 self.create_as(backend, &holder_spec(spec, name, image, &["wait"])?, role, Some(proved)).await
             }
             Image::Proved(image, proved) => {
-                self.create_as(backend, &holder_spec(spec, name, image, &["wait"])?, role, Some(proved)).await
+                self.create_as(backend, &holder_spec(spec, name, image, &["wait"])?, role, Some(*proved)).await
             }
         };
         let created = created.map_err(|error| as_of_pod(error, spec.name.as_str()))?;
@@ -247,7 +247,7 @@ impl Inner {
         registry.publish(BUILT_IN, "latest", &image);
         let reference: Reference = registry.reference(BUILT_IN, &image.manifest()).parse()?;
         let proved = self.brought(backend, &reference).await?;
-        Ok(Image::Proved(reference, proved))
+        Ok(Image::Proved(reference, Box::new(proved)))
     }
 
     #[cfg(not(feature = "demo"))]
@@ -445,7 +445,7 @@ enum Image {
     There(String),
     /// The host's own, proved.
     #[cfg_attr(not(feature = "demo"), expect(dead_code, reason = "without an image of its own there is none"))]
-    Proved(Reference, PulledImage),
+    Proved(Reference, Box<PulledImage>),
 }
 
 /// Stands for the image of a holder that is there, of which its ID counts.

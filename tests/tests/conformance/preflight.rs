@@ -98,7 +98,7 @@ pub(crate) async fn the_sources_of_mounts_are_looked_at(setting: Arc<Setting>) {
 pub(crate) async fn a_version_below_its_floor_is_a_warning(setting: Arc<Setting>) {
     let report = judged(&setting, Intention::default()).await;
     let (finding, engine) = (of(&report, "engine.version"), report.engine.version.clone().unwrap());
-    let old = if setting.kind().is_podman() { engine < "5.8.4".to_owned() } else { engine < "29.3.1".to_owned() };
+    let old = if setting.kind().is_podman() { engine.as_str() < "5.8.4" } else { engine.as_str() < "29.3.1" };
     assert_eq!(finding.severity, if old { Severity::Warning } else { Severity::Ok }, "{finding:?}");
     if old {
         assert!(!finding.why.is_empty() && finding.remedy.is_some(), "{finding:?}");
