@@ -227,10 +227,9 @@ fn line(file: &str, finding: &Finding) -> String {
 
 impl Up {
     fn run(self, common: &Common) -> Outcome {
-        let loaded = RefCell::new(self.source.load(self.file.as_deref())?);
+        let mut loaded = self.source.load(self.file.as_deref())?;
         let options = UpOptions { patience: Duration::from_secs(self.wait_timeout), recreate: self.recreate };
-        desk::open_with(common, Tone::of(common), async |desk, signals| {
-            let mut loaded = loaded.borrow_mut();
+        desk::open_with(common, Tone::of(common), async move |desk, signals| {
             desk.portreeve.check_compose(&mut loaded.project);
             if loaded.project.problems().next().is_some() {
                 let status = desk.teller.aside(|| problems(&loaded));

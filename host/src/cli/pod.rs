@@ -15,7 +15,7 @@ use super::show::{self, Table, plain};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a pod where there is none of this name, and start what holds its network
-    Create(Create),
+    Create(Box<Create>),
     /// List pods of this install
     #[command(visible_alias = "list")]
     Ls,

@@ -70,7 +70,7 @@ pub(crate) async fn containers_of_one_network_find_each_other_by_name(setting: A
     let server = joining(&setting, &back, &["listen", "8080"]);
     let name = server.name.to_string();
     let info = setting.host.run(&server).await.unwrap();
-    assert_eq!(info.networks, [back.clone()]);
+    assert_eq!(info.networks, std::slice::from_ref(&back));
     setting.until("it listens", || setting.ground.ask(&["logs", &name]).stdout.contains("listening")).await;
     let client = joining(&setting, &back, &["lookup", &name, "fetch", &name, "8080"]);
     let heard = setting.hear(&client).await;
@@ -89,7 +89,7 @@ pub(crate) async fn a_container_joins_the_network_by_its_id(setting: Arc<Setting
     assert!(argv.contains(&format!("--network={}", made.id)), "{argv:?}");
     let mark = setting.mark();
     let created = setting.host.create(&spec).await.unwrap();
-    assert_eq!(created.networks, [name.clone()]);
+    assert_eq!(created.networks, std::slice::from_ref(&name));
     let told = setting.argvs_since(mark, false);
     assert!(told.iter().any(|argv| argv.contains(&format!("--network={}", made.id))), "{told:?}");
     let mark = setting.mark();

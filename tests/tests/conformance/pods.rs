@@ -96,7 +96,7 @@ pub(crate) async fn a_pod_on_a_network_is_found_by_its_holders_name(setting: Arc
     let (network, name) = (setting.name("pods-network"), setting.name("networked-pod"));
     setting.host.ensure_network(&crate::networks::network(&network)).await.unwrap();
     let spec = PodSpec { network: Some(network.parse().unwrap()), ..pod(&name) };
-    assert_eq!(setting.host.ensure_pod(&spec).await.unwrap().networks, [network.clone()]);
+    assert_eq!(setting.host.ensure_pod(&spec).await.unwrap().networks, std::slice::from_ref(&network));
     let server = joining(&setting, &name, &["listen", "8080"]);
     setting.host.run(&server).await.unwrap();
     let server = server.name.to_string();
