@@ -366,7 +366,7 @@ fn errors_end_as_the_real_ones_do() {
         says(&["rm", "--force", "none"], (0, ""), (0, "No such container"));
         says(&["kill", "--signal=KILL", "taken"], (125, "can only kill running containers"), (1, "is not running"));
         says(&["rmi", &image], (2, "image is in use"), (1, "conflict"));
-        says(&["exec", "taken"], (125, "unrecognized command"), (1, "is not a docker command"));
+        says(&["commit", "taken"], (125, "unrecognized command"), (1, "is not a docker command"));
         let other = harbour.run(&["create", "--entrypoint=/bin/true", &image]).out;
         says(&["start", other.trim()], (125, "command that was not found"), (1, "no such file or directory"));
         let gpu = if harbour.is_podman() { "--device=nvidia.com/gpu=0" } else { "--gpus=\"device=0,1\"" };
