@@ -200,7 +200,9 @@ impl Call {
 
     /// Whether it only ends or takes away: what a backend may be called for even while it is quarantined.
     pub(crate) fn cleans_up(self) -> bool {
-        matches!(self, Self::Stop | Self::Kill | Self::Remove | Self::ImageRemove)
+        let of_containers = matches!(self, Self::Stop | Self::Kill | Self::Remove);
+        let of_others = matches!(self, Self::ImageRemove | Self::VolumeRemove | Self::NetworkRemove | Self::PodRemove);
+        of_containers || of_others
     }
 
     /// Whether what changes something must render every fact of the caller's, as a creation does.
@@ -368,6 +370,14 @@ mod tests {
         let more = more.into_iter().chain(groups);
         for call in looking.into_iter().chain(more) {
             assert!(call.allowances().iter().all(|allowance| allowance.effect == Effect::Read), "{call:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_only_takes_away_is_allowed_in_a_quarantine() {
+        for call in Call::ALL {
+            let removes = call.allowances().iter().any(|allowance| allowance.effect == Effect::Remove);
+            assert_eq!(call.cleans_up(), removes || matches!(call, Call::Stop | Call::Kill), "{call:?}");
         }
     }
 
