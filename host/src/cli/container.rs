@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use portreeve::spec::Signal;
-use portreeve::{Condition, ContainerInfo, ContainerState, ListFilter, LogOptions, Removed};
+use portreeve::{Condition, ContainerInfo, ContainerState, ListFilter, LogOptions};
 use serde_json::json;
 
 use super::desk::Desk;
@@ -192,12 +192,7 @@ pub(crate) struct Rm {
 
 impl Rm {
     pub(crate) async fn run(self, desk: &Desk) -> Outcome {
-        desk.each(&self.names, async |name| match desk.portreeve.remove(name, self.force).await? {
-            Removed::Removed if desk.json => show::json(&json!({ "name": name, "result": "removed" })),
-            Removed::Removed => show::line(name),
-            _ => Ok(()),
-        })
-        .await
+        desk.remove(&self.names, async |name| desk.portreeve.remove(name, self.force).await).await
     }
 }
 

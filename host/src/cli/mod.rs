@@ -26,6 +26,7 @@ mod image;
 mod image_group;
 mod journal;
 mod name;
+mod named;
 mod network;
 mod parse;
 mod pod;

@@ -1,13 +1,12 @@
 //! Networks: `network create`, `network ls`, `network inspect`, `network rm`.
 
 use clap::{Args, Subcommand};
+use portreeve::NetworkInfo;
 use portreeve::spec::{Label, NetworkName, NetworkSpec};
-use portreeve::{NetworkInfo, Removed};
-use serde_json::json;
 
 use super::desk::Desk;
 use super::exit::{Outcome, Status};
-use super::show::{self, Table, plain};
+use super::show::{self, Table};
 
 /// `network …`.
 #[derive(Debug, Subcommand)]
@@ -76,26 +75,13 @@ impl Create {
         debug_assert_eq!(self.driver, "bridge");
         let spec = NetworkSpec { internal: self.internal, labels: self.label, ..NetworkSpec::new(self.name) };
         let network = desk.portreeve.ensure_network(&spec).await?;
-        match (desk.dry_run, desk.json) {
-            (true, _) => {}
-            (false, true) => show::json(&network)?,
-            (false, false) => show::line(&network.name)?,
-        }
+        desk.told(&network, &network.name)?;
         Ok(Status::OK)
     }
 }
 
 async fn list(desk: &Desk) -> Outcome {
-    let mut networks = desk.portreeve.networks().await?;
-    networks.sort_by(|one, other| one.name.cmp(&other.name));
-    if desk.json {
-        show::json(&networks)?;
-    } else if desk.quiet {
-        networks.iter().try_for_each(|network| show::line(&plain(&network.name)))?;
-    } else {
-        table(&networks).print()?;
-    }
-    Ok(Status::OK)
+    desk.list(desk.portreeve.networks().await?, |network| &network.name, table)
 }
 
 fn table(networks: &[NetworkInfo]) -> Table {
@@ -117,15 +103,7 @@ impl Inspect {
 
 impl Rm {
     async fn run(self, desk: &Desk) -> Outcome {
-        desk.each(&self.names, async |name| {
-            let result = match desk.portreeve.remove_network(name, self.force).await? {
-                Removed::Removed => "removed",
-                Removed::Absent => "absent",
-                _ => return Ok(()),
-            };
-            if desk.json { show::json(&json!({ "name": name, "result": result })) } else { show::line(name) }
-        })
-        .await
+        desk.remove(&self.names, async |name| desk.portreeve.remove_network(name, self.force).await).await
     }
 }
 

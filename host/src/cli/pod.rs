@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use portreeve::spec::{Label, Name, NetworkMode, PodSpec, Port};
-use portreeve::{PodInfo, Reference, Removed};
-use serde_json::json;
+use portreeve::{PodInfo, Reference};
 
 use super::desk::Desk;
 use super::exit::{Outcome, Status};
-use super::show::{self, Table, plain};
+use super::show::Table;
 
 /// `pod …`.
 #[derive(Debug, Subcommand)]
@@ -94,26 +93,13 @@ impl Create {
         let Self { publish: ports, network, label: labels, image, name } = self;
         let spec = PodSpec { ports, network, labels, image, ..PodSpec::new(name) };
         let pod = desk.portreeve.ensure_pod(&spec).await?;
-        match (desk.dry_run, desk.json) {
-            (true, _) => {}
-            (false, true) => show::json(&pod)?,
-            (false, false) => show::line(&pod.name)?,
-        }
+        desk.told(&pod, &pod.name)?;
         Ok(Status::OK)
     }
 }
 
 async fn list(desk: &Desk) -> Outcome {
-    let mut pods = desk.portreeve.pods().await?;
-    pods.sort_by(|one, other| one.name.cmp(&other.name));
-    if desk.json {
-        show::json(&pods)?;
-    } else if desk.quiet {
-        pods.iter().try_for_each(|pod| show::line(&plain(&pod.name)))?;
-    } else {
-        table(&pods).print()?;
-    }
-    Ok(Status::OK)
+    desk.list(desk.portreeve.pods().await?, |pod| &pod.name, table)
 }
 
 fn table(pods: &[PodInfo]) -> Table {
@@ -138,11 +124,7 @@ impl Stop {
         let grace = Duration::from_secs(self.time.into());
         desk.each(&self.names, async |name| {
             let pod = desk.portreeve.stop_pod(name, grace).await?;
-            match (desk.dry_run, desk.json) {
-                (true, _) => Ok(()),
-                (false, true) => show::json(&pod),
-                (false, false) => show::line(name),
-            }
+            desk.told(&pod, name)
         })
         .await
     }
@@ -150,15 +132,7 @@ impl Stop {
 
 impl Rm {
     async fn run(self, desk: &Desk) -> Outcome {
-        desk.each(&self.names, async |name| {
-            let result = match desk.portreeve.remove_pod(name, self.force).await? {
-                Removed::Removed => "removed",
-                Removed::Absent => "absent",
-                _ => return Ok(()),
-            };
-            if desk.json { show::json(&json!({ "name": name, "result": result })) } else { show::line(name) }
-        })
-        .await
+        desk.remove(&self.names, async |name| desk.portreeve.remove_pod(name, self.force).await).await
     }
 }
 

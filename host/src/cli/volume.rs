@@ -1,14 +1,13 @@
 //! Volumes: `volume create`, `volume ls`, `volume inspect`, `volume rm`.
 
 use clap::{Args, Subcommand};
+use portreeve::VolumeInfo;
 use portreeve::spec::{Label, Name};
-use portreeve::{Removed, VolumeInfo};
-use serde_json::json;
 
 use super::desk::Desk;
 use super::exit::{Outcome, Status};
 use super::name;
-use super::show::{self, Table, plain};
+use super::show::{self, Table};
 
 /// `volume …`.
 #[derive(Debug, Subcommand)]
@@ -74,26 +73,13 @@ impl Create {
         debug_assert_eq!(self.driver, "local");
         let name = self.name.map_or_else(name::fresh, Ok)?;
         let volume = desk.portreeve.ensure_volume(name.as_str(), &self.label).await?;
-        match (desk.dry_run, desk.json) {
-            (true, _) => {}
-            (false, true) => show::json(&volume)?,
-            (false, false) => show::line(&volume.name)?,
-        }
+        desk.told(&volume, &volume.name)?;
         Ok(Status::OK)
     }
 }
 
 async fn list(desk: &Desk) -> Outcome {
-    let mut volumes = desk.portreeve.volumes().await?;
-    volumes.sort_by(|one, other| one.name.cmp(&other.name));
-    if desk.json {
-        show::json(&volumes)?;
-    } else if desk.quiet {
-        volumes.iter().try_for_each(|volume| show::line(&plain(&volume.name)))?;
-    } else {
-        table(&volumes).print()?;
-    }
-    Ok(Status::OK)
+    desk.list(desk.portreeve.volumes().await?, |volume| &volume.name, table)
 }
 
 fn table(volumes: &[VolumeInfo]) -> Table {
@@ -113,15 +99,7 @@ impl Inspect {
 
 impl Rm {
     async fn run(self, desk: &Desk) -> Outcome {
-        desk.each(&self.names, async |name| {
-            let result = match desk.portreeve.remove_volume(name, self.force).await? {
-                Removed::Removed => "removed",
-                Removed::Absent => "absent",
-                _ => return Ok(()),
-            };
-            if desk.json { show::json(&json!({ "name": name, "result": result })) } else { show::line(name) }
-        })
-        .await
+        desk.remove(&self.names, async |name| desk.portreeve.remove_volume(name, self.force).await).await
     }
 }
 
