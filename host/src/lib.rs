@@ -74,18 +74,18 @@ pub use digest::Digest;
 pub use error::{Conflict, Difference, Error, Fault, FaultKind, Refusal, Rule};
 pub use event::{Event, Level};
 pub use evidence::{
-    ContainerEvent, ContainerInfo, ContainerState, Happening, Health, MountInfo, NetworkInfo, PodInfo, PodMember,
-    Processes, Usage, VolumeInfo,
+    ContainerEvent, ContainerInfo, ContainerState, Happening, Health, HeldLayer, MountInfo, NetworkInfo, PodInfo,
+    PodMember, Processes, Usage, VolumeInfo,
 };
 pub use executor::{CommandInput, close_inherited};
 pub use output::LogChunk;
 pub use policy::Policy;
 pub use reference::Reference;
 pub use runtime::{
-    BackendInfo, Cleaned, CommandInfo, Completed, Condition, DangerInfo, Detection, DownOptions, EngineIdentity,
-    EventStream, ExplainedPart, ImageAdvice, ImageDetails, ImageInfo, Intention, Leftover, ListFilter, LoadedImage,
-    LogStream, Ownership, PartResult, Portreeve, PortreeveBuilder, PreflightReport, ProjectState, PulledImage, Removed,
-    SavedImage, UnitCheck, UpOptions, UsageStream,
+    AssembledImage, BackendInfo, Cleaned, CommandInfo, Completed, Condition, DangerInfo, Detection, DownOptions,
+    EngineIdentity, EventStream, ExplainedPart, ImageAdvice, ImageDetails, ImageInfo, Intention, LayerInfo, Leftover,
+    ListFilter, LoadedImage, LogStream, Ownership, PartResult, Portreeve, PortreeveBuilder, PreflightReport,
+    ProjectState, PulledImage, Removed, SavedImage, UnitCheck, UpOptions, UsageStream,
 };
 pub use sandbox::{Finding, Severity};
 pub use scope::{Call, LogOptions};

@@ -116,6 +116,8 @@ pub enum Area {
     Exchange,
     /// The journal.
     Journal,
+    /// Layers of images, by digest.
+    Layers,
     /// Proofs of images' content.
     Proofs,
     /// Which backends trapped how often.
@@ -135,6 +137,7 @@ impl Area {
             Self::Code => "code",
             Self::Exchange => "exchange",
             Self::Journal => "journal",
+            Self::Layers => "layers",
             Self::Proofs => "proofs",
             Self::Quarantine => "quarantine",
             Self::Secrets => "secrets",

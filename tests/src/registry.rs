@@ -51,6 +51,15 @@ impl Liar {
         ledger.configs.insert(image.config());
     }
 
+    /// Puts one document or blob into a repository, as the honest shelf does. A `BadLayer` changes those whose type says that they are one.
+    pub fn put(&self, repository: &str, media_type: &str, bytes: Vec<u8>) -> Digest {
+        let digest = self.shelf.put(repository, media_type, bytes);
+        if media_type.contains("layer") {
+            self.ledger().layers.insert(digest);
+        }
+        digest
+    }
+
     /// From now on a repository misbehaves so.
     pub fn misbehave(&self, repository: &str, fault: Fault) {
         self.ledger().faults.insert(repository.to_owned(), fault);

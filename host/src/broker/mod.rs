@@ -352,7 +352,11 @@ impl Broker {
     fn failed(&self, error: ExecError) -> Error {
         match error {
             ExecError::TimedOut { ref partial, .. } => Error::Timeout(format!("{error}{}", self.tail(partial))),
-            other => Error::Unavailable(other.to_string()),
+            other => {
+                // A guest hears no more than that it could not be run; whoever called hears why.
+                self.services.events.say(Level::Warning, || self.redactor.text(&other.to_string()));
+                Error::Unavailable(other.to_string())
+            }
         }
     }
 

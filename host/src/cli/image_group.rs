@@ -1,9 +1,10 @@
-//! `image`: looked at, measured, advised on, saved and loaded.
+//! `image`: looked at, measured, advised on, saved and loaded; its layers brought, and images made of them.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use portreeve::{ImageAdvice, Reference};
+use portreeve::evidence::manifest::Descriptor;
+use portreeve::{Digest, ImageAdvice, LayerInfo, Reference};
 use serde_json::json;
 
 use super::desk::Desk;
@@ -23,6 +24,52 @@ pub(crate) enum Command {
     Load(Load),
     /// Say which images no container of this install uses, and which can't be named; with --verify prove each anew
     Advise(Advise),
+    /// List the layers of an image by its proved manifest, and which of them the host holds; without one, all that it holds
+    Layers(Layers),
+    /// Bring the layers of an image that the host does not hold yet, each by its digest; no engine is asked
+    Fetch(Fetch),
+    /// Have the engine take an image that the host makes of layers that it holds, and prove it
+    Assemble(Assemble),
+    /// Remove layers that the host holds; images that were made of them stay
+    Discard(Discard),
+}
+
+/// `image layers`.
+#[derive(Debug, Args)]
+pub(crate) struct Layers {
+    /// The image
+    image: Option<Reference>,
+}
+
+/// `image fetch`.
+#[derive(Debug, Args)]
+pub(crate) struct Fetch {
+    /// The image
+    image: Reference,
+    /// Only these of its layers
+    #[arg(long = "layer", value_name = "DIGEST")]
+    layers: Vec<Digest>,
+}
+
+/// `image assemble`.
+#[derive(Debug, Args)]
+pub(crate) struct Assemble {
+    /// The image
+    image: Reference,
+    /// Bring the layers that are missing first
+    #[arg(long)]
+    fetch: bool,
+}
+
+/// `image discard`.
+#[derive(Debug, Args)]
+pub(crate) struct Discard {
+    /// The layers
+    #[arg(required_unless_present = "all", value_name = "DIGEST")]
+    layers: Vec<Digest>,
+    /// All of them
+    #[arg(long, conflicts_with = "layers")]
+    all: bool,
 }
 
 /// `image inspect`.
@@ -75,8 +122,104 @@ impl Command {
             Self::Save(command) => command.run(desk).await,
             Self::Load(command) => command.run(desk).await,
             Self::Advise(command) => command.run(desk).await,
+            Self::Layers(command) => command.run(desk).await,
+            Self::Fetch(command) => command.run(desk).await,
+            Self::Assemble(command) => command.run(desk).await,
+            Self::Discard(command) => command.run(desk),
         }
     }
+}
+
+impl Layers {
+    async fn run(self, desk: &Desk) -> Outcome {
+        let Some(image) = &self.image else { return held(desk) };
+        tell_layers(desk, &desk.portreeve.layers(image).await?)
+    }
+}
+
+/// All that the store holds.
+fn held(desk: &Desk) -> Outcome {
+    let held = desk.portreeve.held_layers()?;
+    if desk.json {
+        show::json(&held)?;
+    } else if desk.quiet {
+        held.iter().try_for_each(|layer| show::line(&layer.digest.to_string()))?;
+    } else {
+        let mut table = Table::new(&["LAYER", "SIZE"]);
+        held.iter().for_each(|layer| table.row([layer.digest.to_string(), show::bytes(layer.size)]));
+        table.print()?;
+    }
+    Ok(Status::OK)
+}
+
+impl Fetch {
+    async fn run(self, desk: &Desk) -> Outcome {
+        if self.layers.is_empty() {
+            return tell_layers(desk, &desk.portreeve.ensure_layers_of(&self.image).await?);
+        }
+        let known = desk.portreeve.layers(&self.image).await?;
+        let wanted = |digest: &Digest| known.iter().find(|layer| layer.digest == *digest).ok_or(*digest);
+        let wanted = self.layers.iter().map(wanted).collect::<Result<Vec<_>, _>>();
+        let wanted = wanted.map_err(|digest| Failure::Usage(format!("{} has no layer {digest}", self.image)))?;
+        let wanted: Vec<Descriptor> = wanted.into_iter().map(LayerInfo::descriptor).collect();
+        tell_layers(desk, &desk.portreeve.ensure_layers(&self.image, &wanted).await?)
+    }
+}
+
+impl Assemble {
+    async fn run(self, desk: &Desk) -> Outcome {
+        if self.fetch {
+            desk.portreeve.ensure_layers_of(&self.image).await?;
+        }
+        let assembled = desk.portreeve.assemble(&self.image).await?;
+        desk.teller.finish();
+        if desk.json {
+            show::json(&assembled)?;
+        } else {
+            show::line(&plain(&assembled.image.id))?;
+        }
+        Ok(Status::OK)
+    }
+}
+
+impl Discard {
+    fn run(self, desk: &Desk) -> Outcome {
+        let layers = if self.all {
+            desk.portreeve.held_layers()?.into_iter().map(|layer| layer.digest).collect()
+        } else {
+            self.layers
+        };
+        let gone = desk.portreeve.discard_layers(&layers)?;
+        if desk.json {
+            show::json(&gone)?;
+        } else {
+            gone.iter().try_for_each(|digest| show::line(&digest.to_string()))?;
+        }
+        Ok(Status::OK)
+    }
+}
+
+fn tell_layers(desk: &Desk, layers: &[LayerInfo]) -> Outcome {
+    desk.teller.finish();
+    if desk.json {
+        show::json(&layers)?;
+    } else if desk.quiet {
+        layers.iter().try_for_each(|layer| show::line(&layer.digest.to_string()))?;
+    } else {
+        let mut table = Table::new(&["LAYER", "SIZE", "HELD"]);
+        for layer in layers {
+            let held = if layer.brought {
+                "brought"
+            } else if layer.held {
+                "yes"
+            } else {
+                "no"
+            };
+            table.row([layer.digest.to_string(), show::bytes(layer.size), held.to_owned()]);
+        }
+        table.print()?;
+    }
+    Ok(Status::OK)
 }
 
 impl Inspect {

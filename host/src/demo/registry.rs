@@ -203,7 +203,7 @@ struct Repository {
 
 #[derive(Clone, Debug)]
 struct Blob {
-    media_type: &'static str,
+    media_type: String,
     bytes: Bytes,
 }
 
@@ -215,9 +215,18 @@ impl Shelf {
         let repository = repositories.entry(repository.to_owned()).or_default();
         repository.tags.insert(tag.to_owned(), image.index());
         for (digest, bytes) in image.blobs() {
-            let blob = Blob { media_type: media_type(image, digest), bytes: Bytes::copy_from_slice(bytes) };
+            let blob = Blob { media_type: media_type(image, digest).to_owned(), bytes: Bytes::copy_from_slice(bytes) };
             repository.blobs.insert(digest, blob);
         }
+    }
+
+    /// Puts one document or blob into a repository, to be had by its digest: what images that are not built in are made of.
+    pub fn put(&self, repository: &str, media_type: &str, bytes: Vec<u8>) -> Digest {
+        let digest = Digest::sha256(&bytes);
+        let mut repositories = self.repositories.write().unwrap_or_else(PoisonError::into_inner);
+        let blob = Blob { media_type: media_type.to_owned(), bytes: bytes.into() };
+        repositories.entry(repository.to_owned()).or_default().blobs.insert(digest, blob);
+        digest
     }
 
     /// The honest answer.
@@ -248,7 +257,7 @@ impl Repository {
     fn manifest(&self, reference: &str) -> Option<Reply> {
         let digest = self.tags.get(reference).copied().or_else(|| reference.parse().ok())?;
         let blob = self.blobs.get(&digest).filter(|blob| blob.media_type != OTHER_TYPE)?;
-        Some(Reply::content(blob.media_type, Some(digest), blob.bytes.clone()))
+        Some(Reply::content(&blob.media_type, Some(digest), blob.bytes.clone()))
     }
 
     fn blob(&self, digest: &str) -> Option<Reply> {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::runtime::Handle;
 
+use super::assembly::Proved;
 use super::blobs::BlobStore;
 use super::chain::{ChainError, Content, FirstOf, ManifestSource, Report, SourceError, examine, resolve};
 use super::document::{map, number, text, texts};
 use super::export::Export;
-use super::manifest::Platform;
+use super::manifest::{Descriptor, Layer, Platform};
 use super::registry::{RegistryClient, RegistrySource};
 use super::store::EngineStore;
 use crate::broker::Broker;
@@ -170,6 +171,24 @@ impl Verifier {
         Ok(self.with_sources(image, sources, resolve).await?.config_digest())
     }
 
+    /// The ID of an image whose documents the host itself has kept; nobody is asked.
+    pub(crate) async fn kept_id(&self, image: &Reference, digest: Digest) -> Result<Option<Digest>, Error> {
+        let resolve = move |source: &dyn ManifestSource| resolve(&digest, &Platform::current(), None, source);
+        Ok(self.with_sources(image, Sources::default(), resolve).await?.config_digest())
+    }
+
+    /// The documents of an image for this machine, from its registry unless they were kept.
+    pub(crate) async fn documents(&self, image: &Reference, digest: Digest) -> Result<Documents, Error> {
+        let sources = Sources { registry: true, ..Sources::default() };
+        let found = self.with_sources(image, sources, move |source| Documents::find(&digest, source)).await?;
+        found.ok_or_else(|| Error::Unavailable(format!("the manifest of {image} can't be had from its registry")))
+    }
+
+    /// The client that asks registries, unless the host is to ask none.
+    pub(crate) fn client(&self) -> Option<Arc<RegistryClient>> {
+        self.client.clone()
+    }
+
     /// Works in a thread that may wait: what the host kept is asked first, and what comes from elsewhere is kept.
     async fn with_sources<T: Send + 'static>(
         &self,
@@ -190,6 +209,38 @@ impl Verifier {
         });
         let worked = working.await.map_err(|error| Error::State(error.to_string()))?;
         worked.map_err(|error| Error::Digest(error.to_string()))
+    }
+}
+
+/// What an image is made of, by its proved documents.
+pub(crate) struct Documents {
+    pub(crate) manifest: Proved,
+    pub(crate) config: Proved,
+    /// Lowest first.
+    pub(crate) layers: Vec<Layer>,
+}
+
+impl Documents {
+    fn find(digest: &Digest, source: &dyn ManifestSource) -> Result<Option<Self>, ChainError> {
+        let resolved = resolve(digest, &Platform::current(), None, source)?;
+        let Some((manifest, digest)) = resolved.manifest().zip(resolved.manifest_digest()) else { return Ok(None) };
+        let bytes = |digest: &Digest, content| match source.fetch(digest, content) {
+            Ok(bytes) => digest.verify(&bytes).map(|()| Some(bytes)).map_err(ChainError::from),
+            Err(_) => Ok(None),
+        };
+        let config = manifest.config();
+        let (Some(own), Some(of_config)) =
+            (bytes(&digest, Content::Manifest)?, bytes(&config.digest, Content::Config)?)
+        else {
+            return Ok(None);
+        };
+        let media_type = manifest.media_type().to_owned();
+        let descriptor = Descriptor { media_type, digest, size: own.len() as u64 };
+        Ok(Some(Self {
+            manifest: Proved { descriptor, bytes: own },
+            config: Proved { descriptor: config.clone(), bytes: of_config },
+            layers: manifest.layers().to_vec(),
+        }))
     }
 }
 

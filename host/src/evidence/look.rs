@@ -218,8 +218,8 @@ impl Broker {
         documents.first().map(|document| ImageFacts::read(document, grant)).transpose().map_err(Error::Unavailable)
     }
 
-    /// The ID of the image that the engine holds by this ID; none where it holds none.
-    pub(crate) async fn look_at_image_id(&self, id: &str) -> Result<Option<String>, Error> {
+    /// The image that the engine holds by this ID; none where it holds none.
+    pub(crate) async fn look_at_image_by_id(&self, id: &str) -> Result<Option<ImageFacts>, Error> {
         let evidence = self.backend().grants().evidence();
         let held = evidence.held.as_ref().ok_or_else(|| self.no_evidence("held"))?;
         let image = evidence.image.as_ref().ok_or_else(|| self.no_evidence("image"))?;
@@ -228,7 +228,12 @@ impl Broker {
             return Ok(None);
         }
         let documents = documents(raw.expose().expose(Source::Stdout)).map_err(Error::Unavailable)?;
-        Ok(documents.first().and_then(|document| super::document::text(document, Some(&image.id))))
+        documents.first().map(|document| ImageFacts::read(document, image)).transpose().map_err(Error::Unavailable)
+    }
+
+    /// Whether the engine can be asked for an image by its ID.
+    pub(crate) fn looks_by_id(&self) -> bool {
+        self.backend().grants().evidence().held.is_some()
     }
 
     /// The manifest of `name@digest`, as the granted command prints it.

@@ -207,6 +207,12 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Its media type.
+    #[must_use]
+    pub const fn media_type(&self) -> &'static str {
+        self.media_type
+    }
+
     /// Its configuration.
     #[must_use]
     pub const fn config(&self) -> &Descriptor {

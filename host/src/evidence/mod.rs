@@ -2,6 +2,7 @@
 //!
 //! What a backend says counts for nothing here. The commands, and the places in what they print, stand in the grants.
 
+pub(crate) mod assembly;
 pub mod blobs;
 pub mod chain;
 pub(crate) mod container;
@@ -10,6 +11,7 @@ pub(crate) mod events;
 pub mod export;
 pub(crate) mod health;
 pub(crate) mod image;
+pub(crate) mod layers;
 pub mod layout;
 pub(crate) mod look;
 pub mod manifest;
@@ -27,6 +29,7 @@ pub(crate) mod volume;
 pub use container::{ContainerInfo, ContainerState, MountInfo};
 pub use events::{ContainerEvent, Happening};
 pub use health::Health;
+pub use layers::HeldLayer;
 pub use network::NetworkInfo;
 pub use pod::{PodInfo, PodMember};
 pub use usage::{Processes, Usage};

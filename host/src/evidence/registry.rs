@@ -1,7 +1,7 @@
 //! A small, bounded client for manifests and configurations by digest.
 //!
 //! It speaks the part of the [OCI distribution specification][spec] that verification needs: `GET` of a manifest or
-//! a blob by digest. What arrives is hashed; what the registry says of it counts for nothing. Plain http is spoken
+//! a blob by digest; layers stream by. What arrives is hashed; what the registry says of it counts for nothing. Plain http is spoken
 //! to registries on this machine only, no proxy is taken from the environment, and credentials go to nobody but
 //! the registry they are for and the token service it names.
 //!
@@ -18,16 +18,18 @@ use std::time::Duration;
 pub use self::auth::{AuthFile, AuthFileError};
 use self::auth::{Challenge, Credentials};
 use self::target::Target;
-use self::transport::{Answer, Transport};
+use self::transport::{Answer, Receive, Transport, copy, read};
 use super::chain::{Content, ManifestSource, SourceError};
 use super::manifest::{
-    DOCKER_INDEX, DOCKER_MANIFEST, Document, MANIFEST_MAX, OCI_INDEX, OCI_MANIFEST, is_document_type,
+    DOCKER_INDEX, DOCKER_MANIFEST, Descriptor, Document, MANIFEST_MAX, OCI_INDEX, OCI_MANIFEST, is_document_type,
 };
-use crate::digest::{Digest, Mismatch};
+use crate::digest::{Digest, Mismatch, Verifier};
 use crate::reference::Reference;
 
 /// The largest answer of a token service, in bytes.
 const TOKEN_MAX: u64 = 64 << 10;
+/// The slowest that a layer may come, in bytes a second.
+const SLOWEST: u64 = 64 << 10;
 
 /// What one fetch may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +89,12 @@ pub enum RegistryError {
         /// Which.
         why: String,
     },
+    /// Whoever took the bytes wanted no more of them.
+    #[error("what the registry {registry} gave was not taken to its end")]
+    Stopped {
+        /// The registry asked.
+        registry: String,
+    },
 }
 
 impl RegistryError {
@@ -106,6 +114,8 @@ enum Fault {
     Mismatch(Mismatch),
     TooLarge,
     Protocol(String),
+    /// Whoever takes the bytes wants no more of them.
+    Stopped,
 }
 
 impl Fault {
@@ -122,6 +132,7 @@ impl Fault {
             Self::Mismatch(mismatch) => RegistryError::Mismatch(mismatch),
             Self::TooLarge => RegistryError::TooLarge { registry },
             Self::Protocol(why) => RegistryError::Protocol { registry, why },
+            Self::Stopped => RegistryError::Stopped { registry },
         }
     }
 }
@@ -171,6 +182,42 @@ impl RegistryClient {
         answer.map(|answer| answer.body).map_err(|fault| fault.of(reference.registry()))
     }
 
+    /// The blob that a descriptor names, piece by piece as it comes; `take` says whether it wants more. Only where this
+    /// succeeds were the pieces those of the digest, and all of them.
+    ///
+    /// A blob may take as long as [`Limits::total`], and a second more for each 64 KiB.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub fn download(
+        &self,
+        reference: &Reference,
+        blob: &Descriptor,
+        take: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), RegistryError> {
+        self.stream(reference, blob, take).map_err(|fault| fault.of(reference.registry()))
+    }
+
+    fn stream(
+        &self,
+        reference: &Reference,
+        blob: &Descriptor,
+        take: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), Fault> {
+        let total = self.limits.total.saturating_add(Duration::from_secs(blob.size / SLOWEST));
+        let exchange = self.exchange(reference, "blobs", &blob.digest.to_string(), Limits { total, ..self.limits })?;
+        let mut verifier = Verifier::new(blob.digest);
+        let mut piece = |bytes: &[u8]| {
+            verifier.update(bytes);
+            take(bytes)
+        };
+        exchange.get("*/*", &mut |status, body| match status {
+            200 => copy(body, blob.size, &mut piece).map(|()| Vec::new()),
+            _ => read(body, MANIFEST_MAX),
+        })?;
+        verifier.finish().map_err(Fault::Mismatch)
+    }
+
     fn fetch(&self, reference: &Reference, kind: &str, digest: &Digest, accept: &str) -> Result<Answer, Fault> {
         let answer = self.get(reference, kind, &digest.to_string(), accept)?;
         digest.verify(&answer.body).map_err(Fault::Mismatch)?;
@@ -178,14 +225,24 @@ impl RegistryClient {
     }
 
     fn get(&self, reference: &Reference, kind: &str, named: &str, accept: &str) -> Result<Answer, Fault> {
+        let exchange = self.exchange(reference, kind, named, self.limits)?;
+        exchange.get(accept, &mut |_, body| read(body, MANIFEST_MAX))
+    }
+
+    fn exchange<'a>(
+        &'a self,
+        reference: &'a Reference,
+        kind: &str,
+        named: &str,
+        limits: Limits,
+    ) -> Result<Exchange<'a>, Fault> {
         let path = format!("/v2/{}/{kind}/{named}", reference.repository());
-        let exchange = Exchange {
+        Ok(Exchange {
             reference,
             target: Target::of_registry(reference.registry(), &path)?,
             credentials: self.auth.find(reference),
-            transport: Transport::new(self.limits),
-        };
-        exchange.get(accept)
+            transport: Transport::new(limits),
+        })
     }
 }
 
@@ -202,13 +259,13 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    fn get(&self, accept: &str) -> Result<Answer, Fault> {
-        let first = self.transport.get_following(&self.target, accept, None, MANIFEST_MAX)?;
+    fn get(&self, accept: &str, receive: &mut Receive<'_>) -> Result<Answer, Fault> {
+        let first = self.transport.get_following(&self.target, accept, None, receive)?;
         if first.status != 401 {
             return expect_success(first);
         }
         let authorization = self.authorise(&first)?;
-        let second = self.transport.get_following(&self.target, accept, Some(&authorization), MANIFEST_MAX)?;
+        let second = self.transport.get_following(&self.target, accept, Some(&authorization), receive)?;
         expect_success(second)
     }
 
@@ -233,7 +290,8 @@ impl Exchange<'_> {
         let service = service.map(|service| ("service", service));
         let target = realm.with_query(service.into_iter().chain([("scope", scope.as_str())]));
         let basic = self.credentials.map(Credentials::basic);
-        let answer = self.transport.get(&target, "application/json", basic.as_deref(), TOKEN_MAX)?;
+        let answer =
+            self.transport.get(&target, "application/json", basic.as_deref(), &mut |_, body| read(body, TOKEN_MAX))?;
         match answer.status {
             200 => auth::bearer(&answer.body),
             401 | 403 if basic.is_none() => Err(no_credentials("its token service wants a login")),
@@ -294,7 +352,7 @@ impl ManifestSource for RegistrySource<'_> {
 fn source_error(error: RegistryError) -> SourceError {
     let remedy = match &error {
         RegistryError::Mismatch(mismatch) => return SourceError::Mismatch(mismatch.clone()),
-        RegistryError::TooLarge { .. } | RegistryError::Protocol { .. } => {
+        RegistryError::TooLarge { .. } | RegistryError::Protocol { .. } | RegistryError::Stopped { .. } => {
             return SourceError::Fault { why: error.to_string() };
         }
         RegistryError::NotFound { .. } => "push the image to its registry again",

@@ -134,18 +134,18 @@ impl Inner {
         Ok(archive.names.clone())
     }
 
-    async fn load(&self, backend: &Arc<Backend>, taken: &Taken) -> Result<(), Error> {
+    pub(super) async fn load(&self, backend: &Arc<Backend>, taken: &Taken) -> Result<(), Error> {
         let path = taken.path.to_string_lossy().into_owned();
         let scope = Scope::new(Call::ImageLoad).with_host(Slot::ExchangeFile, Binding::scalar(path));
         let broker = self.broker(backend, scope, &self.redactor)?;
         Guest::enter(&self.sandbox, broker).await?.load_image(&taken.name).await
     }
 
-    async fn check_loaded(&self, backend: &Arc<Backend>, config: &Digest) -> Result<(), Error> {
+    pub(super) async fn check_loaded(&self, backend: &Arc<Backend>, config: &Digest) -> Result<(), Error> {
         let looker = self.looker(backend, Call::ImageLoad)?;
-        let id = looker.look_at_image_id(&config.to_string()).await?;
         let expected = config.to_string();
-        if id.as_deref().map(bare_id) == Some(bare_id(&expected)) {
+        let held = looker.look_at_image_by_id(&expected).await?;
+        if held.is_some_and(|image| bare_id(&image.id) == bare_id(&expected)) {
             return looker.record_verification(&[("id", &expected), ("proved", "content"), ("from", "an archive")]);
         }
         let why = format!("the engine was to load the image {expected}, and does not hold it");
@@ -155,14 +155,14 @@ impl Inner {
 }
 
 /// A copy of an archive in the state directory; gone when it is dropped.
-struct Taken {
+pub(super) struct Taken {
     area: Dir,
     name: String,
     path: PathBuf,
-    archive: Archive,
+    pub(super) archive: Archive,
 }
 
-enum TakeError {
+pub(super) enum TakeError {
     Io(io::Error),
     Archive(String),
 }
@@ -173,21 +173,47 @@ impl From<io::Error> for TakeError {
     }
 }
 
+impl From<Errno> for TakeError {
+    fn from(error: Errno) -> Self {
+        Self::Io(error.into())
+    }
+}
+
 impl Taken {
     fn copy(area: Dir, folder: &Path, source: &Path) -> Result<Self, TakeError> {
         let source = File::open(source)?;
         if !source.metadata()?.is_file() {
             return Err(io::Error::other("it is no file").into());
         }
+        let (mut taken, copy) = Self::begin(area, folder)?;
+        taken.prove(Tee { reader: source.take(ARCHIVE_MAX), writer: copy })?;
+        Ok(taken)
+    }
+
+    /// An archive of the host's own, which `write` fills.
+    pub(super) fn made(
+        area: Dir,
+        folder: &Path,
+        write: impl FnOnce(&File) -> io::Result<()>,
+    ) -> Result<Self, TakeError> {
+        let (mut taken, file) = Self::begin(area, folder)?;
+        write(&file)?;
+        taken.prove(File::from(openat(&taken.area, &taken.name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?))?;
+        Ok(taken)
+    }
+
+    fn begin(area: Dir, folder: &Path) -> io::Result<(Self, File)> {
         let name = format!("{}.tar", to_hex(&random::<8>()?));
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let copy = File::from(openat(&area, &name, flags, Mode::RUSR | Mode::WUSR).map_err(io::Error::from)?);
+        let file = File::from(openat(&area, &name, flags, Mode::RUSR | Mode::WUSR)?);
         let placeholder = Archive { config: Digest::from_sha256([0; 32]), names: Vec::new() };
-        let mut taken = Self { area, path: folder.join(&name), name, archive: placeholder };
-        let export = Export::read(Tee { reader: source.take(ARCHIVE_MAX), writer: copy }, &[]);
-        let archive = export.and_then(|export| export.archive());
-        taken.archive = archive.map_err(|error| TakeError::Archive(error.to_string()))?;
-        Ok(taken)
+        Ok((Self { area, path: folder.join(&name), name, archive: placeholder }, file))
+    }
+
+    fn prove(&mut self, content: impl Read) -> Result<(), TakeError> {
+        let archive = Export::read(content, &[]).and_then(|export| export.archive());
+        self.archive = archive.map_err(|error| TakeError::Archive(error.to_string()))?;
+        Ok(())
     }
 }
 

@@ -20,6 +20,8 @@ use crate::spec::{Port, Protocol};
 
 /// Between two looks.
 const BETWEEN: Duration = Duration::from_millis(100);
+/// How often in a row a running container's sockets can't be seen before that is an error: two seconds.
+const UNSEEN: u32 = 20;
 /// How long a connection has to stay open: what an engine listens with for a container closes it at once where nobody is behind.
 const OPEN: Duration = Duration::from_millis(150);
 /// The longest line of a log that is searched, in bytes.
@@ -183,15 +185,25 @@ impl Inner {
         container: &ContainerInfo,
         port: u16,
     ) -> Result<ContainerInfo, Error> {
+        let mut unseen = 0;
         loop {
             let seen = self.still(backend, container).await?;
             check_goes_on(&seen, &Condition::Port(port))?;
-            if listens(&seen, port).await? {
-                return Ok(seen);
+            match listens(&seen, port).await {
+                Some(true) => return Ok(seen),
+                Some(false) => unseen = 0,
+                // One that is just ending has no sockets any more, and the engine does not know yet.
+                None if unseen < UNSEEN => unseen += 1,
+                None => return Err(invisible(&seen, port)),
             }
             tokio::time::sleep(BETWEEN).await;
         }
     }
+}
+
+fn invisible(container: &ContainerInfo, port: u16) -> Error {
+    let why = "is not published, and its own sockets can't be seen from here";
+    Error::Unsupported(format!("port {port} of {} {why}", container.name))
 }
 
 /// What ended can't become what is waited for.
@@ -210,19 +222,17 @@ fn last_state(seen: &ContainerInfo) -> String {
     format!("{}{code}{health}", seen.state.as_str())
 }
 
-async fn listens(container: &ContainerInfo, port: u16) -> Result<bool, Error> {
+/// Whether somebody listens behind a port; none where that can't be seen.
+async fn listens(container: &ContainerInfo, port: u16) -> Option<bool> {
     let is_it = |published: &&Port| published.container == port && published.protocol == Protocol::Tcp;
     let published = container.ports.iter().find(is_it);
     match (listens_inside(container, port), published) {
-        (Some(false), _) => Ok(false),
+        (Some(false), _) => Some(false),
         // A proxy before the container answers before the container does.
-        (_, Some(published)) => Ok(published.host != 0 && stays_open(reachable(published)).await),
-        (Some(true), None) => Ok(true),
-        (None, None) if container.state != ContainerState::Running => Ok(false),
-        (None, None) => Err(Error::Unsupported(format!(
-            "port {port} of {} is not published, and its own sockets can't be seen from here",
-            container.name
-        ))),
+        (_, Some(published)) => Some(published.host != 0 && stays_open(reachable(published)).await),
+        (Some(true), None) => Some(true),
+        (None, None) if container.state != ContainerState::Running => Some(false),
+        (None, None) => None,
     }
 }
 

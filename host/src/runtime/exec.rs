@@ -42,7 +42,7 @@ impl Portreeve {
         }
         let inside = inner.services.executor.inside(MARK, &word, container.pid);
         let executed = Executed::new(Arc::clone(&broker), Some(inside).filter(|_| !inner.services.dry_run), spec);
-        Ok(LogStream::executed(Arc::clone(inner), broker, running, executed))
+        Ok(LogStream::executed(Arc::clone(inner), broker, running, container.id, executed))
     }
 
     /// Runs a command in a running container of ours to its end, feeding it `input` where it takes one.

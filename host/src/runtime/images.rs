@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use super::layers::tag_of;
 use super::prove::Before;
 use super::{Inner, Portreeve, retry};
 use crate::backend::Backend;
+use crate::broker::Broker;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::event::Level;
 use crate::evidence::chain::Report;
+use crate::evidence::document::bare_id;
 use crate::reference::Reference;
 use crate::scope::{Call, Scope};
 use crate::spec::Platform;
@@ -104,9 +107,7 @@ impl Portreeve {
     pub async fn remove_image(&self, image: &Reference, force: bool) -> Result<(), Error> {
         let (backend, _) = self.inner.chosen().await?;
         let looker = self.inner.looker(backend, Call::ImageInspect)?;
-        if looker.look_at_image(image).await?.is_none() {
-            return Err(Error::NotFound { kind: "image", name: image.to_string() });
-        }
+        let image = &self.inner.removable(&looker, image).await?;
         let scope = Scope::of_image(Call::ImageRemove, image, force);
         self.inner.guest(backend, scope, &self.inner.redactor).await?.remove_image(image, force).await?;
         if !self.inner.services.dry_run && looker.look_at_image(image).await?.is_some() && image.is_pinned() {
@@ -121,6 +122,20 @@ impl Portreeve {
 }
 
 impl Inner {
+    /// The name by which an engine removes an image: of one that it holds without knowing its digest, the tag, where that
+    /// still is of the same image.
+    async fn removable(&self, looker: &Broker, image: &Reference) -> Result<Reference, Error> {
+        if looker.look_at_image(image).await?.is_some() {
+            return Ok(image.clone());
+        }
+        let missing = || Error::NotFound { kind: "image", name: image.to_string() };
+        let digest = image.digest().ok_or_else(missing)?;
+        let tagged: Reference = format!("{}:{}", image.name(), tag_of(image, digest)).parse()?;
+        let held = looker.look_at_image(&tagged).await?.ok_or_else(missing)?;
+        let kept = self.verifier.kept_id(image, *digest).await?.ok_or_else(missing)?;
+        if bare_id(&held.id) == kept.hex() { Ok(tagged) } else { Err(missing()) }
+    }
+
     pub(super) async fn pull(
         &self,
         backend: &Arc<Backend>,
@@ -147,7 +162,7 @@ impl Inner {
     }
 
     /// What a pull that a dry run leaves out would bring.
-    async fn foretold(&self, backend: &Arc<Backend>, image: &Reference) -> Result<PulledImage, Error> {
+    pub(super) async fn foretold(&self, backend: &Arc<Backend>, image: &Reference) -> Result<PulledImage, Error> {
         let digest = self.foretold_digest(image).await?;
         let id = self.foretold_id(image, digest).await?;
         Ok(PulledImage {
@@ -162,7 +177,7 @@ impl Inner {
     }
 
     /// The digest asked for, or what the tag stands for at this moment.
-    async fn foretold_digest(&self, image: &Reference) -> Result<Digest, Error> {
+    pub(super) async fn foretold_digest(&self, image: &Reference) -> Result<Digest, Error> {
         if let Some(digest) = image.digest() {
             return Ok(*digest);
         }

@@ -22,6 +22,8 @@ pub struct LogStream {
     inner: Arc<Inner>,
     broker: Arc<Broker>,
     running: Running,
+    /// The container's.
+    id: String,
     /// Of a run with its output attached: what is to be looked at when it ends.
     attached: Option<Attached>,
     /// Of a command in a container: what is to be ended when nobody waits for it any more.
@@ -48,7 +50,7 @@ impl Portreeve {
         let scope = Scope::of_container(Call::Logs, name, &container.id).with_log_options(options);
         let broker = self.inner.broker(&backend, scope, &redactor)?;
         let running = Guest::enter(&self.inner.sandbox, Arc::clone(&broker)).await?.logs(name, options).await?;
-        Ok(LogStream::new(Arc::clone(&self.inner), broker, running))
+        Ok(LogStream::new(Arc::clone(&self.inner), broker, running, container.id))
     }
 }
 
@@ -62,15 +64,22 @@ impl LogStream {
     ) -> Self {
         let asked = created.gpus.as_ref();
         let exposure = asked.and_then(|gpus| inner.watch_exposure(broker.backend(), &created.container, gpus));
-        Self { attached: Some(Attached { created, remove, exposure }), ..Self::new(inner, broker, running) }
+        let id = created.container.id.clone();
+        Self { attached: Some(Attached { created, remove, exposure }), ..Self::new(inner, broker, running, id) }
     }
 
-    pub(super) fn executed(inner: Arc<Inner>, broker: Arc<Broker>, running: Running, executed: Executed) -> Self {
-        Self { executed: Some(executed), ..Self::new(inner, broker, running) }
+    pub(super) fn executed(
+        inner: Arc<Inner>,
+        broker: Arc<Broker>,
+        running: Running,
+        id: String,
+        executed: Executed,
+    ) -> Self {
+        Self { executed: Some(executed), ..Self::new(inner, broker, running, id) }
     }
 
-    fn new(inner: Arc<Inner>, broker: Arc<Broker>, running: Running) -> Self {
-        Self { inner, broker, running, attached: None, executed: None, last_words: Vec::new() }
+    fn new(inner: Arc<Inner>, broker: Arc<Broker>, running: Running, id: String) -> Self {
+        Self { inner, broker, running, id, attached: None, executed: None, last_words: Vec::new() }
     }
 
     /// Where the caller writes to what takes an input; once. Whoever does not take it should not have asked for an
@@ -111,6 +120,10 @@ impl LogStream {
     pub async fn finish(mut self) -> Result<i32, Error> {
         while self.next().await.is_some() {}
         let ended = self.running.finish().await;
+        if self.attached.is_none() && ended.as_ref().is_ok_and(|status| *status != 0) {
+            // A client that loses its daemon ends with a status of its own, some without a word.
+            self.broker.look_at_containers(&[&self.id]).await?;
+        }
         if let Some(executed) = &mut self.executed {
             return executed.conclude(self.running.command(), ended, &self.last_words);
         }

@@ -97,9 +97,22 @@ impl Inner {
 
     async fn subject<'a>(&self, backend: &'a Arc<Backend>, image: &'a Reference) -> Result<Subject<'a>, Error> {
         let looker = self.looker(backend, Call::ImageInspect)?;
-        let facts = looker.look_at_image(image).await?;
+        let mut facts = looker.look_at_image(image).await?;
+        if facts.is_none() {
+            facts = self.held_nameless(&looker, image).await?;
+        }
         let facts = facts.ok_or_else(|| Error::NotFound { kind: "image", name: image.to_string() })?;
         Ok(Subject { backend, looker, image, facts })
+    }
+
+    /// An image that the engine holds without knowing its digest, such as one that came as a file: found by its ID, where
+    /// the host has kept the documents that lead from the digest to it.
+    async fn held_nameless(&self, looker: &Broker, image: &Reference) -> Result<Option<ImageFacts>, Error> {
+        let Some(digest) = image.digest().filter(|_| looker.looks_by_id()) else { return Ok(None) };
+        match self.verifier.kept_id(image, *digest).await? {
+            Some(id) => looker.look_at_image_by_id(&id.to_string()).await,
+            None => Ok(None),
+        }
     }
 
     /// Records what was found, and hands it on.

@@ -16,7 +16,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// What engines and registries say when the same ask may succeed a little later: time-outs, 5xx, 429, a daemon that is just
 /// starting. A registry that is not there, or one that refuses a login, is none of these.
-const PASSING: [&str; 17] = [
+const PASSING: [&str; 21] = [
     "timeout",
     "time-out",
     "timed out",
@@ -30,6 +30,10 @@ const PASSING: [&str; 17] = [
     "service unavailable",
     "status code 5",
     "status: 5",
+    "answered with status 4",
+    "answered with status 5",
+    "took too long",
+    "ended too early",
     "connection reset",
     "unexpected eof",
     "daemon running",

@@ -68,21 +68,19 @@ fn much_output(runtime: &Runtime, engine: Option<Engine>) {
     let said = json(&harbour.play(voyage::ATTACH, &[&attached, "flood", FLOOD]));
     alone(&format!("1 GB by a container of {name}, attached"), &rate_of(&said));
     alone("… memory that it adds to the host", &growth(&said));
-    // Real engines read their own logs at some 13 MB/s: minutes.
-    if engine.is_none() {
-        log(&harbour);
-    }
+    // Real engines read their own logs at some 13 MB/s.
+    log(&harbour, if engine.is_none() { FLOOD } else { "100000000" });
 }
 
 /// The same from the log of a container that has ended.
-fn log(harbour: &Harbour) {
+fn log(harbour: &Harbour, bytes: &str) {
     let logged = harbour.container("logged");
-    let _started = harbour.play(voyage::RUN, &[&logged, "flood", FLOOD]);
+    let _started = harbour.play(voyage::RUN, &[&logged, "flood", bytes]);
     let _ended = harbour.berth().ask(&["wait", &logged]);
     let said = json(&harbour.play(voyage::READ, &[&logged]));
     let bare = timed(|| silent(harbour.berth().client().args(["logs", &logged]))).0;
     let host = said["seconds"].as_f64().unwrap() * 1e6;
-    let what = format!("1 GB of log on {}, {}", harbour.berth().name(), rate_of(&said));
+    let what = format!("{bytes} bytes of log on {}, {}", harbour.berth().name(), rate_of(&said));
     beside(&what, host, "the engine's client alone", bare.as_secs_f64() * 1e6);
     alone("… memory that it adds to the host", &growth(&said));
 }

@@ -1,9 +1,10 @@
 //! Images looked at, brought again after a failure that passes, written to files and taken from them.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use portreeve::demo::image::ImageOptions;
-use portreeve::{Error, Event, Level, Policy, Removed};
+use portreeve::{Error, Event, Level, Policy, Removed, within};
 use portreeve_tests::registry::Fault;
 
 use crate::behaviours::folder;
@@ -54,6 +55,31 @@ pub(crate) async fn tries_of_a_pull_are_bounded(setting: Arc<Setting>) {
         assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
         assert_eq!(tries(&setting, mark) + 1, usize::try_from(most).unwrap());
     }
+}
+
+/// The engine's client would wait as long as it is let.
+pub(crate) async fn a_registry_that_stalls_ends_with_the_callers_time(setting: Arc<Setting>) {
+    let image = setting.publish(ImageOptions::default());
+    setting.registry.keeper().misbehave(&image.repository, Fault::Stall);
+    let time = Duration::from_secs(3);
+    for call in [true, false] {
+        let begun = Instant::now();
+        let error = if call {
+            within(time, setting.host.pull(&image.single())).await.unwrap_err()
+        } else {
+            within(time, setting.host.ensure_layers_of(&image.single())).await.unwrap_err()
+        };
+        assert!(matches!(error, Error::Timeout(_)) && error.is_retryable(), "{error:?}");
+        assert!(begun.elapsed() < time * 4, "the deadline did not hold");
+    }
+    let asks = || {
+        let words = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("cmdline"));
+        words
+            .filter_map(|path| std::fs::read(path).ok())
+            .any(|words| memchr::memmem::find(&words, image.repository.as_bytes()).is_some())
+    };
+    setting.until("the engine's client is ended", || !asks()).await;
+    assert!(!setting.host.has_image(&image.single()).await.unwrap());
 }
 
 pub(crate) async fn an_image_is_looked_at_and_measured(setting: Arc<Setting>) {

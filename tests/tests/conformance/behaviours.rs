@@ -14,8 +14,8 @@ use crate::setting::Setting;
 use crate::table::{Outcome, Verdict};
 use crate::{
     archives, compose, containers, control, copies, creation, detection, doomed, ends, events, exec, filters, gpus,
-    health, images, journal, leftovers, liars, logs, networks, options, ownership, pods, policy, preflight, program,
-    proofs, secrets, units, volumes,
+    health, images, journal, layers, leftovers, liars, logs, networks, options, ownership, pods, policy, preflight,
+    program, proofs, secrets, units, volumes,
 };
 
 /// How long one behaviour may take.
@@ -122,6 +122,7 @@ behaviours! {
         a_pull_is_tried_again_after_what_passes
         what_does_not_pass_is_not_tried_again
         tries_of_a_pull_are_bounded
+        a_registry_that_stalls_ends_with_the_callers_time
         an_image_is_looked_at_and_measured
         an_image_that_is_not_held_may_be_removed_when_asked
         what_no_container_is_of_is_told
@@ -129,6 +130,12 @@ behaviours! {
         an_archive_that_is_not_what_it_says_is_not_loaded
         a_name_in_an_archive_is_bounded_by_the_policy
         gpus_and_mounts_are_explained_and_nothing_is_run
+    }
+    all: layers {
+        only_layers_that_are_missing_are_brought
+        an_image_is_assembled_of_held_layers_and_runs
+        a_layer_that_lies_is_not_kept
+        a_held_layer_that_was_changed_makes_no_image
     }
     all: proofs {
         an_image_is_proved_link_by_link
@@ -352,6 +359,7 @@ behaviours! {
     all: leftovers { what_a_killed_host_left_is_cleaned_up }
     real: leftovers { what_a_caller_was_handed_is_not_left_over }
     real: program {
+        the_program_brings_layers_and_makes_an_image_of_them
         the_program_ends_with_the_containers_status
         the_program_tells_its_failures_apart
         the_program_removes_what_it_ran

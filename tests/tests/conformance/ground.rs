@@ -82,16 +82,16 @@ impl Ground {
         ground
     }
 
-    /// Links this very program as the engine, in a folder that only its user can write.
+    /// Puts this very program in the engine's place, in a folder that only its user can write. A copy of this ground's own:
+    /// a link that another ground makes or removes would change the file's status, which hosts look at.
     fn prepare_rehearsal(&self) {
         let own = std::env::current_exe().unwrap();
         fs::create_dir_all(self.rehearsal()).unwrap();
-        for name in ["podman", "docker"] {
-            let link = self.folder.join(name);
-            if !link.exists() {
-                // A link by name would show whose it is.
-                fs::hard_link(&own, &link).or_else(|_| fs::copy(&own, &link).map(drop)).unwrap();
-            }
+        let [podman, docker] = ["podman", "docker"].map(|name| self.folder.join(name));
+        if !podman.exists() {
+            fs::copy(&own, &podman).unwrap();
+            // A link by name would show whose it is.
+            fs::hard_link(&podman, &docker).unwrap();
         }
         if self.kind == Kind::RehearsalMasquerade {
             self.rehearse("mode", "masquerade");

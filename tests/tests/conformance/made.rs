@@ -2,12 +2,10 @@
 //! for a second pass of the suite, and taken away after it; suites that run side by side take turns.
 
 use std::fs::{self, File};
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
+use portreeve_tests::daemon::{self, Daemon};
 use rustix::fs::{CWD, FileType, FlockOperation, Mode, flock, makedev, mknodat};
 
 /// Names a folder with the socket of the daemon, for the processes of the second pass.
@@ -87,13 +85,13 @@ impl Made {
         for (path, major, minor) in NODES {
             node(path, major, minor).map_err(|error| format!("{path}: {error}"))?;
         }
-        made.daemon = Daemon::start().inspect_err(|why| println!("NOT TESTED: GPUs on docker, for {why}")).ok();
+        made.daemon = start_daemon().inspect_err(|why| println!("NOT TESTED: GPUs on docker, for {why}")).ok();
         Ok(made)
     }
 
     /// The folder with the daemon's socket, where there is one.
     pub(crate) fn login(&self) -> Option<&Path> {
-        self.daemon.as_ref().map(|daemon| daemon.folder.as_path())
+        self.daemon.as_ref().map(Daemon::folder)
     }
 }
 
@@ -120,86 +118,9 @@ fn node(path: &str, major: u32, minor: u32) -> std::io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o666))
 }
 
-/// The bridge of that daemon; nothing is ever attached to it.
-const BRIDGE: &str = "pr-made-gpus";
-
-fn bridge(words: &[&str]) -> Result<(), String> {
-    let output = Command::new("ip").arg("link").args(words).output().map_err(|error| format!("ip: {error}"))?;
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    // One that was killed left its own.
-    if output.status.success() || said.contains("File exists") { Ok(()) } else { Err(format!("ip link: {said}")) }
-}
-
-/// A Docker daemon of our own: one looks for the hook when it starts, and the machine's own has long been started.
-struct Daemon {
-    child: Child,
-    folder: PathBuf,
-    data: PathBuf,
-}
-
-impl Daemon {
-    fn start() -> Result<Self, String> {
-        let name = portreeve_tests::engines::unique("gpus");
-        let (folder, data) = (PathBuf::from(format!("/run/pr-{name}")), PathBuf::from(format!("/var/lib/pr-{name}")));
-        let wrong = |error: std::io::Error| error.to_string();
-        fs::create_dir_all(folder.join("bin")).map_err(wrong)?;
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).map_err(wrong)?;
-        let hook = folder.join("bin/nvidia-container-runtime-hook");
-        File::create(&hook).and_then(|mut file| file.write_all(HOOK.as_bytes())).map_err(wrong)?;
-        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).map_err(wrong)?;
-        let at = |option: &str, path: &Path| format!("--{option}={}", path.display());
-        let socket = folder.join("docker.sock");
-        let (log, config) = (File::create(folder.join("log")).map_err(wrong)?, folder.join("daemon.json"));
-        // The machine's own configuration is for the machine's own daemon.
-        fs::write(&config, "{}").map_err(wrong)?;
-        let mut command = Command::new("/usr/sbin/dockerd");
-        command.env("PATH", format!("{}/bin:/usr/sbin:/usr/bin:/sbin:/bin", folder.display()));
-        command.arg(format!("--host=unix://{}", socket.display())).arg(at("config-file", &config));
-        command.args([
-            at("data-root", &data),
-            at("exec-root", &folder.join("exec")),
-            at("pidfile", &folder.join("pid")),
-        ]);
-        // A daemon without a bridge takes away `docker0`, which is the machine's own daemon's.
-        bridge(&["add", BRIDGE, "type", "bridge"])?;
-        command.arg(format!("--bridge={BRIDGE}"));
-        command.args(["--iptables=false", "--ip-forward=false", "--ip-masq=false", "--group=root"]);
-        command
-            .args([format!("--containerd-namespace={name}"), format!("--containerd-plugins-namespace={name}-plugins")]);
-        command.arg("--add-runtime=nvidia=runc").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let child = command.spawn().map_err(wrong)?;
-        let daemon = Self { child, folder, data };
-        daemon.answers(&socket)?;
-        Ok(daemon)
-    }
-
-    fn answers(&self, socket: &Path) -> Result<(), String> {
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(60) {
-            let mut client = Command::new("/usr/bin/docker");
-            client.env_clear().env("HOME", "/root").arg(format!("--host=unix://{}", socket.display())).arg("version");
-            if client.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-        Err(format!("dockerd does not answer: {}", log.lines().next_back().unwrap_or_default()))
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        if let Some(pid) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
-            // It ends its containers and its containerd; killed, it would leave them.
-            let _gone = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
-        let _status = self.child.wait();
-        let _absent = bridge(&["delete", BRIDGE]);
-        for folder in [&self.folder, &self.data] {
-            if let Err(error) = fs::remove_dir_all(folder) {
-                eprintln!("{}: {error}", folder.display());
-            }
-        }
-    }
+/// A daemon looks for the hook when it starts, and the machine's own has long been started.
+fn start_daemon() -> Result<Daemon, String> {
+    let options = daemon::Options { runtimes: &["nvidia=runc"], ..daemon::Options::named("gpus") };
+    let hook = ("nvidia-container-runtime-hook", HOOK);
+    Daemon::start(&daemon::Options { programs: &[hook], ..options })
 }

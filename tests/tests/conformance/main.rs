@@ -31,6 +31,7 @@ mod ground;
 mod health;
 mod images;
 mod journal;
+mod layers;
 mod leftovers;
 mod liars;
 mod logs;

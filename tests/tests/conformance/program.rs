@@ -10,6 +10,7 @@ use portreeve::demo::image::ImageOptions;
 use portreeve_tests::engines::Answer;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::layers::Layered;
 use crate::setting::Setting;
 
 /// How long an interrupted program may take.
@@ -49,6 +50,24 @@ pub(crate) async fn the_program_ends_with_the_containers_status(setting: Arc<Set
         assert_eq!((answer.status, answer.stdout.as_str()), (status, "out\n"), "{answer:?}");
         assert!(answer.stderr.contains("err\n"), "{answer:?}");
     }
+}
+
+pub(crate) async fn the_program_brings_layers_and_makes_an_image_of_them(setting: Arc<Setting>) {
+    let layered = Layered::publish(&setting);
+    let image = layered.image.to_string();
+    let refused = ask(&setting, &["image", "assemble", &image]).await;
+    assert!(refused.status == 125 && refused.stderr.contains("no such layer"), "{refused:?}");
+    let listed = ask(&setting, &["image", "layers", &image]).await;
+    assert!(listed.status == 0 && listed.stdout.matches("no").count() >= 3, "{listed:?}");
+    let fetched = ask(&setting, &["--json", "image", "fetch", &image]).await;
+    let layers: serde_json::Value = serde_json::from_str(&fetched.stdout).unwrap();
+    assert!(layers.as_array().unwrap().iter().all(|layer| layer["held"] == true), "{fetched:?}");
+    let made = ask(&setting, &["image", "assemble", &image]).await;
+    assert_eq!(made.status, 0, "{made:?}");
+    let ran = ask(&setting, &["run", "--rm", "--network", "none", &image, "say", "made"]).await;
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "made\n"), "{ran:?}");
+    let gone = ask(&setting, &["image", "discard", "--all"]).await;
+    assert!(gone.status == 0 && gone.stdout.lines().count() >= 2, "{gone:?}");
 }
 
 pub(crate) async fn the_program_tells_its_failures_apart(setting: Arc<Setting>) {

@@ -106,6 +106,7 @@ const ROWS: &[Row] = &[
             "a_pull_is_tried_again_after_what_passes",
             "what_does_not_pass_is_not_tried_again",
             "tries_of_a_pull_are_bounded",
+            "a_registry_that_stalls_ends_with_the_callers_time",
         ],
         &[],
         "",
@@ -131,7 +132,17 @@ const ROWS: &[Row] = &[
         &[],
         "",
     ),
-    row("Layers: ensure and assemble", &[], &[], "unsupported by both backends so far: a pull brings whole images"),
+    row(
+        "Layers: ensure and assemble",
+        &[
+            "only_layers_that_are_missing_are_brought",
+            "an_image_is_assembled_of_held_layers_and_runs",
+            "a_layer_that_lies_is_not_kept",
+            "a_held_layer_that_was_changed_makes_no_image",
+        ],
+        &["the_program_brings_layers_and_makes_an_image_of_them"],
+        "",
+    ),
     row(
         "Containers: create, idempotent; run; to completion",
         &[

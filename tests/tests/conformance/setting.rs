@@ -34,7 +34,7 @@ pub(crate) struct Setting {
     events: Events,
     run: String,
     installs: Mutex<Vec<String>>,
-    images: Mutex<Vec<String>>,
+    pub(crate) images: Mutex<Vec<String>>,
     names: AtomicU32,
 }
 

@@ -11,6 +11,11 @@ use super::{Fault, Limits};
 
 /// How many redirects are followed.
 const REDIRECTS_MAX: usize = 3;
+/// How much of a body is handed on at once, in bytes.
+const PIECE: usize = 128 << 10;
+
+/// Takes the body of an answer with this status; what it gives is kept.
+pub(super) type Receive<'a> = dyn FnMut(u16, &mut Body) -> Result<Vec<u8>, Fault> + 'a;
 
 /// An answer, read to its end.
 pub(super) struct Answer {
@@ -56,12 +61,12 @@ impl Transport {
         target: &Target,
         accept: &str,
         authorization: Option<&str>,
-        max: u64,
+        receive: &mut Receive<'_>,
     ) -> Result<Answer, Fault> {
         let mut next = target.clone();
         for _ in 0..=REDIRECTS_MAX {
             let allowed = authorization.filter(|_| next.is_same_origin(target));
-            let answer = self.get(&next, accept, allowed, max)?;
+            let answer = self.get(&next, accept, allowed, receive)?;
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer);
             }
@@ -71,13 +76,13 @@ impl Transport {
         Err(Fault::protocol(format!("more than {REDIRECTS_MAX} redirects")))
     }
 
-    /// One request and its answer, of which at most `max` bytes are accepted.
+    /// One request and its answer.
     pub(super) fn get(
         &self,
         target: &Target,
         accept: &str,
         authorization: Option<&str>,
-        max: u64,
+        receive: &mut Receive<'_>,
     ) -> Result<Answer, Fault> {
         let mut request = self.agent.get(target.url()).header(header::ACCEPT, accept);
         if let Some(authorization) = authorization {
@@ -95,7 +100,7 @@ impl Transport {
             media_type: text(header::CONTENT_TYPE).map(without_parameters),
             challenges: challenges(&head.headers),
             location: text(header::LOCATION).map(str::to_owned),
-            body: read(&mut body, max)?,
+            body: receive(head.status.as_u16(), &mut body)?,
             from: target.clone(),
         })
     }
@@ -115,7 +120,8 @@ fn challenges(headers: &HeaderMap) -> Vec<String> {
     values.filter_map(|value| value.to_str().ok()).map(str::to_owned).collect()
 }
 
-fn read(body: &mut Body, max: u64) -> Result<Vec<u8>, Fault> {
+/// A whole body of at most `max` bytes.
+pub(super) fn read(body: &mut Body, max: u64) -> Result<Vec<u8>, Fault> {
     if body.content_length().is_some_and(|announced| announced > max) {
         return Err(Fault::TooLarge);
     }
@@ -123,6 +129,30 @@ fn read(body: &mut Body, max: u64) -> Result<Vec<u8>, Fault> {
     let read = body.as_reader().take(max + 1).read_to_end(&mut bytes);
     read.map_err(|error| fault(error.into()))?;
     if bytes.len() as u64 > max { Err(Fault::TooLarge) } else { Ok(bytes) }
+}
+
+/// Hands a body of just `size` bytes on, piece by piece, until `take` says that it is enough.
+pub(super) fn copy(body: &mut Body, size: u64, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Fault> {
+    if body.content_length().is_some_and(|announced| announced != size) {
+        return Err(other_size(size));
+    }
+    let mut reader = body.as_reader().take(size.saturating_add(1));
+    let (mut buffer, mut left) = (vec![0; PIECE], size);
+    loop {
+        let read = reader.read(&mut buffer).map_err(|error| fault(error.into()))?;
+        let piece = buffer.get(..read).unwrap_or_default();
+        left = left.checked_sub(read as u64).ok_or_else(|| other_size(size))?;
+        match read {
+            0 if left == 0 => return Ok(()),
+            0 => return Err(Fault::Unavailable("the connection ended too early".to_owned())),
+            _ if take(piece) => {}
+            _ => return Err(Fault::Stopped),
+        }
+    }
+}
+
+fn other_size(size: u64) -> Fault {
+    Fault::protocol(format!("it gives content of another size than {size} bytes"))
 }
 
 fn too_slow() -> Fault {
