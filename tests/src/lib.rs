@@ -8,6 +8,7 @@ pub mod berth;
 pub mod daemon;
 pub mod engines;
 pub mod naive_redactor;
+pub mod program;
 pub mod registry;
 pub mod trace;
 pub mod voyage;

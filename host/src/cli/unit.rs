@@ -1,4 +1,4 @@
-//! `unit`: a unit of systemd, for a container to be or for one that is there.
+//! `unit`: a unit of systemd, for a container to be, or for a container or pod that is there.
 
 use std::fs;
 use std::io::Write as _;
@@ -88,7 +88,7 @@ impl Unit {
     }
 }
 
-/// A name of ours is the container that is there; any other word is an image.
+/// A name of ours is the container or the pod that is there; any other word is an image.
 async fn files(
     desk: &Desk,
     only: Option<&Name>,
@@ -97,6 +97,10 @@ async fn files(
 ) -> Result<Vec<UnitFile>, Failure> {
     if let Some(name) = only {
         match desk.portreeve.unit_of(name.as_str(), options).await {
+            Err(Error::NotFound { .. }) => {}
+            found => return Ok(found?),
+        }
+        match desk.portreeve.unit_of_pod(name.as_str(), options).await {
             Err(Error::NotFound { .. }) => {}
             found => return Ok(found?),
         }

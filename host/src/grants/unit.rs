@@ -23,11 +23,13 @@ pub struct QuadletGrant {
     pub secrets: String,
     /// The first version whose generator lets a volume or network have a name of its own.
     pub named: String,
+    /// The first version whose generator makes pods, where one does.
+    pub pods: Option<String>,
     /// The key that takes options as they are.
     pub rest: String,
     /// Keys for options of the command that creates a container: `publish` → `PublishPort`.
     pub keys: Vec<(String, String)>,
-    /// Options that the generator gives by itself.
+    /// Options that the generator gives by itself, or in whose place it has a way of its own.
     pub implied: Vec<String>,
 }
 
@@ -45,7 +47,7 @@ impl UnitGrant {
 }
 
 impl QuadletGrant {
-    pub(super) const KEYS: [&'static str; 6] = ["since", "secrets", "named", "rest", "keys", "implied"];
+    pub(super) const KEYS: [&'static str; 7] = ["since", "secrets", "named", "pods", "rest", "keys", "implied"];
 
     fn read(section: Section<'_>) -> Result<Self, GrantsError> {
         section.only(&Self::KEYS)?;
@@ -54,6 +56,7 @@ impl QuadletGrant {
             since: version(section.need("since")?)?,
             secrets: version(section.need("secrets")?)?,
             named: version(section.need("named")?)?,
+            pods: section.get("pods").map(version).transpose()?,
             rest: key(section.need("rest")?)?,
             keys: keys.into_iter().map(|entry| Ok((option(entry)?, key(entry)?))).collect::<Result<_, _>>()?,
             implied: section.texts("implied")?,

@@ -255,6 +255,16 @@ impl Inner {
         Err(Error::Unsupported("this build has no image of its own: name one for the pod's holder".to_owned()))
     }
 
+    /// What holds a pod of ours, and the containers in it.
+    pub(super) async fn parts_of_pod(
+        &self,
+        name: &str,
+    ) -> Result<(Arc<Backend>, ContainerInfo, Vec<ContainerInfo>), Error> {
+        let found = self.find_pod(Call::PodInspect, name).await?;
+        let members = self.members(&found, name).await?;
+        Ok((found.backend, found.holder, members))
+    }
+
     async fn find_pod(&self, call: Call, name: &str) -> Result<Found, Error> {
         let holder_name = PodSpec::holder(&name.parse()?)?;
         let (mut problems, mut answered, mut foreign) = (Vec::new(), false, false);

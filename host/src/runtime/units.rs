@@ -13,7 +13,7 @@ use crate::owner::ObjectKind;
 use crate::reference::Reference;
 use crate::sandbox::Guest;
 use crate::scope::{Call, Scope};
-use crate::spec::{ContainerSpec, RestartPolicy, SecretDelivery};
+use crate::spec::{ContainerSpec, PodSpec, RestartPolicy, SecretDelivery};
 use crate::units::{self, Command, Plan, UnitFile, UnitOptions, UnitSecret};
 
 /// Stands for the ID of a container that each start of the unit makes anew; its name takes the place.
@@ -43,8 +43,24 @@ impl Portreeve {
     /// `NotFound` where it is not there or not ours; `Unsupported` for what a unit can't say.
     pub async fn unit_of(&self, name: &str, options: &UnitOptions) -> Result<Vec<UnitFile>, Error> {
         let (backend, container) = self.inner.find(name).await?;
-        let plan = self.inner.plan_unit_of(&backend, &container, options).await?;
+        let plan = self.inner.plan_unit_of(&backend, &container, None, options).await?;
         units::render(&plan, options).map_err(unwritable)
+    }
+
+    /// Plain services for a pod of ours that is there already: one for what holds its network, and one for each container of it,
+    /// which starts after that and ends with it.
+    ///
+    /// # Errors
+    /// `NotFound` where it is not there, `Refused` where it is not ours; `Unsupported` for what a unit can't say.
+    pub async fn unit_of_pod(&self, name: &str, options: &UnitOptions) -> Result<Vec<UnitFile>, Error> {
+        let (backend, holder, members) = self.inner.parts_of_pod(name).await?;
+        let plan = self.inner.plan_unit_of(&backend, &holder, None, options).await?;
+        let mut files = units::render(&plan, options).map_err(unwritable)?;
+        for member in members {
+            let plan = self.inner.plan_unit_of(&backend, &member, Some(&holder.name), options).await?;
+            files.extend(units::render(&plan, options).map_err(unwritable)?);
+        }
+        Ok(files)
     }
 }
 
@@ -59,6 +75,7 @@ impl Inner {
     ) -> Result<Plan, Error> {
         let restart = spec.restart;
         let spec = ContainerSpec { image: pinned.parse()?, remove: true, restart: None, ..spec.clone() };
+        let (spec, pod, holder) = self.plan_pod(backend, spec, options).await?;
         let grace = spec.stop_grace.unwrap_or(GRACE);
         let create = self.explain(backend, &spec).await?;
         let name = spec.name.as_str();
@@ -72,6 +89,8 @@ impl Inner {
             create: Some(command(&create)),
             own_words: spec.words.len() + spec.entrypoint.len().saturating_sub(1),
             volumes,
+            pod,
+            holder,
             secrets: self.unit_secrets(&spec)?,
             restart,
             ..self.bare_plan(backend, name, pinned, &image.id, grace, [start, stop, reload])?
@@ -82,6 +101,7 @@ impl Inner {
         &self,
         backend: &Arc<Backend>,
         container: &ContainerInfo,
+        holder: Option<&str>,
         options: &UnitOptions,
     ) -> Result<Plan, Error> {
         let lines = self.plan_lifecycle(backend, &container.name, &container.id, GRACE, options).await?;
@@ -89,6 +109,7 @@ impl Inner {
         let lines = lines.map(|line| line.map(|line| command(&line)));
         Ok(Plan {
             restart: Some(RestartPolicy::No),
+            holder: holder.map(str::to_owned),
             ..self.bare_plan(backend, &container.name, &image, &container.image_id, GRACE, lines)?
         })
     }
@@ -117,6 +138,8 @@ impl Inner {
             reload,
             volumes: Vec::new(),
             network: None,
+            pod: None,
+            holder: None,
             secrets: Vec::new(),
             restart: None,
             grace: Duration::from_secs(grace.into()),
@@ -157,6 +180,34 @@ impl Inner {
         let broker = self.planner(backend, scope)?;
         let _claimed = Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.ensure_volume(name, &[]).await?;
         only(&broker)?.ok_or_else(|| Error::Unsupported(format!("{} has no command to make a volume", backend.name())))
+    }
+
+    /// A container that is to be in a pod: where the engine's generator makes pods, in one that it makes with it, with the ports
+    /// that the container asks for; elsewhere in the one that is there, which it starts after.
+    async fn plan_pod(
+        &self,
+        backend: &Arc<Backend>,
+        spec: ContainerSpec,
+        options: &UnitOptions,
+    ) -> Result<(ContainerSpec, Option<(String, Command)>, Option<String>), Error> {
+        let Some(pod) = spec.pod.clone() else { return Ok((spec, None, None)) };
+        let quadlet = backend.grants().unit().quadlet.as_ref().filter(|_| !options.plain);
+        if quadlet.is_none_or(|quadlet| quadlet.pods.is_none()) {
+            let holder = PodSpec::holder(&pod)?.to_string();
+            return Ok((spec, None, Some(holder)));
+        }
+        if spec.network.is_some() {
+            let why = "a container of a pod has no network of its own";
+            return Err(Error::Unsupported(why.to_owned()));
+        }
+        let (name, owner) = (pod.as_str(), self.owner_label(ObjectKind::Pod, pod.as_str())?);
+        let scope =
+            Scope::of_pod(Call::PodEnsure, name, &[]).with_host(Slot::OwnerLabel, Binding::scalar(owner.to_string()));
+        let broker = self.planner(backend, scope)?;
+        let _claimed = Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.ensure_pod(name, &[]).await?;
+        let missing = || Error::Unsupported(format!("{} has no command to make a pod", backend.name()));
+        let make = only(&broker)?.ok_or_else(missing)?;
+        Ok((ContainerSpec { pod: None, ..spec }, Some((pod.to_string(), command(&make))), None))
     }
 
     fn planner(&self, backend: &Arc<Backend>, scope: Scope) -> Result<Arc<Broker>, Error> {

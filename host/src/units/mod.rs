@@ -110,6 +110,10 @@ pub(crate) struct Plan {
     pub(crate) volumes: Vec<(String, Command)>,
     /// A named network, with the command that makes it.
     pub(crate) network: Option<(String, Command)>,
+    /// A pod to be, with the command that makes it.
+    pub(crate) pod: Option<(String, Command)>,
+    /// The container that holds the network of the pod that it is in.
+    pub(crate) holder: Option<String>,
     pub(crate) secrets: Vec<UnitSecret>,
     pub(crate) restart: Option<RestartPolicy>,
     pub(crate) grace: Duration,
@@ -147,8 +151,11 @@ impl Plan {
         file.section("Unit");
         file.set("Description", syntax::value(&format!("Container {} of {}", self.name, self.image))?);
         file.set("Wants", "network-online.target");
+        let holder = self.holder.as_ref().map(|holder| format!("{holder}.service"));
         let after = ["network-online.target".to_owned()].into_iter().chain(self.grant.after.iter().cloned());
-        file.set("After", after.collect::<Vec<_>>().join(" "));
+        file.set("After", after.chain(holder.clone()).collect::<Vec<_>>().join(" "));
+        // Its network goes with the holder.
+        holder.into_iter().for_each(|holder| file.set("BindsTo", holder));
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! A `.container` for an engine that brings a generator: each option of the command line that the broker would run becomes
+//! A `.container`, with what it needs, for an engine that brings a generator: each option of the command line that the broker would run becomes
 //! a key, or stands as it is under the key for all others. Nothing is left out, and nothing is made up.
 
 use super::syntax::{self, Word};
@@ -9,6 +9,9 @@ use crate::spec::SecretDelivery;
 pub(super) fn render(plan: &Plan, grant: &QuadletGrant, options: &UnitOptions) -> Result<Vec<UnitFile>, UnitError> {
     let create = plan.create.as_ref().ok_or_else(|| UnitError::Unsupported("there is nothing to create".to_owned()))?;
     let mut files = vec![container(plan, create, grant, options)?];
+    if let Some((name, make)) = &plan.pod {
+        files.push(pod(plan, grant, name, make, create)?);
+    }
     for (name, make) in &plan.volumes {
         files.push(made(plan, grant, Made { section: "Volume", key: "VolumeName", suffix: "volume", name }, make)?);
     }
@@ -37,8 +40,12 @@ fn container(
     plan.start_limit(&mut file);
     file.section("Container");
     file.set("Image", syntax::value(&plan.image)?);
+    if let Some((pod, _)) = &plan.pod {
+        file.set("Pod", format!("{pod}.pod"));
+    }
     let (options_of, own) = parts(create, plan.own_words)?;
-    options_of.iter().try_for_each(|word| option(plan, grant, word, &mut file))?;
+    let of_container = options_of.iter().filter(|word| !is_of_pod(plan, grant, word));
+    of_container.into_iter().try_for_each(|word| option(plan, grant, word, &mut file))?;
     for secret in &plan.secrets {
         file.set("Secret", secret_key(&secret.name, &secret.delivery)?);
     }
@@ -60,6 +67,7 @@ fn container(
 /// The newest of the versions that what it needs came with.
 fn needed<'a>(plan: &Plan, grant: &'a QuadletGrant) -> &'a str {
     match plan {
+        Plan { pod: Some(_), .. } => grant.pods.as_deref().unwrap_or(&grant.named),
         Plan { volumes, network, .. } if !volumes.is_empty() || network.is_some() => &grant.named,
         Plan { secrets, .. } if !secrets.is_empty() => &grant.secrets,
         _ => &grant.since,
@@ -94,6 +102,39 @@ fn option(plan: &Plan, grant: &QuadletGrant, word: &str, file: &mut syntax::File
         _ => file.set(&grant.rest, quoted(&[word.to_owned()])?),
     }
     Ok(())
+}
+
+/// What a container of a pod has from it: its network, and the ports that it publishes.
+fn is_of_pod(plan: &Plan, grant: &QuadletGrant, word: &str) -> bool {
+    let name = word.trim_start_matches('-').split_once('=').map_or(word, |(name, _)| name);
+    plan.pod.is_some() && matches!(grant.key(name), Some("Network" | PUBLISH))
+}
+
+/// The key by which containers and pods publish ports.
+const PUBLISH: &str = "PublishPort";
+
+/// The pod, with the ports that its container was to publish. Of the keys it takes those that the first generators of pods
+/// know.
+fn pod(plan: &Plan, grant: &QuadletGrant, name: &str, make: &Command, create: &Command) -> Result<UnitFile, UnitError> {
+    let mut file = syntax::File::default();
+    file.comment(&format!("Written by portreeve {}, for {}.", env!("CARGO_PKG_VERSION"), plan.backend));
+    file.section("Unit");
+    file.set("Description", format!("Pod {name} of the container {}", plan.name));
+    file.section("Pod");
+    file.set("PodName", name);
+    let (options_of, _) = parts(create, plan.own_words)?;
+    for word in options_of {
+        match word.strip_prefix("--").and_then(|option| option.split_once('=')) {
+            Some((option, port)) if grant.key(option) == Some(PUBLISH) => file.set(PUBLISH, syntax::value(port)?),
+            _ => {}
+        }
+    }
+    let own = format!("--name={name}");
+    let others = make.words.iter().filter(|word| word.starts_with("--") && **word != own);
+    for word in others.filter(|word| !grant.implied.contains(word)) {
+        file.set(&grant.rest, quoted(std::slice::from_ref(word))?);
+    }
+    Ok(UnitFile { name: format!("{name}.pod"), text: file.render() })
 }
 
 /// Text that is the same wherever in a unit file it stands.

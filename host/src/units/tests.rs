@@ -51,6 +51,8 @@ fn plan(engine: &str, text: &str) -> Plan {
         reload: Some(command(&program, &["kill", "--signal=HUP", "web"])),
         volumes: vec![("data".to_owned(), command(&program, &["volume", "create", "--label=a=b", "data"]))],
         network: None,
+        pod: None,
+        holder: None,
         secrets: vec![secret("KEY", SecretDelivery::File("/run/secrets/KEY".parse().unwrap()), Some(FILE))],
         restart: Some(RestartPolicy::OnFailure(Some(3))),
         grace: Duration::from_secs(10),
@@ -86,6 +88,32 @@ fn a_plain_service() {
 fn a_container_that_is_there_is_started_and_stopped() {
     let there = Plan { create: None, volumes: Vec::new(), secrets: Vec::new(), ..plan("podman", PODMAN) };
     insta::assert_snapshot!("existing", shown(&there, &UnitOptions::default()));
+}
+
+#[test]
+fn a_pod_in_the_generators_spelling_and_its_container() {
+    let mut plan = plan("podman", PODMAN);
+    let make = ["pod", "create", "--infra=false", "--name=town", "--label=io.portreeve.owner=a:b:c"];
+    plan.pod = Some(("town".to_owned(), command("/usr/bin/podman", &make)));
+    plan.create.as_mut().unwrap().words.insert(4, "--network=bridge".to_owned());
+    let files = render(&plan, &UnitOptions::default()).unwrap();
+    let [container, pod, ..] = files.as_slice() else { panic!("{files:?}") };
+    assert!(container.text.contains("Pod=town.pod\n") && container.text.contains("Needs podman 5.0"), "{container:?}");
+    assert!(!container.text.contains("Network=") && !container.text.contains("PublishPort="), "{container:?}");
+    insta::assert_snapshot!("pod", pod.text);
+}
+
+#[test]
+fn a_container_of_a_pod_ends_with_what_holds_it() {
+    let there = Plan {
+        create: None,
+        volumes: Vec::new(),
+        secrets: Vec::new(),
+        holder: Some("town-holder".to_owned()),
+        ..plan("podman", PODMAN)
+    };
+    let text = shown(&there, &UnitOptions::default());
+    assert!(text.contains("BindsTo=town-holder.service") && text.contains(" town-holder.service\n"), "{text}");
 }
 
 #[test]

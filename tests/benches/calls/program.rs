@@ -50,14 +50,7 @@ pub(crate) fn silent(command: &mut Command) {
     status.expect("it can be started");
 }
 
-/// The program, as this build has it: cargo makes it for no other package than its own.
+/// The program as the first command of the README builds it.
 pub(crate) fn built() -> Option<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--release", "--package=portreeve", "--bin=portreeve", "--manifest-path"]);
-    build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
-    let built = build.stdin(Stdio::null()).status().is_ok_and(|status| status.success());
-    let own = std::env::current_exe().ok()?;
-    let program = own.parent()?.parent()?.join("portreeve");
-    (built && program.is_file()).then_some(program)
+    portreeve_tests::program::built("--package=portreeve").ok()
 }

@@ -321,6 +321,8 @@ const ROWS: &[Row] = &[
             "a_unit_of_a_container_names_its_id",
             "a_unit_holds_no_secret",
             "a_unit_has_files_for_its_volumes",
+            "a_unit_of_a_pod_has_a_service_for_each_part",
+            "a_unit_in_a_pod_to_be",
         ],
         &[],
         "",

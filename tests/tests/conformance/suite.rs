@@ -7,6 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use portreeve_tests::engines::Engine;
+use portreeve_tests::program;
 use tempfile::TempDir;
 
 use crate::behaviours::{BEHAVIOURS, Behaviour, is_chosen};
@@ -37,7 +38,7 @@ pub(crate) fn run(filters: Vec<String>) -> ExitCode {
     let real = if kinds.iter().any(|kind| kind.is_real()) { Engine::all() } else { Vec::new() };
     let works = |kind: &Kind| !matches!(kind, Kind::Real(engine) if !real.contains(engine));
     let (present, absent): (Vec<Kind>, Vec<Kind>) = kinds.into_iter().partition(works);
-    let outcomes = both_passes(&present, &built_program(), &filters);
+    let outcomes = both_passes(&present, &program::built("--workspace").unwrap(), &filters);
     table::print(&outcomes, &absent);
     let whole = filters.is_empty() && absent.is_empty();
     conclude(&outcomes, &absent, whole)
@@ -163,20 +164,4 @@ fn installed(kind: Kind, program: &Path, folder: &TempDir) -> PathBuf {
         Kind::Real(engine) => engine.install(program, folder).unwrap(),
         _ => program.to_owned(),
     }
-}
-
-/// The program `portreeve`, as this build has it: `cargo test` makes it for no other package than its own.
-fn built_program() -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let own = std::env::current_exe().unwrap();
-    let folder = own.parent().and_then(Path::parent).expect("the tests lie in PROFILE/deps");
-    let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--workspace", "--bin=portreeve", "--manifest-path"]);
-    build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
-    if folder.ends_with("release") {
-        build.arg("--release");
-    }
-    let built = build.stdin(Stdio::null()).status().unwrap();
-    assert!(built.success(), "the program can't be built");
-    folder.join("portreeve")
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portreeve::spec::{Secret, SecretDelivery, SecretValue};
+use portreeve::spec::{PodSpec, Secret, SecretDelivery, SecretValue};
 use portreeve::standard::Standard;
 use portreeve::units::{Manager, UnitFile, UnitOptions};
 use portreeve::{ContainerSpec, Error};
@@ -122,6 +122,48 @@ pub(crate) async fn a_unit_has_files_for_its_volumes(setting: Arc<Setting>) {
     judged(&setting, &files).await;
     // Writing a unit makes nothing.
     assert!(setting.volume(&volume).is_none() && !setting.exists(spec.name.as_str()));
+}
+
+/// Each container of the pod, what holds its network first; systemd starts and ends them in this order.
+pub(crate) async fn a_unit_of_a_pod_has_a_service_for_each_part(setting: Arc<Setting>) {
+    let pod = setting.name("unit-pod");
+    let mut member = setting.spec(&["wait"]);
+    (member.pod, member.network) = (Some(pod.parse().unwrap()), None);
+    let missing = setting.host.unit_of_pod(&pod, &plain()).await.unwrap_err();
+    assert!(matches!(missing, Error::NotFound { kind: "pod", .. }), "{missing:?}");
+    let made = setting.host.ensure_pod(&PodSpec::new(pod.parse().unwrap())).await.unwrap();
+    setting.host.run(&member).await.unwrap();
+    let files = setting.host.unit_of_pod(&pod, &plain()).await.unwrap();
+    let [holder, part] = files.as_slice() else { panic!("{files:?}") };
+    assert_eq!(holder.name, format!("{pod}-holder.service"));
+    assert_eq!(words(holder, "ExecStart")[0].last(), Some(&made.holder.as_str()), "{holder:?}");
+    assert_eq!(part.name, format!("{}.service", member.name));
+    assert!(part.text.contains(&format!("BindsTo={pod}-holder.service")), "{part:?}");
+    judged(&setting, &files).await;
+    setting.host.remove_pod(&pod, true).await.unwrap();
+}
+
+/// Where the engine's generator makes pods it gets one to make; elsewhere the pod has to be there.
+pub(crate) async fn a_unit_in_a_pod_to_be(setting: Arc<Setting>) {
+    let pod = setting.name("unit-pod");
+    let mut spec = setting.spec(&["wait"]);
+    (spec.pod, spec.network) = (Some(pod.parse().unwrap()), None);
+    if !setting.kind().is_podman() {
+        let error = setting.host.unit(&spec, &UnitOptions::default()).await.unwrap_err();
+        assert!(matches!(error, Error::NotFound { kind: "pod", .. }), "{error:?}");
+        return;
+    }
+    spec.ports = vec!["127.0.0.1:18431:80".parse().unwrap()];
+    let files = setting.host.unit(&spec, &UnitOptions::default()).await.unwrap();
+    let [container, made] = files.as_slice() else { panic!("{files:?}") };
+    assert_eq!(made.name, format!("{pod}.pod"));
+    assert!(made.text.contains(&format!("PodName={pod}\nPublishPort=127.0.0.1:18431:80")), "{made:?}");
+    assert!(
+        container.text.contains(&format!("Pod={pod}.pod")) && !container.text.contains("PublishPort"),
+        "{container:?}"
+    );
+    judged(&setting, &files).await;
+    assert!(!setting.host.pod_exists(&pod).await.unwrap());
 }
 
 pub(crate) async fn a_standard_is_compared_with_the_host(setting: Arc<Setting>) {

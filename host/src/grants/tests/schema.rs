@@ -121,7 +121,7 @@ fn unit() -> Value {
         &unit::QuadletGrant::KEYS,
         &["since", "secrets", "named", "rest", "keys"],
         json!({
-            "since": version, "secrets": version, "named": version, "rest": key, "keys": named("^[a-z][a-z0-9-]*$", key), "implied": words(),
+            "since": version, "secrets": version, "named": version, "pods": version, "rest": key, "keys": named("^[a-z][a-z0-9-]*$", key), "implied": words(),
         }),
     );
     let after = texts("^[A-Za-z0-9_@:-][A-Za-z0-9_.@:-]*$");
