@@ -6,6 +6,7 @@ use cap_std::fs::Dir;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::engine::Compiled;
 use crate::digest::Digest;
 use crate::state::{DerivedKey, whole};
 
@@ -38,12 +39,9 @@ impl CodeCache {
     }
 
     /// Keeps the code of a component. Where that fails it is compiled again the next time.
-    pub(super) fn store(&self, digest: &Digest, component: &Component) {
-        let name = name_of(component.engine(), digest);
-        if let Ok(code) = component.serialize() {
-            // A cache: whoever can't write it compiles again.
-            let _unwritten = self.write(&name, &code);
-        }
+    pub(super) fn store(&self, engine: &Engine, digest: &Digest, compiled: &Compiled) {
+        // A cache: whoever can't write it compiles again.
+        let _unwritten = self.write(&name_of(engine, digest), compiled.bytes());
     }
 
     /// Binds the code to the name that it is kept under, by a keyed BLAKE3: it is checked at every start, and SHA-256
@@ -105,8 +103,8 @@ mod tests {
         }
     }
 
-    fn compiled(engine: &Engine, bytes: &[u8]) -> (Digest, Component) {
-        (Digest::sha256(bytes), Component::from_binary(engine, bytes).unwrap())
+    fn compiled(bytes: &[u8]) -> (Digest, Compiled) {
+        (Digest::sha256(bytes), Compiled::from_component(bytes).unwrap())
     }
 
     /// Every byte of an empty component's code, and of a backend's each that begins or ends the file, and samples of the
@@ -117,8 +115,8 @@ mod tests {
         let backend = BackendSource::embedded().remove(0).component.into_owned();
         for (bytes, step) in [(EMPTY.to_vec(), 7), (backend, 9973)] {
             let place = place();
-            let (digest, component) = compiled(&engine, &bytes);
-            place.cache.store(&digest, &component);
+            let (digest, component) = compiled(&bytes);
+            place.cache.store(&engine, &digest, &component);
             assert!(place.cache.load(&engine, &digest).is_some());
             let file = place.file();
             let whole = fs::read(&file).unwrap();
@@ -142,14 +140,14 @@ mod tests {
     fn code_of_another_install_or_of_another_component_is_not_loaded() {
         let engine = Sandbox::new(None).unwrap().engine().clone();
         let (ours, theirs) = (place(), place());
-        let (digest, component) = compiled(&engine, EMPTY);
-        ours.cache.store(&digest, &component);
-        theirs.cache.store(&digest, &component);
+        let (digest, component) = compiled(EMPTY);
+        ours.cache.store(&engine, &digest, &component);
+        theirs.cache.store(&engine, &digest, &component);
         fs::copy(theirs.file(), ours.file()).unwrap();
         assert!(ours.cache.load(&engine, &digest).is_none());
         let other = Digest::sha256(b"another");
         let name = |digest: &Digest| ours.folder.path().join("state/code").join(name_of(&engine, digest));
-        ours.cache.store(&digest, &component);
+        ours.cache.store(&engine, &digest, &component);
         fs::rename(name(&digest), name(&other)).unwrap();
         assert!(ours.cache.load(&engine, &other).is_none());
     }

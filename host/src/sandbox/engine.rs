@@ -32,9 +32,10 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    /// An engine that keeps compiled code in `cache`.
+    /// An engine that keeps compiled code in `cache`. It compiles nothing itself: the compiler costs time and memory, and is
+    /// only there while there is something to compile.
     pub(crate) fn new(cache: Option<CodeCache>) -> Result<Self, Error> {
-        let engine = Engine::new(&config()).map_err(|error| sandbox_error(&error))?;
+        let engine = Engine::new(config().enable_compiler(false)).map_err(|error| sandbox_error(&error))?;
         let mut linker = Linker::new(&engine);
         Backend::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)
             .map_err(|error| sandbox_error(&error))?;
@@ -88,18 +89,19 @@ impl Sandbox {
         if let Some(code) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, component.digest())) {
             return Ok(code);
         }
-        let (engine, bytes) = (self.engine.clone(), component.bytes());
-        let compiled =
-            tokio::task::spawn_blocking(move || wasmtime::component::Component::from_binary(&engine, &bytes)).await;
-        let compiled = compiled.map_err(|error| Error::State(error.to_string()))?;
-        let code = compiled.map_err(|error| Error::Backend {
+        let bytes = component.bytes();
+        let compiling = tokio::task::spawn_blocking(move || Compiled::from_component(&bytes)).await;
+        let compiled = compiling.map_err(|error| Error::State(error.to_string()))?;
+        let code = compiled.and_then(|compiled| {
+            if let Some(cache) = &self.cache {
+                cache.store(&self.engine, component.digest(), &compiled);
+            }
+            compiled.load(&self.engine)
+        });
+        code.map_err(|error| Error::Backend {
             name: component.digest().to_string(),
             why: format!("it can't be compiled: {error:#}"),
-        })?;
-        if let Some(cache) = &self.cache {
-            cache.store(component.digest(), &code);
-        }
-        Ok(code)
+        })
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -114,6 +116,27 @@ impl Sandbox {
 
 fn sandbox_error(error: &wasmtime::Error) -> Error {
     Error::State(format!("the sandbox can't be made: {error:#}"))
+}
+
+/// What the compiler made of a component, just now and in this process.
+pub(super) struct Compiled(Vec<u8>);
+
+impl Compiled {
+    pub(super) fn from_component(bytes: &[u8]) -> wasmtime::Result<Self> {
+        let compiler = Engine::new(&config())?;
+        wasmtime::component::Component::from_binary(&compiler, bytes)?.serialize().map(Self)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The code as an engine runs it.
+    #[allow(unsafe_code, reason = "native code can't be checked; it was compiled here and never left this process")]
+    pub(super) fn load(&self, engine: &Engine) -> wasmtime::Result<wasmtime::component::Component> {
+        // SAFETY: these are the bytes that `Component::serialize` gave, of the same wasmtime; nobody else had them.
+        unsafe { wasmtime::component::Component::deserialize(engine, &self.0) }
+    }
 }
 
 /// Each option that matters is said, for other crates in the same build may change the defaults.

@@ -13,9 +13,9 @@ use crate::ground::{Ground, Kind};
 use crate::setting::Setting;
 use crate::table::{Outcome, Verdict};
 use crate::{
-    archives, compose, containers, control, copies, creation, detection, doomed, ends, events, exec, filters, gpus,
-    health, images, journal, layers, leftovers, liars, logs, networks, options, ownership, pods, policy, preflight,
-    program, proofs, secrets, units, volumes,
+    archives, commands, compose, containers, control, copies, creation, detection, doomed, ends, events, exec, filters,
+    gpus, health, images, journal, layers, leftovers, liars, logs, networks, options, ownership, pods, policy,
+    preflight, program, proofs, secrets, units, volumes,
 };
 
 /// How long one behaviour may take.
@@ -360,7 +360,7 @@ behaviours! {
     all: doomed { a_killed_host_leaves_what_can_be_found }
     all: leftovers { what_a_killed_host_left_is_cleaned_up }
     real: leftovers { what_a_caller_was_handed_is_not_left_over }
-    real: program {
+    all: program {
         the_program_brings_layers_and_makes_an_image_of_them
         the_program_ends_with_the_containers_status
         the_program_tells_its_failures_apart
@@ -375,6 +375,21 @@ behaviours! {
         the_program_tells_events
         the_program_makes_lists_shows_and_removes_networks
     }
+    all: commands {
+        the_program_tells_whose_a_container_is
+        the_program_looks_before_it_starts
+        the_program_explains_gpus_and_mounts
+        the_program_tries_a_pull_again
+        the_program_shows_saves_loads_and_removes_images
+        the_program_stops_kills_waits_and_removes
+        the_program_reads_logs
+        the_program_limits_a_container
+        the_program_hands_over_secrets
+        the_program_makes_shows_and_removes_pods
+        the_program_writes_units
+        the_program_brings_a_project_up_and_down
+        the_program_compares_a_host_with_a_standard
+    }
     real: gpus {
         a_mask_exposes_exactly_its_gpu
         several_gpus_and_all_of_them
@@ -383,6 +398,7 @@ behaviours! {
         more_than_the_mask_ends_an_attached_run
         an_absent_gpu_of_several_fails_before_anything_is_created
         a_preflight_knows_which_gpus_the_specs_name
+        the_program_exposes_exactly_a_mask
     }
     all: journal {
         the_journal_verifies_and_has_every_command

@@ -12,7 +12,7 @@ use crate::setting::{Heard, Setting};
 const VALUE: &str = "compose-marigold-7745-lantern";
 
 /// Two services, a network, a volume, a health check, a secret and a dependency.
-fn file(setting: &Setting, web: &Reference) -> String {
+pub(crate) fn file(setting: &Setting, web: &Reference) -> String {
     let image = setting.image.single();
     format!(
         r#"

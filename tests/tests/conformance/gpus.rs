@@ -91,3 +91,28 @@ pub(crate) async fn a_preflight_knows_which_gpus_the_specs_name(setting: Arc<Set
     assert_eq!(unnamed.severity, expected, "{unnamed:?}");
     assert!(unnamed.seen.contains("0:0"), "{unnamed:?}");
 }
+
+pub(crate) async fn the_program_exposes_exactly_a_mask(setting: Arc<Setting>) {
+    let (image, name) = (setting.image.single().to_string(), setting.name("program-gpu"));
+    let ask = async |words: &[&str]| {
+        let mut command = crate::program::portreeve(&setting);
+        command.args(words);
+        if !setting.kind().is_podman() {
+            command.env("XDG_RUNTIME_DIR", std::env::var(VARIABLE).unwrap());
+        }
+        tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
+    };
+    let run = ["run", "-d", "--network", "none", "--gpus", "1", "--name", &name, &image, "wait"];
+    let started = ask(&run).await;
+    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+    let shown = ask(&["inspect", &name]).await;
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let nodes = std::fs::read_dir(format!("/proc/{}/root/dev", shown[0]["pid"])).unwrap();
+    let nodes = nodes.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let nodes: Vec<String> = nodes.filter(|name| name.starts_with("nvidia") && !name.ends_with("ctl")).collect();
+    assert_eq!(nodes, ["nvidia1"]);
+    assert!(ask(&["rm", "-f", &name]).await.status.success());
+    let absent = ask(&["run", "-d", "--network", "none", "--gpus", "7", "--name", &name, &image, "wait"]).await;
+    assert_eq!(absent.status.code(), Some(125));
+    assert!(ask(&["which", &name]).await.status.code() == Some(1));
+}

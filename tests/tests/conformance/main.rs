@@ -15,6 +15,7 @@
 
 mod archives;
 mod behaviours;
+mod commands;
 mod compose;
 mod containers;
 mod control;

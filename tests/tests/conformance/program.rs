@@ -6,7 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use portreeve::approval::{Approvals, Consent};
 use portreeve::demo::image::ImageOptions;
+use portreeve::state::StateDir;
 use portreeve_tests::engines::Answer;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -21,14 +23,34 @@ fn state(setting: &Setting) -> PathBuf {
     if !state.exists() {
         std::fs::create_dir(&state).unwrap();
         std::fs::set_permissions(&state, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        if !setting.kind().is_real() {
+            std::thread::scope(|scope| scope.spawn(|| approve_rehearsed(setting, &state)).join()).unwrap();
+        }
         setting.adopt(&state);
     }
     state
 }
 
-fn portreeve(setting: &Setting) -> Command {
+/// What an operator does whose engine is somewhere else: the embedded backend, under a grant that names the other program.
+fn approve_rehearsed(setting: &Setting, state: &std::path::Path) {
+    let backend = setting.kind().backend();
+    let source = crate::ground::with_program(backend, &setting.ground.folder.join(backend));
+    let state = StateDir::open(state).unwrap();
+    let approvals = Approvals::of(&state);
+    let review = approvals.review(source).unwrap();
+    let all =
+        Consent { dangers: true, widening: true, replacing: true, request: true, ..Consent::to(*review.digest()) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(approvals.approve(&review, &all)).unwrap();
+}
+
+pub(crate) fn portreeve(setting: &Setting) -> Command {
     let mut command = Command::new(&setting.program);
     command.args(["--backend", setting.kind().backend(), "--state"]).arg(state(setting));
+    if !setting.kind().is_real() {
+        command.env(portreeve_rehearsal::VARIABLE, setting.ground.rehearsal());
+        command.env("XDG_RUNTIME_DIR", setting.ground.login());
+    }
     command.stdin(Stdio::null());
     command
 }
@@ -39,6 +61,13 @@ pub(crate) async fn ask(setting: &Setting, words: &[&str]) -> Answer {
     // The registry answers in this very process.
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
     output.unwrap().into()
+}
+
+/// Asks, and holds the answer to its status.
+pub(crate) async fn says(setting: &Setting, status: i32, words: &[&str]) -> Answer {
+    let answer = ask(setting, words).await;
+    assert_eq!(answer.status, status, "{words:?}: {answer:?}");
+    answer
 }
 
 pub(crate) async fn the_program_ends_with_the_containers_status(setting: Arc<Setting>) {
@@ -147,11 +176,7 @@ pub(crate) async fn an_interrupted_program_leaves_nothing(setting: Arc<Setting>)
 
 pub(crate) async fn the_program_makes_lists_shows_and_removes_volumes(setting: Arc<Setting>) {
     let (image, name) = (setting.image.single().to_string(), setting.name("program-volume"));
-    let says = async |status: i32, words: &[&str]| {
-        let answer = ask(&setting, words).await;
-        assert_eq!(answer.status, status, "{words:?}: {answer:?}");
-        answer
-    };
+    let says = async |status: i32, words: &[&str]| says(&setting, status, words).await;
     let made = says(0, &["volume", "create", "--label", "a=b", &name]).await;
     assert_eq!(made.stdout, format!("{name}\n"));
     assert!(says(0, &["volume", "ls", "--quiet"]).await.stdout.lines().any(|line| line == name));
@@ -263,11 +288,7 @@ pub(crate) async fn the_program_waits_for_what_a_container_becomes(setting: Arc<
 
 pub(crate) async fn the_program_filters_pauses_and_renames_not(setting: Arc<Setting>) {
     let (image, name) = (setting.image.single().to_string(), setting.name("shown"));
-    let says = async |status: i32, words: &[&str]| {
-        let answer = ask(&setting, words).await;
-        assert_eq!(answer.status, status, "{words:?}: {answer:?}");
-        answer
-    };
+    let says = async |status: i32, words: &[&str]| says(&setting, status, words).await;
     says(0, &["run", "-d", "--network", "none", "--name", &name, "--label", "a=b", &image, "wait"]).await;
     let whole = format!("name={name}");
     let listed = says(0, &["ps", "--filter", &whole, "--filter", "label=a=b", "--json"]).await;
@@ -320,11 +341,7 @@ pub(crate) async fn the_program_tells_events(setting: Arc<Setting>) {
 
 pub(crate) async fn the_program_makes_lists_shows_and_removes_networks(setting: Arc<Setting>) {
     let (image, name) = (setting.image.single().to_string(), setting.name("program-network"));
-    let says = async |status: i32, words: &[&str]| {
-        let answer = ask(&setting, words).await;
-        assert_eq!(answer.status, status, "{words:?}: {answer:?}");
-        answer
-    };
+    let says = async |status: i32, words: &[&str]| says(&setting, status, words).await;
     let made = says(0, &["network", "create", "--internal", "--label", "a=b", &name]).await;
     assert_eq!(made.stdout, format!("{name}\n"));
     assert!(says(0, &["network", "ls", "--quiet"]).await.stdout.lines().any(|line| line == name));
