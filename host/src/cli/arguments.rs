@@ -92,6 +92,8 @@ pub(crate) enum Command {
     /// Run a container
     #[command(override_usage = "portreeve run [OPTIONS] IMAGE [WORDS]...")]
     Run(Box<run::Run>),
+    /// Create a container and do not start it; options and words are those of `run`
+    Create(Box<run::Run>),
     /// Run a command in a running container
     #[command(override_usage = "portreeve exec [OPTIONS] NAME WORDS...")]
     Exec(exec::Exec),
@@ -115,6 +117,8 @@ pub(crate) enum Command {
     Kill(container::Kill),
     /// Remove containers
     Rm(container::Rm),
+    /// Start containers that are there
+    Start(control::Start),
     /// Let the processes of containers stand still
     Pause(control::Pause),
     /// End the pause of containers

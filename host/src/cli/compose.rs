@@ -246,7 +246,7 @@ async fn up(desk: &Desk, signals: &mut Signals, project: &Project, options: &UpO
     match signals.unless(desk.portreeve.compose_up(project, options, &value, &mut told)).await {
         Ok(()) => Ok(Status::OK),
         Err(failure) => {
-            if matches!(failure, Failure::Interrupted(_)) {
+            if matches!(failure, Failure::Interrupted(_) | Failure::Late(_)) {
                 desk.portreeve.compose_undo(&project.name, &before).await;
             }
             Err(failure)

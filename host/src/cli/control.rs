@@ -1,4 +1,4 @@
-//! Containers that are there: `pause`, `unpause`, `restart`, `rename`.
+//! Containers that are there: `start`, `pause`, `unpause`, `restart`, `rename`.
 
 use std::time::Duration;
 
@@ -7,6 +7,20 @@ use clap::Args;
 use super::container::done;
 use super::desk::Desk;
 use super::exit::{Outcome, Status};
+
+/// `start`.
+#[derive(Debug, Args)]
+pub(crate) struct Start {
+    /// The containers
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+}
+
+impl Start {
+    pub(crate) async fn run(self, desk: &Desk) -> Outcome {
+        desk.each(&self.names, async |name| done(desk, name, &desk.portreeve.start(name).await?)).await
+    }
+}
 
 /// `pause`.
 #[derive(Debug, Args)]

@@ -18,6 +18,10 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) fn run(self, common: &Common) -> Outcome {
+        if common.dry_run {
+            let why = "a demonstration runs what it shows; `--dry-run` goes with the commands that it consists of";
+            return Err(Failure::Usage(why.to_owned()));
+        }
         let policy = desk::policy(common)?;
         let plan = Plan { backend: common.backend.clone(), state: common.state.clone(), rehearse: self.rehearse };
         let failed = |error| Failure::Output(error).during("starting");

@@ -183,6 +183,24 @@ impl Run {
         })
     }
 
+    /// Creates it, and leaves the start to `start`.
+    pub(crate) fn create(self, common: &Common) -> Outcome {
+        let meant = [("-d", self.detach), ("--wait", self.wait.is_some())];
+        if let Some((option, _)) = meant.into_iter().find(|(_, given)| *given) {
+            return Err(Failure::Usage(format!(
+                "{option} is for what is started: `run {option}`, or `create` and `start`"
+            )));
+        }
+        let begun = Begun::new(self.name.is_none());
+        let spec = self.spec()?;
+        desk::open_with(common, Tone::of(common), async |desk, signals| {
+            match signals.unless(desk.portreeve.create(&spec)).await {
+                Ok(container) => shown(desk, &container),
+                Err(failure) => Err(undone(desk, &spec, begun, failure).await),
+            }
+        })
+    }
+
     /// The secrets' options, taken out: for whoever does not want their values.
     pub(crate) fn take_secrets(&mut self) -> Vec<String> {
         std::mem::take(&mut self.secret)
@@ -307,9 +325,14 @@ async fn detached(
         Ok(container) => container,
         Err(failure) => return Err(undone(desk, spec, begun, failure).await),
     };
+    shown(desk, &container)
+}
+
+/// Its ID, or all of it.
+fn shown(desk: &Desk, container: &ContainerInfo) -> Outcome {
     match (desk.dry_run, desk.json) {
         (true, _) => {}
-        (false, true) => show::json(&container)?,
+        (false, true) => show::json(container)?,
         (false, false) => show::line(&container.id)?,
     }
     Ok(Status::OK)

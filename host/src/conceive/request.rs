@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::{Bounds, Objection};
+use crate::evidence::document::is_id;
 use crate::grants::{Binding, Bindings, Origin, SECRETS_FOLDER, Slot};
 use crate::reference::Reference;
 use crate::scope::{Scope, SecretFile};
@@ -195,6 +196,9 @@ impl Reading<'_> {
             (Slot::NetworkHost, NetworkMode::Host),
         ];
         let mode = modes.into_iter().find(|(slot, _)| self.is_there(*slot)).map(|(_, mode)| mode);
+        if let Some(id) = self.scalar(Slot::NetworkNamed).filter(|id| mode.is_none() && !is_id(id)) {
+            return Err(Objection::new(Slot::NetworkNamed, id, "the host names a network by its ID"));
+        }
         mode.map_or_else(|| self.one(Slot::NetworkNamed), |mode| Ok(Some(mode)))
     }
 

@@ -81,6 +81,7 @@ pub async fn perform(
     if done.is_err() {
         // The error that led here is the one to tell.
         let _gone = portreeve.remove(&name, true).await;
+        let _gone = portreeve.remove_image(&image, false).await;
     }
     done?;
     journal(&portreeve, &mut teller)
@@ -171,6 +172,8 @@ async fn steps(portreeve: &Portreeve, image: &Reference, name: &str, teller: &mu
     let code = ended.exit_code.map_or_else(|| "unknown".to_owned(), |code| code.to_string());
     teller.done("stop", vec![format!("{name} is {}, exit status {code}", ended.state.as_str())]);
     portreeve.remove(name, false).await?;
+    // It may have been there before, for a pod's holder.
+    let _kept = portreeve.remove_image(image, false).await;
     teller.done("remove", vec![format!("{name} is gone")]);
     Ok(())
 }

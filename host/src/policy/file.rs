@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use toml::Spanned;
 use super::{Demand, Names, Policy, Rules, Stance};
 use crate::error::Error;
 use crate::redaction::{RawRule, RuleSet};
-use crate::spec::{Memory, SpecError};
+use crate::spec::{Memory, NetworkMode, SpecError, UserNamespace, capability};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -224,6 +225,7 @@ impl Policy {
     }
 
     fn check_file(&self) -> Result<(), Error> {
+        self.check_words()?;
         let relative = |path: &str| !path.starts_with('/') || path.split('/').any(|part| part == "..");
         let Names::Only(roots) = &self.roots else { return Ok(()) };
         let protected = self.protected.iter().map(|path| path.to_string_lossy().into_owned());
@@ -233,6 +235,31 @@ impl Policy {
                 Err(Error::Config(format!("{}: under [mounts] {path:?} is no absolute path without `..`", self.origin)))
             }
         }
+    }
+
+    /// Each word of a list is one that could ever allow something.
+    fn check_words(&self) -> Result<(), Error> {
+        let is_address = |word: &str| ["loopback", "any"].contains(&word) || word.parse::<IpAddr>().is_ok();
+        let is_network = |word: &str| ["none", "host", "own"].contains(&word) || word.parse::<NetworkMode>().is_ok();
+        let is_namespace = |word: &str| word.parse::<UserNamespace>().is_ok();
+        type Check<'a> = &'a dyn Fn(&str) -> bool;
+        let lists: [(&str, &str, &Names, Check<'_>, &str); 4] = [
+            ("ports", "addresses", &self.addresses, &is_address, "`loopback`, `any`, or an IP address"),
+            ("networks", "allow", &self.networks, &is_network, "`none`, `bridge`, `host`, `own`, or a network's name"),
+            ("capabilities", "add", &self.capabilities, &capability::is_known, "a capability, such as NET_ADMIN"),
+            ("namespaces", "user", &self.user_namespaces, &is_namespace, "auto, private, nomap, keep-id or host"),
+        ];
+        for (section, key, names, holds, expected) in lists {
+            let Names::Only(words) = names else { continue };
+            if let Some(word) = words.iter().find(|word| !holds(word)) {
+                let place = self.places.of(section, key).unwrap_or_default();
+                let file = &self.origin;
+                return Err(Error::Config(format!(
+                    "{file}{place}: {key} under [{section}]: {word:?} is none of {expected}"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The policy as a file would say it.
@@ -337,6 +364,23 @@ mod tests {
         let text = "[images]\nregistries = [\"a\\u001f\\n\", \"\\\"\\\\'\", \"\\u0085\"]\n";
         let policy = Policy::parse(text, "p.toml").unwrap();
         assert_eq!(Policy::parse(&policy.to_toml(), "p.toml").unwrap(), policy);
+    }
+
+    #[test]
+    fn a_word_that_could_allow_nothing_is_refused_with_its_line() {
+        for (section, key, word) in [
+            ("ports", "addresses", "1.2.3"),
+            ("networks", "allow", "../x"),
+            ("capabilities", "add", "SYS_ADMINN"),
+            ("namespaces", "user", "hosts"),
+        ] {
+            let text = format!("extends = \"home\"\n[{section}]\n{key} = [\"{word}\"]\n");
+            let error = Policy::parse(&text, "p.toml").unwrap_err().to_string();
+            assert!(error.contains("p.toml:3:") && error.contains(word) && error.contains(key), "{error}");
+        }
+        let good = "[ports]\naddresses = [\"loopback\", \"10.0.0.1\", \"::1\"]\n[networks]\nallow = [\"none\", \"host\", \"back\"]\n\
+             [capabilities]\nadd = [\"NET_ADMIN\"]\n[namespaces]\nuser = [\"keep-id\"]\n";
+        assert!(Policy::parse(good, "p.toml").is_ok());
     }
 
     #[test]

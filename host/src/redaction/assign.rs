@@ -67,7 +67,16 @@ pub(crate) fn read(text: &[u8], start: usize, end: usize) -> Option<Assignment> 
     cursor.colours();
     let (value, marked) = value(&mut cursor, text, name, link)?;
     let last = rest_of_line(text, value.1).iter().all(|byte| b" \t\r\"'`,;)]}\\".contains(byte));
+    let telling = last || text.get(value.0..value.1).is_some_and(|value| value.iter().any(u8::is_ascii_digit));
+    let link = if link == Link::Blank && telling && follows_env(text, name.0) { Link::Flag } else { link };
     (value.0 < value.1).then_some(Assignment { name, value, link, marked, last })
+}
+
+/// Whether a name stands behind the `ENV` of a Dockerfile, which needs no sign before the value.
+fn follows_env(text: &[u8], at: usize) -> bool {
+    let before = text.get(at.saturating_sub(8)..at).unwrap_or_default();
+    let word = before.trim_ascii_end().strip_suffix(b"ENV").filter(|_| before.ends_with(b" "));
+    word.is_some_and(|before| before.last().is_none_or(|byte| !in_name(byte)))
 }
 
 fn rest_of_line(text: &[u8], at: usize) -> &[u8] {
@@ -152,7 +161,9 @@ fn link(cursor: &mut Cursor<'_>, text: &[u8], name: (usize, usize), blank: bool)
 }
 
 fn value(cursor: &mut Cursor<'_>, text: &[u8], name: (usize, usize), link: Link) -> Option<((usize, usize), bool)> {
-    cursor.typed();
+    if link == Link::Sign {
+        cursor.typed();
+    }
     if link == Link::Blank {
         cursor.verb();
     }
@@ -164,14 +175,13 @@ fn value(cursor: &mut Cursor<'_>, text: &[u8], name: (usize, usize), link: Link)
     if let Some(end) = quoted {
         return Some(((start, end), true));
     }
-    let surrounding = quote_before(text, name.0);
-    if let (Some(quote), Link::Sign) = (surrounding, link)
-        && let Some(end) = quoted_end(text, start, quote)
-        && text.get(name.1) == Some(&b'=')
-    {
+    let tight = link == Link::Sign && text.get(name.1) == Some(&b'=');
+    let surrounding = quote_before(text, name.0).filter(|_| tight);
+    let begins_text = surrounding.is_some_and(|quote| is_text(text, name.0 - 1 - quote.slashes));
+    if let Some(end) = surrounding.filter(|_| !begins_text).and_then(|quote| quoted_end(text, start, quote)) {
         return Some(((start, end), false));
     }
-    let env = link == Link::Sign && text.get(name.1) == Some(&b'=') && begins_word(text, name.0);
+    let env = tight && (begins_text || begins_word(text, name.0));
     Some(((start, bare_end(text, start, env)), opened.is_some() || scheme))
 }
 
@@ -190,7 +200,15 @@ fn quote_before(text: &[u8], at: usize) -> Option<Quote> {
     matches!(sign, b'"' | b'\'').then_some(Quote { sign, slashes })
 }
 
-/// Where a value in quotes ends: at the first like quote with no more backslashes than the opening one has.
+/// Whether the string that opens at `at` is the value of something, as a line of a log is of `"log":`: what it begins with
+/// is but a part of it then. An element of a list, such as one of an environment, is one assignment from end to end.
+fn is_text(text: &[u8], at: usize) -> bool {
+    let before = text.get(at.saturating_sub(MAX_BLANKS)..at).unwrap_or_default().trim_ascii_end();
+    before.last().is_some_and(|byte| b":=".contains(byte))
+}
+
+/// Where a value in quotes ends: at the first like quote with no more backslashes than the opening one has, but for those
+/// that are the value's own, in pairs.
 fn quoted_end(text: &[u8], start: usize, quote: Quote) -> Option<usize> {
     let rest = text.get(start..).unwrap_or_default();
     let rest = rest.get(..rest.len().min(MAX_VALUE)).unwrap_or_default();
@@ -201,8 +219,8 @@ fn quoted_end(text: &[u8], start: usize, quote: Quote) -> Option<usize> {
             return None;
         }
         let slashes = rest.get(..at).unwrap_or_default().iter().rev().take_while(|&&byte| byte == b'\\').count();
-        if slashes <= quote.slashes {
-            return Some(start + at - slashes);
+        if slashes <= quote.slashes || slashes % (2 * (quote.slashes + 1)) == quote.slashes {
+            return Some(start + at - slashes.min(quote.slashes));
         }
         from = at + 1;
     }
@@ -226,9 +244,9 @@ fn bare_end(text: &[u8], start: usize, env: bool) -> usize {
         match byte {
             0..=b' ' | 0x7F | b'"' | b'`' => true,
             b'|' if is_number(rest, at) => false,
-            b'\'' | b'<' | b'>' | b'|' => !env || after.first().is_none_or(u8::is_ascii_whitespace),
+            b'\'' | b'<' | b'>' | b'|' => !env || ends_word(after),
             b')' | b']' | b'}' => {
-                !env || after.first().is_none_or(|byte| byte.is_ascii_whitespace() || b",;:\"'".contains(byte))
+                !env || ends_word(after) || after.first().is_some_and(|byte| b",;:\"'".contains(byte))
             }
             b'&' | b';' | b',' => !env || begins_pair(after),
             b'\\' => matches!(after.first(), Some(b'n' | b'r' | b't' | b'"' | b'\'' | b'\\' | b'u' | b'x')),
@@ -243,6 +261,11 @@ fn bare_end(text: &[u8], start: usize, env: bool) -> usize {
     start + length - if env { 0 } else { tail }
 }
 
+/// Whether nothing follows, or a blank, be it escaped.
+fn ends_word(rest: &[u8]) -> bool {
+    matches!(rest, [] | [b'\\', b'n' | b'r' | b't', ..]) || rest.first().is_some_and(u8::is_ascii_whitespace)
+}
+
 /// Whether the first bytes are the number of an application, as stands before the `|` of some tokens.
 fn is_number(rest: &[u8], length: usize) -> bool {
     (15..=16).contains(&length) && rest.iter().take(length).all(u8::is_ascii_digit)
@@ -251,7 +274,7 @@ fn is_number(rest: &[u8], length: usize) -> bool {
 /// Whether `name=` follows, or a blank.
 fn begins_pair(rest: &[u8]) -> bool {
     let name = rest.iter().take(MAX_NAME).take_while(|byte| in_name(byte) || **byte == b' ').count();
-    rest.first().is_none_or(u8::is_ascii_whitespace) || (name > 0 && matches!(rest.get(name), Some(b'=' | b':')))
+    ends_word(rest) || (name > 0 && matches!(rest.get(name), Some(b'=' | b':')))
 }
 
 struct Cursor<'t> {
@@ -423,6 +446,15 @@ mod tests {
             ("token=v1: 401", "token", "token", "v1"),
             ("the token is v1 now", "token", "token", "v1"),
             ("[\"app\",\"--token\",\"v1\"]", "token", "--token", "v1"),
+            ("{\"log\":\"TOKEN=v1 PORT=8080\\n\",\"stream\":\"stdout\"}", "TOKEN", "TOKEN", "v1"),
+            ("{\"log\": \"TOKEN=v1;x,y\\n\"}", "TOKEN", "TOKEN", "v1;x,y"),
+            ("{\"m\":\"{\\\"log\\\":\\\"TOKEN=v1 x\\\"}\"}", "TOKEN", "TOKEN", "v1"),
+            ("\"Env\":[\"TOKEN=a b c\",\"X=1\"]", "TOKEN", "TOKEN", "a b c"),
+            ("msg=\"token=v1 user=bob\"", "token", "token", "v1"),
+            ("-e 'TOKEN=a b c'", "TOKEN", "TOKEN", "a b c"),
+            ("{\"token\": \"a\\\\\", \"z\": \"1\"}", "token", "token", "a\\\\"),
+            ("{\"token\": \"a\\\\\\\"b\", \"z\": \"1\"}", "token", "token", "a\\\\\\\"b"),
+            ("{\\\"token\\\":\\\"a\\\\\\\"b\\\",\\\"z\\\":1}", "token", "token", "a\\\\\\\"b"),
         ] {
             let (found_name, found_value, _) = reads(text, keyword).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((found_name.as_str(), found_value.as_str()), (name, value), "{text}");
@@ -433,6 +465,10 @@ mod tests {
     fn tells_flags_and_blanks_apart() {
         assert_eq!(reads("--token v1", "token").unwrap().2, Link::Flag);
         assert_eq!(reads("password authentication failed", "password").unwrap().2, Link::Blank);
+        assert_eq!(reads("ENV DB_PASSWORD xpWB8UmF x", "PASSWORD").unwrap().2, Link::Flag);
+        assert_eq!(reads("ENV DB_PASSWORD hunter", "PASSWORD").unwrap().2, Link::Flag);
+        assert_eq!(reads("the ENV DB_PASSWORD names it", "PASSWORD").unwrap().2, Link::Blank);
+        assert_eq!(reads("MY_ENV DB_PASSWORD hunter2", "PASSWORD").unwrap().2, Link::Blank);
         assert_eq!(reads("key, value", "key").unwrap().2, Link::Comma);
         assert_eq!(reads("token::read(x)", "token"), None);
         assert_eq!(reads("(token)", "token"), None);

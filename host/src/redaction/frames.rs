@@ -1,39 +1,49 @@
 //! Docker's multiplexed streams: two streams in one, in frames that begin with the stream's number and the length.
 //!
-//! The frames are taken apart, each stream is redacted by itself, and what comes out is framed anew.
+//! The frames are taken apart, each stream is redacted by itself, and what comes out is framed anew. What is no frame
+//! ends them: from there on all is text, and passes without frames.
 
 use super::stream::RedactionStream;
 
 /// Bytes of a frame's header: the stream, three zeros, the length in network order.
 pub(crate) const HEADER: usize = 8;
-/// Streams there are: standard input, output, error.
+/// Streams there are: standard output and error, by their numbers in headers. The first place is that of text behind the
+/// frames: no log holds standard input.
 const STREAMS: usize = 3;
 
 /// The state of a multiplexed stream.
 pub(crate) struct Frames {
     streams: [RedactionStream; STREAMS],
+    /// The beginning of a header.
     header: Vec<u8>,
     current: usize,
     left: usize,
+    /// Whether the frames have ended before the input did.
+    ended: bool,
 }
 
-/// Whether some bytes can be the beginning of a frame: `None` while they are too few to tell.
+/// Whether some bytes can be the beginning of a frame: `None` while they are too few to tell. An empty frame proves
+/// nothing.
 pub(crate) fn is_frame(head: &[u8]) -> Option<bool> {
-    let fits = head.iter().zip(0..).all(|(&byte, at)| match at {
-        0 => usize::from(byte) < STREAMS,
+    match head {
+        _ if !may_be_header(head) => Some(false),
+        [_, _, _, _, a, b, c, d, ..] => Some([a, b, c, d] != [&0; 4]),
+        _ => None,
+    }
+}
+
+/// Whether the first bytes of `head` are those of a header as far as they go. No engine writes a frame of 16 MiB.
+fn may_be_header(head: &[u8]) -> bool {
+    head.iter().zip(0..).all(|(&byte, at)| match at {
+        0 => (1..STREAMS).contains(&usize::from(byte)),
         1..=4 => byte == 0,
         _ => true,
-    });
-    match head.len() {
-        _ if !fits => Some(false),
-        0..HEADER => None,
-        _ => Some(true),
-    }
+    })
 }
 
 impl Frames {
     pub(crate) fn new(stream: impl Fn() -> RedactionStream) -> Self {
-        Self { streams: std::array::from_fn(|_| stream()), header: Vec::new(), current: 0, left: 0 }
+        Self { streams: std::array::from_fn(|_| stream()), header: Vec::new(), current: 1, left: 0, ended: false }
     }
 
     pub(crate) fn streams(&mut self) -> &mut [RedactionStream] {
@@ -47,8 +57,12 @@ impl Frames {
 
     pub(crate) fn push(&mut self, mut chunk: &[u8], out: &mut Vec<u8>) {
         while !chunk.is_empty() {
+            if self.ended {
+                return self.text(|stream, redacted| stream.push(chunk, redacted), out);
+            }
             if self.left == 0 {
-                chunk = self.read_header(chunk);
+                chunk = self.read_header(chunk, out);
+                continue;
             }
             let (payload, rest) = chunk.split_at(chunk.len().min(self.left));
             self.left -= payload.len();
@@ -58,26 +72,42 @@ impl Frames {
     }
 
     pub(crate) fn idle(&mut self, out: &mut Vec<u8>) {
-        self.each(0..STREAMS, out, |stream, redacted| stream.idle(redacted));
+        self.each(1..STREAMS, out, |stream, redacted| stream.idle(redacted));
+        self.text(RedactionStream::idle, out);
     }
 
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
-        self.each(0..STREAMS, out, |stream, redacted| stream.finish(redacted));
+        self.end(out);
+        self.text(RedactionStream::finish, out);
     }
 
-    fn read_header<'c>(&mut self, chunk: &'c [u8]) -> &'c [u8] {
+    /// Reads more of a header, and gives what is left of the chunk.
+    fn read_header<'c>(&mut self, chunk: &'c [u8], out: &mut Vec<u8>) -> &'c [u8] {
         let (head, rest) = chunk.split_at(chunk.len().min(HEADER - self.header.len()));
         self.header.extend_from_slice(head);
-        if let &[stream, _, _, _, a, b, c, d] = self.header.as_slice() {
-            // What is no header ends the frames: the rest is taken as text of standard output.
-            let framed = is_frame(&self.header) == Some(true);
-            (self.current, self.left) = match framed {
-                true => (usize::from(stream), u32::from_be_bytes([a, b, c, d]) as usize),
-                false => (1, usize::MAX),
-            };
+        if !may_be_header(&self.header) {
+            self.end(out);
+        } else if let &[stream, _, _, _, a, b, c, d] = self.header.as_slice() {
+            (self.current, self.left) = (usize::from(stream), u32::from_be_bytes([a, b, c, d]) as usize);
+            if self.left == 0 {
+                out.extend_from_slice(&self.header);
+            }
             self.header.clear();
         }
         rest
+    }
+
+    /// Ends the frames: what was taken for the beginning of a header is text.
+    fn end(&mut self, out: &mut Vec<u8>) {
+        self.each(1..STREAMS, out, |stream, redacted| stream.finish(redacted));
+        self.ended = true;
+        let header = std::mem::take(&mut self.header);
+        self.text(|stream, redacted| stream.push(&header, redacted), out);
+    }
+
+    fn text(&mut self, act: impl FnOnce(&mut RedactionStream, &mut Vec<u8>), out: &mut Vec<u8>) {
+        let [stream, ..] = &mut self.streams;
+        act(stream, out);
     }
 
     fn each(
@@ -102,6 +132,8 @@ impl Frames {
 mod tests {
     use super::super::Redactor;
 
+    use super::is_frame;
+
     fn frame(stream: u8, text: &str) -> Vec<u8> {
         [&[stream, 0, 0, 0], &(text.len() as u32).to_be_bytes()[..], text.as_bytes()].concat()
     }
@@ -122,6 +154,42 @@ mod tests {
                 rest = tail;
             }
             assert_eq!(texts, ["", "a [redacted:S] c\n", "gerLily-77 b\n"], "{cut}");
+        }
+    }
+
+    fn cut_from(first: usize, redactor: &Redactor, input: &[u8], expected: &[u8]) {
+        for cut in first..=input.len() {
+            let (mut out, mut stream) = (Vec::new(), redactor.stream());
+            stream.push(&input[..cut], &mut out);
+            stream.push(&input[cut..], &mut out);
+            stream.finish(&mut out);
+            assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(expected), "{cut}");
+        }
+    }
+
+    #[test]
+    fn zeros_are_no_frames() {
+        assert_eq!((is_frame(&[0]), is_frame(&[1, 0, 0, 0, 0, 0, 0, 0])), (Some(false), Some(false)));
+        assert_eq!((is_frame(&[1, 0, 0]), is_frame(&[2, 0, 0, 0, 0, 0, 0, 9])), (None, Some(true)));
+        let redactor = Redactor::builder().secret("S", b"Xk29-tigerLily-77").unwrap().build();
+        for input in [&b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0world\n"[..], b"\x01\0\0\0\0\0\0\0\0\0\0world\n"] {
+            cut_from(0, &redactor, input, input);
+        }
+    }
+
+    #[test]
+    fn what_is_no_frame_passes_as_text_and_is_redacted() {
+        let redactor = Redactor::builder().secret("S", b"Xk29-tigerLily-77").unwrap().build();
+        for text in
+            ["plain text Xk29-tigerLily-77 \n", "p", "\u{1}\0\0", "\u{1}\0\0Xk29-tigerLily-77", "\u{2}\0\0\0\0\0\0\0"]
+        {
+            let masked = text.replace("Xk29-tigerLily-77", "[redacted:S]");
+            cut_from(
+                14,
+                &redactor,
+                &[frame(1, "hello\n"), text.into()].concat(),
+                &[frame(1, "hello\n"), masked.into()].concat(),
+            );
         }
     }
 }

@@ -9,12 +9,21 @@ const MAX_USERINFO: usize = 1024;
 /// Longest cookie header that is looked at.
 const MAX_COOKIES: usize = 16 * 1024;
 
+/// What the userinfo of a URL, and its host, end at.
+fn ends_authority(byte: &u8) -> bool {
+    byte.is_ascii_whitespace() || b"/?#\"'<>`\\|".contains(byte) || *byte < b' '
+}
+
+/// Whether unfinished text behind `://` is no more than the beginning of a user and a host.
+pub(crate) fn may_be_userinfo(rest: &[u8]) -> bool {
+    !rest.iter().take(MAX_USERINFO).any(ends_authority)
+}
+
 /// Masks the password in `scheme://user:password@host`, whose `://` stands at `at`; also a user alone that is a token.
 pub(crate) fn userinfo(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) {
     let start = at + 3;
     let rest = text.get(start..text.len().min(start + MAX_USERINFO)).unwrap_or_default();
-    let ends = |byte: &u8| byte.is_ascii_whitespace() || b"/?#\"'<>`\\|".contains(byte) || *byte < b' ';
-    let length = rest.iter().position(ends).unwrap_or(rest.len());
+    let length = rest.iter().position(ends_authority).unwrap_or(rest.len());
     let authority = rest.get(..length).unwrap_or_default();
     let Some(host) = authority.iter().rposition(|&byte| byte == b'@') else { return };
     let user = authority.get(..host).unwrap_or_default();

@@ -7,7 +7,7 @@ use regex_automata::{Anchored, Input};
 
 use super::assign::{self, Assignment, Link};
 use super::grams::{Grams, fold};
-use super::names::{Strength, judge};
+use super::names::{Strength, is_reference, judge};
 use super::rule::{Reader, Rule};
 use super::span::{Label, Span};
 use super::{blocks, escaped, headers, values};
@@ -139,6 +139,22 @@ impl Matcher {
         })
     }
 
+    /// Where the first name of a secret ends that stands in `text` behind `from`.
+    pub(crate) fn name_in(&self, text: &[u8], from: usize) -> Option<usize> {
+        let mut first: Option<usize> = None;
+        self.grams.scan(text, from, |at, keyword| {
+            if at < from || !self.stands(text, at, keyword) {
+                return;
+            }
+            let end = at + self.length_of(keyword);
+            let rules = self.keywords.get(keyword as usize).map_or(&[][..], |(_, rules)| rules);
+            let rules = rules.iter().filter_map(|&number| self.rules.get(number as usize));
+            let name = rules.filter_map(|rule| named_by(rule, text, at, end)).min();
+            first = [first, name].into_iter().flatten().min();
+        });
+        first
+    }
+
     /// Whether a word that a text ends with may be the beginning of what an expression matches.
     pub(crate) fn may_begin_in(&self, word: &[u8]) -> bool {
         let mut hit = false;
@@ -151,6 +167,22 @@ impl Matcher {
             hit |= self.stands(&padded, at, keyword) && rules.iter().any(expression);
         });
         hit
+    }
+}
+
+/// Where the name ends that a keyword at `at..end` belongs to, if the rule of that keyword takes what follows the name for
+/// a secret.
+fn named_by(rule: &Rule, text: &[u8], at: usize, end: usize) -> Option<usize> {
+    let around = || assign::name_around(text, at, end);
+    let judged = |name: (usize, usize)| text.get(name.0..name.1).is_some_and(|name| judge(name) != Strength::None);
+    match &rule.reader {
+        Reader::Expression { keep, .. } => (!keep.is_empty()).then_some(end),
+        Reader::Value { .. } => (begins_word(text, at) && ends_word(text, end)).then_some(end),
+        Reader::Assignment => Some(around()).filter(|name| judged(*name)).map(|name| name.1),
+        Reader::Named => assign::name_before(text, around().0).filter(|name| judged(*name)).map(|_| around().1),
+        Reader::Userinfo => headers::may_be_userinfo(text.get(at + 3..)?).then_some(at + 3),
+        Reader::Cookie => Some(end),
+        Reader::PrivateKey => None,
     }
 }
 
@@ -260,8 +292,19 @@ fn value_of(regex: &Regex, text: &[u8], assignment: &Assignment) -> Option<(usiz
         Link::Comma => value.iter().any(u8::is_ascii_digit) || (assignment.marked && has_both_cases(value)),
         Link::Blank => values::is_random(value),
     };
-    let secret = whole && telling && !super::names::is_reference(name) && !values::is_placeholder(value);
+    let secret = whole && telling && !is_other(name, assignment, value) && !values::is_placeholder(value);
     secret.then_some((assignment.value.0, assignment.value.0 + hit.end()))
+}
+
+/// Whether a value belongs to a name that points at something: its own, or one that it brings with it as in
+/// `token hash=…`.
+fn is_other(name: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
+    is_reference(name) || (assignment.link != Link::Sign && brings_reference(value))
+}
+
+fn brings_reference(value: &[u8]) -> bool {
+    let sign = value.iter().position(|byte| b"=:".contains(byte));
+    sign.and_then(|sign| value.get(..sign)).is_some_and(is_reference)
 }
 
 fn has_both_cases(value: &[u8]) -> bool {
@@ -276,25 +319,36 @@ const ANNOUNCED: usize = 64;
 
 fn announced(regex: &Regex, text: &[u8], from: usize) -> Option<(usize, usize)> {
     let window = text.get(from..text.len().min(from + ANNOUNCED))?;
-    let between =
-        window.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b" _.:='\"([-\t".contains(byte)).count();
-    let in_value = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    let starts = (1..between).filter(|&at| begins_here(window, at) && window.get(at).is_some_and(in_value));
-    let lower = window.to_ascii_lowercase();
-    for at in starts {
-        let input = Input::new(text).span(from + at..text.len()).anchored(Anchored::Yes);
-        let Some(hit) = regex.search(&input) else { continue };
-        let value = text.get(hit.range())?;
-        let words = lower.get(..at)?;
-        let told = ANNOUNCING.iter().any(|word| words.windows(word.len()).any(|part| part == word.as_bytes()));
+    let joins = |byte: &&u8| byte.is_ascii_alphanumeric() || b" _.:='\"`([-;\t\x1b".contains(byte);
+    let between = window.iter().take_while(joins).count();
+    let begins = |at: usize| {
+        let first = window.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        first && begins_here(window, at) && assign::escape_tail(window, at, between) == 0
+    };
+    (1..between).filter(|&at| begins(at)).find_map(|at| {
+        let hit = regex.search(&Input::new(text).span(from + at..text.len()).anchored(Anchored::Yes))?;
         let ended = text.get(hit.end()).is_none_or(|byte| !byte.is_ascii_alphanumeric() && !b"-_".contains(byte));
-        let random = value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic);
-        let words_end = words.trim_ascii_end();
-        let signed = words_end.last().is_some_and(|byte| b":=\"'".contains(byte)) || words_end.ends_with(b" is");
-        return (told && ended && (random || signed) && !values::is_placeholder(value))
-            .then_some((hit.start(), hit.end()));
-    }
-    None
+        (ended && is_announced(window.get(..at)?, text.get(hit.range())?)).then_some((hit.start(), hit.end()))
+    })
+}
+
+/// Whether the words between an issuer's name and a value say that it is a secret.
+fn is_announced(words: &[u8], value: &[u8]) -> bool {
+    let lower = words.to_ascii_lowercase();
+    let told = ANNOUNCING.iter().any(|word| lower.windows(word.len()).any(|part| part == word.as_bytes()));
+    let random = value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic);
+    let words = lower.trim_ascii_end();
+    let signed = words.last().is_some_and(|byte| b":=\"'`".contains(byte)) || words.ends_with(b" is");
+    let other = ends_with_reference(words) || brings_reference(value);
+    told && (random || signed) && !other && !values::is_placeholder(value)
+}
+
+/// Whether words end as in `rev = "`, so that what follows has a name of its own.
+fn ends_with_reference(words: &[u8]) -> bool {
+    let trimmed = words.len() - words.iter().rev().take_while(|byte| b" \t\"'`=:".contains(byte)).count();
+    let (before, signs) = words.split_at(trimmed);
+    let name = before.rsplit(|byte| !byte.is_ascii_alphanumeric() && !b"_-".contains(byte)).next();
+    signs.iter().any(|byte| b"=:".contains(byte)) && name.is_some_and(is_reference)
 }
 
 /// What is written behind an issuer's name without a sign between.
@@ -356,6 +410,7 @@ fn is_secret(text: &[u8], strength: Strength, assignment: &Assignment, value: &[
     }
     match (strength, assignment.link) {
         (Strength::None, _) => false,
+        (_, Link::Comma | Link::Blank) if brings_reference(value) => false,
         (Strength::Password, Link::Comma | Link::Blank) if is_chosen(value) => true,
         (_, Link::Blank) => {
             value.len() >= 20
@@ -415,4 +470,57 @@ fn is_token(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
         && !object
         && !values::is_relative_path(value)
         && (!plain || (assignment.marked && value.len() >= 12 && !value.contains(&b'/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Redactor, RuleSet};
+
+    fn redacted(text: &str) -> String {
+        Redactor::builder().rules(RuleSet::builtin()).build().text(text)
+    }
+
+    #[test]
+    fn a_value_in_backticks_or_colours_is_announced() {
+        let (uuid, hex) = ("232e349b-bd6d-49c4-1727-b5a978eea3f5", "e86b3a7bfb64d3fd7c10f4cdf72e9934");
+        for (text, secret) in [
+            (format!("using heroku api key `{uuid}` for x"), uuid),
+            (format!("using hubspot api key `{uuid}`"), uuid),
+            (format!("using discord token `{hex}{hex}`!"), hex),
+            (format!("datadog api key: `{hex}`"), hex),
+            (format!("using adobe api key `{hex}`"), hex),
+            ("using linkedin token `dodiqldlhomc6g` for x".to_owned(), "dodiqldlhomc6g"),
+            ("using linkedin token \u{1b}[31mdodiqldlhomc6g\u{1b}[0m for x".to_owned(), "dodiqldlhomc6g"),
+            ("using dropbox token \u{1b}[1;31mbv55zykzodzdx2x\u{1b}[0m".to_owned(), "bv55zykzodzdx2x"),
+        ] {
+            let out = redacted(&text);
+            assert!(!out.contains(secret) && out.starts_with(text.get(..12).unwrap()), "{out}");
+            assert_eq!(out.contains(" for x"), text.contains(" for x"), "{out}");
+        }
+    }
+
+    #[test]
+    fn the_secret_of_rails_is_masked() {
+        let hex = "0f1e2d3c4b5a6978".repeat(8);
+        assert_eq!(redacted(&format!("SECRET_KEY_BASE={hex}")), "SECRET_KEY_BASE=[redacted:secret-value]");
+        let json = redacted(&format!("{{\"secret_key_base\":\"{hex}\"}}"));
+        assert_eq!(json, "{\"secret_key_base\":\"[redacted:secret-value]\"}");
+    }
+
+    #[test]
+    fn a_value_that_has_a_name_of_its_own_is_no_keywords() {
+        let hex = "88268acb850c813fd521dd77cdcf02347c1f59ff";
+        for text in [
+            format!("datadog = {{ git = \"https://github.com/acme/datadog\", rev = \"{hex}\" }}"),
+            "netlify trace_id=ea576d4f6db803289e69e2084f925faf".to_owned(),
+            format!("token hash={hex}ab12ab12ab12ab12ab12ab12"),
+            format!("token fingerprint={hex}"),
+            format!("meraki token ok, commit={hex}"),
+            format!("meraki token: commit: {hex}"),
+            "netlify token, trace_id=ea576d4f6db803289e69e2084f925faf".to_owned(),
+        ] {
+            assert_eq!(redacted(&text), text);
+        }
+        assert_eq!(redacted(&format!("meraki token: {hex}")), "meraki token: [redacted:cisco-meraki-api-key]");
+    }
 }

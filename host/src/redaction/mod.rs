@@ -33,11 +33,13 @@ mod names;
 mod records;
 mod rule;
 mod ruleset;
+mod scalar;
 mod span;
 mod stream;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 mod values;
 mod variants;
 mod walker;

@@ -69,7 +69,7 @@ const TOKEN_OF_NOTHING: &[&str] = &[
 #[rustfmt::skip]
 const NEUTRAL: &[&str] = &[
     "value", "val", "str", "string", "plain", "plaintext", "text", "b64", "base64", "prod", "production", "dev", "test", "staging", "old", "new",
-    "current", "data", "raw", "live", "sandbox", "decoded", "encoded", "admin", "root", "master", "replica", "rw", "ro", "main", "v", "hex",
+    "current", "data", "raw", "live", "sandbox", "decoded", "encoded", "base", "admin", "root", "master", "replica", "rw", "ro", "main", "v", "hex",
 ];
 
 /// Longest name that is looked at.
@@ -129,7 +129,7 @@ fn judge_last(last: &str, previous: &str) -> Strength {
 /// Endings of names whose values point at something, and must stay readable.
 #[rustfmt::skip]
 const REFERENCES: &[&str] = &[
-    "request", "trace", "span", "commit", "sha", "digest", "image", "container", "version", "build", "checksum", "etag", "revision", "hash", "job", "run", "pipeline",
+    "request", "trace", "span", "commit", "sha", "digest", "image", "container", "version", "build", "checksum", "etag", "rev", "revision", "hash", "job", "run", "pipeline",
     "project", "namespace", "pod", "node", "file", "path", "dir", "uri", "host", "hostname", "tag", "branch", "ref", "volume", "network", "layer", "sha1", "sha256", "md5", "uuid", "guid",
     "fingerprint", "thumbprint", "status", "count", "size", "length",
 ];
@@ -201,6 +201,7 @@ mod tests {
             "AWS_SECRET_ACCESS_KEY",
             "client-key-data",
             "accessToken",
+            "SECRET_KEY_BASE",
         ] {
             assert_eq!(judge(name.as_bytes()), Strength::Strong, "{name}");
         }

@@ -169,7 +169,7 @@ impl<'l> Joined<'l> {
         let mut certain = match scanners.rules {
             Some(rules) => {
                 rules.scan(&self.text, 0, self.text.len(), &mut Carried::default(), &mut spans);
-                super::stream::end_of_certain(&self.text, 0, rules)
+                super::unfinished::certain(&self.text, 0, rules)
             }
             None => self.text.len(),
         };

@@ -9,7 +9,7 @@ use super::matcher::Carried;
 use super::records::{Records, Scanners};
 use super::span::{Label, Span, union};
 use super::variants::HEAD;
-use super::{Redactor, UnmaskableSecret, values};
+use super::{Redactor, UnmaskableSecret, scalar, unfinished};
 
 /// Bytes taken in at once.
 const PIECE: usize = 64 * 1024;
@@ -19,8 +19,6 @@ const MAX_LINE: usize = 32 * 1024;
 const OVERLAP: usize = 8 * 1024;
 /// Bytes before what is looked at that stay in memory as context.
 const CONTEXT: usize = 1024;
-/// Longest word at the end of unfinished text that is held back when input pauses.
-const MAX_WORD: usize = 4096;
 
 /// A redactor of one stream of bytes.
 ///
@@ -244,7 +242,9 @@ impl RedactionStream {
                 // An unfinished line is judged as it stands, and once more when it is finished.
                 let mut carried = self.carried.clone();
                 matcher.scan(&self.buffer, self.ruled, end, &mut carried, &mut self.spans);
-                end_of_certain(&self.buffer, self.ruled.max(self.emitted), matcher)
+                let from = self.ruled.max(self.emitted);
+                let key = self.carried.block.map_or(end, |_| unfinished::last_word(&self.buffer, from));
+                unfinished::certain(&self.buffer, from, matcher).min(key)
             }
             Mode::Finish => {
                 matcher.scan(&self.buffer, self.ruled, end, &mut self.carried, &mut self.spans);
@@ -311,7 +311,7 @@ impl RedactionStream {
                 out.extend_from_slice(self.buffer.get(at..span.start).unwrap_or_default());
             }
             if span.start >= at || !self.open {
-                self.mark(span.label, out);
+                self.mark(span, out);
             }
             at = span.end.min(safe);
             self.open = true;
@@ -325,14 +325,16 @@ impl RedactionStream {
         self.spans.retain(|span| span.end > safe);
     }
 
-    fn mark(&mut self, label: Label, out: &mut Vec<u8>) {
-        let name = self.redactor.name_of(label);
+    fn mark(&mut self, span: &Span, out: &mut Vec<u8>) {
+        let name = self.redactor.name_of(span.label);
         if let Some(tally) = &self.redactor.inner.tally {
             tally.add(name);
         }
-        out.extend_from_slice(b"[redacted:");
-        out.extend_from_slice(name.as_bytes());
-        out.push(b']');
+        let quote = scalar::slashes(&self.buffer, span.start, span.end)
+            .map_or_else(Vec::new, |slashes| [b"\\".repeat(slashes), b"\"".to_vec()].concat());
+        [&quote, b"[redacted:".as_slice(), name.as_bytes(), b"]", &quote]
+            .iter()
+            .for_each(|part| out.extend_from_slice(part));
         match self.counts.get_mut(name) {
             Some(count) => *count += 1,
             None => drop(self.counts.insert(name.to_owned(), 1)),
@@ -354,23 +356,6 @@ impl RedactionStream {
         });
         self.pending.iter_mut().for_each(|place| shift(&mut place.at));
     }
-}
-
-/// Up to where unfinished text can be let go: not into a last word that may be the beginning of a secret.
-pub(crate) fn end_of_certain(buffer: &[u8], from: usize, matcher: &super::matcher::Matcher) -> usize {
-    let first = from.max(buffer.len().saturating_sub(MAX_WORD));
-    let tail = buffer.get(first..).unwrap_or_default();
-    let ends = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`,;=()[]{}<>".contains(byte);
-    let word_at = tail.iter().rposition(ends).map_or(0, |blank| blank + 1);
-    let word = tail.get(word_at..).unwrap_or_default();
-    let prompt = word.last().is_none_or(|byte| b":>$#?%".contains(byte));
-    let mixed = word.len() >= 5 && word.iter().any(u8::is_ascii_digit) && word.iter().any(u8::is_ascii_alphabetic);
-    let hold = !prompt
-        && (mixed
-            || values::is_random(word)
-            || matcher.may_begin_in(word)
-            || tail.get(..word_at).is_some_and(|text| text.ends_with(b"=")));
-    if hold { first + word_at } else { buffer.len() }
 }
 
 impl fmt::Debug for RedactionStream {

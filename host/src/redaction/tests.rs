@@ -176,6 +176,45 @@ fn what_logs_are_full_of_is_not_altered() {
 }
 
 #[test]
+fn a_line_of_a_log_within_json_is_treated_as_it_is_outside() {
+    let redactor = Redactor::builder().rules(RuleSet::builtin()).build();
+    let hex = "0f1e2d3c4b5a69788796a5b4c3d2e1f0".repeat(2);
+    for line in [
+        &format!("DB_PASSWORD=Sup3rS3cretV PORT=8080 IMAGE=sha256:{hex}"),
+        "has_token=true is_secret=false",
+        "show_password=false hide_password=true",
+        "token=none user=bob",
+        "token=expired at 10:00",
+        "api_key=missing status=401",
+        &format!("secret=none, digest=sha256:{hex}"),
+        "API_KEY=set PORT=8080",
+        &format!("password= user=bob image=sha256:{hex}"),
+        "token=abc123def456ghi level=info",
+        "DB_PASSWORD=a;b,c)",
+        "DB_PASSWORD=${DB_PASSWORD} ./run.sh",
+    ] {
+        let masked = redactor.text(line);
+        for (head, tail) in
+            [("{\"log\":\"", "\\n\",\"stream\":\"stdout\"}"), ("{\"msg\": \"", "\"}"), ("msg=\"", "\\r\\n\" n=3")]
+        {
+            assert_eq!(redactor.text(&format!("{head}{line}{tail}")), format!("{head}{masked}{tail}"));
+        }
+        assert!(
+            line.starts_with("DB_") || line.starts_with("password=") || line.contains("abc") || masked == line,
+            "{masked}"
+        );
+    }
+    assert_eq!(redactor.text("\"Env\":[\"DB_PASSWORD=a b c\"]"), "\"Env\":[\"DB_PASSWORD=[redacted:password]\"]");
+}
+
+#[test]
+fn tmp_lines() {
+    let redactor = Redactor::builder().rules(RuleSet::builtin()).build();
+    let Ok(text) = std::fs::read_to_string("/tmp/rv4_in.txt") else { return };
+    std::fs::write("/tmp/rv4_out.txt", redactor.text(&text)).unwrap();
+}
+
+#[test]
 fn a_line_without_end_hides_neither_tokens_nor_long_values() {
     let redactor = Redactor::builder().secret("S", b"Xk29-tigerLily-77").unwrap().rules(RuleSet::builtin()).build();
     let token = "ghp_0a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R";

@@ -62,8 +62,9 @@ impl Portreeve {
         let inner = &self.inner;
         let warning = inner.admit_image(Call::Pull, image)?;
         let (backend, _) = inner.chosen().await?;
-        inner.pull(backend, image, None).await?;
-        match inner.proved(backend, image, warning, Before::Nothing).await {
+        let (served, pulled) = tokio::join!(inner.served(image), inner.pull(backend, image, None));
+        pulled?;
+        match inner.proved_as(backend, image, warning, Before::Nothing, served).await {
             Err(Error::NotFound { .. }) if inner.services.dry_run => inner.foretold(backend, image).await,
             Err(Error::NotFound { .. }) => Err(inner.never_pulled(backend, image)?),
             held => held,
@@ -176,6 +177,12 @@ impl Inner {
         })
     }
 
+    /// What a tag stands for while it is pulled; none where its registry does not say.
+    async fn served(&self, image: &Reference) -> Option<Digest> {
+        let tag = image.tag().filter(|_| !image.is_pinned())?;
+        self.verifier.resolve_tag(image, tag).await.ok().flatten()
+    }
+
     /// The digest asked for, or what the tag stands for at this moment.
     pub(super) async fn foretold_digest(&self, image: &Reference) -> Result<Digest, Error> {
         if let Some(digest) = image.digest() {
@@ -232,8 +239,9 @@ impl Inner {
             self.pull(backend, image, platform).await?;
             return self.foretold(backend, image).await;
         }
-        self.pull(backend, image, platform).await?;
-        match self.proved(backend, image, warning, Before::Nothing).await {
+        let (served, pulled) = tokio::join!(self.served(image), self.pull(backend, image, platform));
+        pulled?;
+        match self.proved_as(backend, image, warning, Before::Nothing, served).await {
             Err(Error::NotFound { .. }) => Err(self.never_pulled(backend, image)?),
             proved => proved,
         }

@@ -77,28 +77,43 @@ impl Portreeve {
     }
 }
 
-/// The creations of the journal that nobody was handed, by their nonces: the time, where the process is gone.
-struct Open(BTreeMap<String, String>);
+/// What the journal knows of creations.
+#[derive(Default)]
+struct Open {
+    /// Those that nobody was handed, by their nonces: the time, where the process is gone.
+    begun: BTreeMap<String, String>,
+    /// The backends that ever created something of a name.
+    makers: BTreeMap<String, BTreeSet<String>>,
+}
 
 impl Open {
     fn read(records: impl Iterator<Item = Record>) -> Self {
-        let (mut open, mut alive) = (BTreeMap::new(), BTreeMap::<u32, bool>::new());
+        let (mut open, mut alive) = (Self::default(), BTreeMap::<u32, bool>::new());
         for record in records {
+            if let (Some(Effect::Create), Some(name), Some(backend)) = (record.effect, &record.name, &record.backend) {
+                open.makers.entry(name.clone()).or_default().insert(backend.clone());
+            }
             let Some(nonce) = record.nonce else { continue };
             let gone = !*alive.entry(record.pid).or_insert_with_key(|pid| is_alive(*pid));
             match (record.kind, record.effect) {
-                (Kind::Intent, Some(Effect::Create)) if gone => drop(open.insert(nonce, record.time.to_string())),
-                (Kind::Note, _) if record.why.as_deref() == Some(KEPT) => drop(open.remove(&nonce)),
+                (Kind::Intent, Some(Effect::Create)) if gone => drop(open.begun.insert(nonce, record.time.to_string())),
+                (Kind::Note, _) if record.why.as_deref() == Some(KEPT) => drop(open.begun.remove(&nonce)),
                 _ => {}
             }
         }
-        Self(open)
+        open
     }
 
     /// When the creation of what bears a label was begun, if nobody was handed it.
     fn begun(&self, label: Option<&str>) -> Option<String> {
         let nonce = OwnerLabel::parse(label?).ok()?.nonce().to_string();
-        self.0.get(&nonce).cloned()
+        self.begun.get(&nonce).cloned()
+    }
+
+    /// Whether every backend that made something of this name is one of those that were asked.
+    fn is_made_by(&self, name: &str, asked: &[Arc<Backend>]) -> bool {
+        let makers = self.makers.get(name).into_iter().flatten();
+        makers.into_iter().all(|maker| asked.iter().any(|backend| backend.name() == maker))
     }
 }
 
@@ -147,9 +162,10 @@ impl Inner {
         if problems.len() == self.backends.len() {
             return Err(Error::NoEngine(problems));
         }
-        // With an engine that does not answer nobody knows whose secrets they are.
+        // With an engine that does not answer, or is not asked, nobody knows whose secrets they are.
         if problems.is_empty() {
-            found.extend(self.left_secrets(&names));
+            let left = self.left_secrets(&names).into_iter();
+            found.extend(left.filter(|one| open.is_made_by(&one.name, &self.backends)));
         }
         Ok(found)
     }

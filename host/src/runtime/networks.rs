@@ -224,6 +224,8 @@ impl Inner {
         let Some(NetworkMode::Named(name)) = &spec.network else { return Ok(None) };
         match self.looker(backend, Call::NetworkInspect)?.look_at_network(name.as_str()).await? {
             Some(found) => self.our_network(found).map(Some),
+            // What a dry run did not make has no ID yet: its name stands for it.
+            None if self.services.dry_run => Ok(None),
             None => Err(Error::NotFound { kind: "network", name: name.to_string() }),
         }
     }

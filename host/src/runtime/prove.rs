@@ -35,6 +35,8 @@ struct Subject<'a> {
     looker: Arc<Broker>,
     image: &'a Reference,
     facts: ImageFacts,
+    /// What the tag stood for in its registry when it was pulled, where that is known.
+    served: Option<Digest>,
 }
 
 impl Portreeve {
@@ -78,7 +80,19 @@ impl Inner {
         warning: Option<String>,
         before: Before,
     ) -> Result<PulledImage, Error> {
-        let subject = self.subject(backend, image).await?;
+        self.proved_as(backend, image, warning, before, None).await
+    }
+
+    /// The same, where it is known what the tag stood for: engines claim digests of their own making too.
+    pub(super) async fn proved_as(
+        &self,
+        backend: &Arc<Backend>,
+        image: &Reference,
+        warning: Option<String>,
+        before: Before,
+        served: Option<Digest>,
+    ) -> Result<PulledImage, Error> {
+        let subject = Subject { served, ..self.subject(backend, image).await? };
         if let Some(warning) = &warning {
             self.say(Level::Warning, || warning.clone());
         }
@@ -102,7 +116,7 @@ impl Inner {
             facts = self.held_nameless(&looker, image).await?;
         }
         let facts = facts.ok_or_else(|| Error::NotFound { kind: "image", name: image.to_string() })?;
-        Ok(Subject { backend, looker, image, facts })
+        Ok(Subject { backend, looker, image, facts, served: None })
     }
 
     /// An image that the engine holds without knowing its digest, such as one that came as a file: found by its ID, where
@@ -122,7 +136,7 @@ impl Inner {
         report: Option<Report>,
         warning: Option<String>,
     ) -> Result<PulledImage, Error> {
-        let Subject { backend, looker, image, facts } = subject;
+        let Subject { backend, looker, image, facts, .. } = subject;
         let digest = report.as_ref().map(|report| report.requested.to_string());
         let tag = image.tag().map(|tag| ("tag", tag.to_owned()));
         let level = report.as_ref().map_or(Proof::Claimed, Report::level);
@@ -166,6 +180,9 @@ impl Inner {
 
     /// Engines that keep an index's digest and its manifest's claim both for a name: a tag names the index.
     async fn report_of_tag(&self, subject: &Subject<'_>) -> Result<Option<Report>, Error> {
+        if let Some(served) = subject.served.filter(|served| subject.claims(served)) {
+            return self.report_of(subject, served).await.map(Some);
+        }
         let (mut first, mut wrong) = (None, None);
         for digest in subject.facts.claimed_digests(subject.image).take(CLAIMS) {
             match self.report_of(subject, digest).await {
@@ -248,6 +265,11 @@ impl Inner {
 }
 
 impl Subject<'_> {
+    /// Whether the engine claims a digest for the name.
+    fn claims(&self, digest: &Digest) -> bool {
+        self.facts.claimed_digests(self.image).any(|claimed| claimed == *digest)
+    }
+
     /// Where the grants allow bytes to be had.
     fn sources(&self) -> Sources {
         let granted = &self.backend.grants().evidence().manifest;

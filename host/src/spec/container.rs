@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::capability;
+use super::environment::SecretDelivery;
 use super::{
     Cpus, EnvName, GpuProfile, Gpus, HealthCheck, InsidePath, Label, Memory, Mount, MountSource, Name, Platform, Port,
     Secret, Signal, SpecError, Tmpfs, Ulimit, User, UserNamespace, Variable,
@@ -282,7 +284,17 @@ impl ContainerSpec {
 
     fn check_targets(&self) -> Result<(), SpecError> {
         let mounts = self.mounts.iter().map(|mount| mount.target.as_str());
-        twice(mounts.chain(self.tmpfs.iter().map(|tmpfs| tmpfs.target.as_str())), "mount target", "a target once")
+        twice(mounts.chain(self.tmpfs.iter().map(|tmpfs| tmpfs.target.as_str())), "mount target", "a target once")?;
+        let mounts = self.mounts.iter().map(|mount| &mount.target);
+        let secrets = self.secrets.iter().filter_map(|secret| match &secret.delivery {
+            SecretDelivery::File(target) => Some(target),
+            SecretDelivery::Environment => None,
+        });
+        let mut targets = mounts.chain(self.tmpfs.iter().map(|tmpfs| &tmpfs.target)).chain(secrets);
+        targets.find(|target| !target.takes_a_mount()).map_or(Ok(()), |target| {
+            let why = "a mount there would take the place of the image, or of what the engine makes";
+            Err(SpecError::new("mount target", target.as_str(), why, "a folder other than /, /proc, /sys and /dev"))
+        })
     }
 
     fn check_capabilities(&self) -> Result<(), SpecError> {
@@ -295,7 +307,8 @@ impl ContainerSpec {
             "added or taken away, once",
         )?;
         let cap = |name: &&String| name.is_empty() || !super::is_made_of(name, b"_");
-        match self.cap_add.iter().chain(&self.cap_drop).find(cap) {
+        let unknown = |name: &&String| !capability::is_known(name);
+        match self.cap_add.iter().find(unknown).or_else(|| self.cap_add.iter().chain(&self.cap_drop).find(cap)) {
             Some(name) => {
                 Err(SpecError::new("capability", name, "it is no name of one", "a name such as NET_RAW, or ALL"))
             }

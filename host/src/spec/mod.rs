@@ -3,6 +3,7 @@
 //! A value of one of these types is well formed. Whether the operator allows it is the policy's to say, and whether
 //! a backend may name it is the scope's.
 
+pub(crate) mod capability;
 mod container;
 mod environment;
 mod exec;

@@ -18,6 +18,18 @@ impl InsidePath {
     }
 }
 
+/// Folders that the engine itself fills, which a mount over them would take away: what is in them, or they themselves.
+const FILLED: [&str; 2] = ["/proc", "/sys"];
+
+impl InsidePath {
+    /// Whether something may be mounted there: not in the place of the image itself, nor over what the engine makes.
+    pub(super) fn takes_a_mount(&self) -> bool {
+        let parts: Vec<&str> = self.0.split('/').filter(|part| !part.is_empty()).collect();
+        let first = parts.first().map(|part| format!("/{part}"));
+        first.is_some_and(|first| !FILLED.contains(&first.as_str()) && !(first == "/dev" && parts.len() == 1))
+    }
+}
+
 impl FromStr for InsidePath {
     type Err = SpecError;
 
@@ -122,6 +134,19 @@ mod tests {
         assert!(mount.read_only);
         let mount: Mount = "models:/models".parse().unwrap();
         assert!(matches!(mount.source, MountSource::Volume(_)));
+    }
+
+    #[test]
+    fn neither_the_image_nor_what_the_engine_makes_is_mounted_over() {
+        let takes = |path: &str| path.parse::<InsidePath>().unwrap().takes_a_mount();
+        for path in
+            ["/", "//", "/proc", "/proc/", "/proc/sys/kernel", "//proc", "/sys", "/sys/fs/cgroup", "/dev", "/dev/"]
+        {
+            assert!(!takes(path), "{path}");
+        }
+        for path in ["/data", "/dev/shm", "/procs", "/system", "/etc/passwd", "/home/proc"] {
+            assert!(takes(path), "{path}");
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(crate) async fn the_program_looks_before_it_starts(setting: Arc<Setting>) {
     let findings = report[0]["findings"].as_array().or(report["findings"].as_array()).unwrap();
     assert!(findings.iter().all(|finding| finding["id"].is_string() && finding["severity"] != "failure"), "{report}");
     let gpu = says(&setting, 125, &["preflight", "--gpus", "0", "--require-gpu"]).await;
-    assert!(!gpu.stdout.is_empty() && !gpu.stderr.is_empty(), "{gpu:?}");
+    assert!(gpu.stderr.contains("GPU"), "{gpu:?}");
 }
 
 pub(crate) async fn the_program_explains_gpus_and_mounts(setting: Arc<Setting>) {
@@ -100,9 +100,8 @@ pub(crate) async fn the_program_stops_kills_waits_and_removes(setting: Arc<Setti
 
 pub(crate) async fn the_program_reads_logs(setting: Arc<Setting>) {
     let (image, name) = (setting.image.single().to_string(), setting.name("logged"));
-    let words =
-        ["run", "-d", "--network", "none", "--name", &name, &image, "say", "first", "warn", "aside", "say", "last"];
-    says(&setting, 0, &words).await;
+    let run = ["run", "-d", "--network", "none", "--name", &name, &image];
+    says(&setting, 0, &[&run[..], &["warn", "aside", "sleep", "0.3", "say", "first", "say", "last"]].concat()).await;
     says(&setting, 0, &["wait", &name]).await;
     let whole = says(&setting, 0, &["logs", "-f", &name]).await;
     assert_eq!((whole.stdout.as_str(), whole.stderr.contains("aside")), ("first\nlast\n", true), "{whole:?}");
@@ -126,7 +125,10 @@ pub(crate) async fn the_program_limits_a_container(setting: Arc<Setting>) {
     }
     let truth = setting.truth(&name).unwrap();
     let host = &truth["HostConfig"];
-    assert_eq!((&host["Memory"], &host["ReadonlyRootfs"]), (&67_108_864.into(), &true.into()), "{host}");
+    assert_eq!(host["ReadonlyRootfs"], true, "{host}");
+    // Without such a controller Podman warns, and goes on.
+    let bounded = host["Memory"] == 67_108_864 || setting.kind().is_rootless() && done.stderr.contains("not supported");
+    assert!(bounded, "{host} {done:?}");
     assert_eq!(truth["Config"]["Hostname"], "afloat");
     says(&setting, 0, &["rm", "-f", &name]).await;
 }
@@ -178,16 +180,17 @@ pub(crate) async fn the_program_brings_a_project_up_and_down(setting: Arc<Settin
     let file = folder(&setting, &name).join("compose.yaml");
     std::fs::write(&file, crate::compose::file(&setting, &setting.image.single())).unwrap();
     let file = file.to_str().unwrap();
-    let compose = ["compose", "-f", file, "-p", &name];
-    says(&setting, 0, &[&compose[..], &["check"]].concat()).await;
+    let project = ["-f", file, "-p", &name];
+    says(&setting, 0, &["compose", "check", file]).await;
     let mut up = portreeve(&setting);
-    let up = up.args(&compose).arg("up").env("TOKEN", VALUE).output().unwrap();
+    up.args(["compose", "up"]).args(project).env("TOKEN", VALUE);
+    let up = tokio::task::spawn_blocking(move || up.output()).await.unwrap().unwrap();
     assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
-    let listed = json(&says(&setting, 0, &[&["--json"], &compose[..], &["ps"]].concat()).await.stdout);
+    let listed = json(&says(&setting, 0, &["--json", "compose", "ps", "-p", &name]).await.stdout);
     assert_eq!(listed.as_array().map(Vec::len), Some(2), "{listed}");
-    let logs = says(&setting, 0, &[&compose[..], &["logs"]].concat()).await;
+    let logs = says(&setting, 0, &["compose", "logs", "--file", file, "-p", &name]).await;
     assert!(logs.stdout.contains("ready") && !logs.stdout.contains(VALUE), "{logs:?}");
-    says(&setting, 0, &[&compose[..], &["down", "-v"]].concat()).await;
+    says(&setting, 0, &[&["compose", "down", "-v"][..], &project].concat()).await;
     assert!(!setting.exists(&format!("{name}-web-1")) && setting.volume(&format!("{name}_data")).is_none());
 }
 
