@@ -150,9 +150,36 @@ impl Pen {
             (None, _) => {
                 incidents.push(Incident::HeadLost);
                 self.anchor = self.last_record(&segments)?;
+                self.refuse_another_key(&segments)?;
             }
         }
         Ok(())
+    }
+
+    /// Where neither the head nor any record bears our seal, and there are records, another key wrote them: such a journal
+    /// is not gone on with.
+    fn refuse_another_key(&self, segments: &[u32]) -> io::Result<()> {
+        let is_ours = self.anchor.head.count > 0;
+        for segment in segments.iter().filter(|_| !is_ours) {
+            if self.has_records(*segment)? {
+                let why =
+                    "nothing in it bears this install's seal: put the key back that wrote it, or move the journal away";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a segment has a line that is a record, whoever wrote it.
+    fn has_records(&self, segment: u32) -> io::Result<bool> {
+        let Some(file) = segment::open(&self.dir, segment)? else { return Ok(false) };
+        let mut lines = Lines::between(file, 0, u64::MAX)?;
+        while lines.advance()? == Piece::Line {
+            if serde_json::from_slice::<Fields<'_>>(lines.text()).is_ok() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A journal of nothing: both slots of the head say so before the first record is written.

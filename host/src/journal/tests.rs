@@ -510,3 +510,21 @@ fn a_state_directory_that_is_gone_ends_appending() {
     fs::remove_dir_all(fixture.path("")).unwrap();
     journal.append(&Entry::new(Kind::Note)).unwrap_err();
 }
+
+/// A key that was exchanged would begin a second chain in the middle of the first, without a word.
+#[test]
+fn a_journal_that_another_key_wrote_is_not_gone_on_with() {
+    let fixture = Fixture::filled(3, BIG);
+    let (written, key) = (fs::read(fixture.segment(1)).unwrap(), fixture.state.path().join("key"));
+    let own = fs::read(&key).unwrap();
+    let mut other = own.clone();
+    other[0] ^= 1;
+    fs::write(&key, other).unwrap();
+    let exchanged = StateDir::open(fixture.state.path()).unwrap();
+    let opened = Journal::open(&exchanged, quick());
+    let error = opened.and_then(|journal| journal.append(&Entry::new(Kind::Note))).unwrap_err();
+    assert!(error.to_string().contains("put the key back"), "{error}");
+    fs::write(&key, own).unwrap();
+    assert_eq!(fs::read(fixture.segment(1)).unwrap(), written);
+    assert!(fixture.verify().is_clean());
+}

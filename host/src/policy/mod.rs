@@ -282,7 +282,7 @@ impl Policy {
         self.check_secrets(spec)?;
         spec.volumes().try_for_each(|volume| self.check_volume(volume.as_str()))?;
         if spec.gpus != Gpus::None && !self.gpus {
-            return Err(self.refused("gpus", "allow", &format!("{:?}", spec.gpus), "GPUs are not allowed"));
+            return Err(self.refused("gpus", "allow", &spec.gpus.to_string(), "GPUs are not allowed").slot("gpu"));
         }
         Ok(())
     }
@@ -294,7 +294,7 @@ impl Policy {
             return Ok(());
         }
         let why = if unspecified(port.address) { "every address of this machine" } else { "this address" };
-        Err(self.refused("ports", "addresses", &text, &format!("ports may not be published on {why}")))
+        Err(self.refused("ports", "addresses", &text, &format!("ports may not be published on {why}")).slot("port"))
     }
 
     /// Whether a pod may be asked for.
@@ -335,7 +335,7 @@ impl Policy {
             NetworkMode::Host => "the host's network is not allowed",
             _ => "this network is not allowed",
         };
-        Err(self.refused("networks", "allow", &mode.to_string(), why))
+        Err(self.refused("networks", "allow", &mode.to_string(), why).slot(&format!("network.{mode}")))
     }
 
     /// What would give a container more of the host than a container has.
@@ -448,7 +448,7 @@ mod tests {
         assert!(Policy::home().check_container(&web).is_ok());
         web.ports = vec!["0.0.0.0:8080:80".parse().unwrap()];
         let refusal = Policy::home().check_container(&web).unwrap_err();
-        insta::assert_snapshot!(refusal, @r#"ports may not be published on every address of this machine [policy: value any]; a policy file would add "any" to addresses under [ports]"#);
+        insta::assert_snapshot!(refusal, @r#"ports may not be published on every address of this machine [policy: slot port, value any]; a policy file would add "any" to addresses under [ports]"#);
     }
 
     #[test]
@@ -456,7 +456,7 @@ mod tests {
         let mut web = spec();
         web.network = Some(NetworkMode::Host);
         let refusal = Policy::home().check_container(&web).unwrap_err();
-        insta::assert_snapshot!(refusal, @r#"the host's network is not allowed [policy: value host]; a policy file would add "host" to allow under [networks]"#);
+        insta::assert_snapshot!(refusal, @r#"the host's network is not allowed [policy: slot network.host, value host]; a policy file would add "host" to allow under [networks]"#);
     }
 
     #[test]

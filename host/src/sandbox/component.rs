@@ -55,7 +55,7 @@ impl Component {
             return Err(ComponentError::TooLarge(bytes.len()));
         }
         let mut outline = Outline::default();
-        outline.read(&bytes).map_err(|error| ComponentError::Malformed(error.to_string()))?;
+        outline.read(&bytes).map_err(|error| ComponentError::Malformed(one_line(&error.to_string())))?;
         if !outline.is_component {
             return Err(ComponentError::Malformed("it is a core module".to_owned()));
         }
@@ -161,6 +161,11 @@ impl Outline {
         }
         Ok(())
     }
+}
+
+/// A parser's words that are laid out over several lines, as one.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -50,6 +50,20 @@ fn index(text: &str) -> Option<u32> {
     (plain && text.len() <= 4).then(|| text.parse().ok()).flatten()
 }
 
+impl fmt::Display for Gpus {
+    /// As a caller writes them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::All => f.write_str("all"),
+            Self::Mask(gpus) => {
+                let gpus: Vec<String> = gpus.iter().map(Gpu::to_string).collect();
+                f.write_str(&gpus.join(","))
+            }
+        }
+    }
+}
+
 impl fmt::Display for Gpu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
