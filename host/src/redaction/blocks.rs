@@ -26,22 +26,34 @@ const MAX_HEADER: usize = 80;
 
 /// Reads the private key whose `-----BEGIN` stands at `at`. Gives the key if it goes on behind the text.
 pub(crate) fn read(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) -> Option<Block> {
-    let header = text.get(at..text.len().min(at + MAX_HEADER)).unwrap_or_default();
-    let close = header.get(10..)?.windows(5).position(|window| window == b"-----")? + 15;
-    let title = header.get(..close)?;
-    if !title.windows(11).any(|window| window == b"PRIVATE KEY") {
-        return None;
-    }
-    let start = at + close;
+    let start = at + header_length(text.get(at..)?)?;
     let line_end = memchr::memchr(b'\n', text.get(start..)?).map_or(text.len(), |length| start + length);
     let rest = text.get(start..line_end)?;
-    if !rest.trim_ascii().is_empty() && rest.len() > 4 {
+    if !ends_line(rest) {
         found.push(Span { start, end: start + length_on_line(rest), label });
         return None;
     }
     let line_start = text.get(..at)?.iter().rposition(|&byte| byte == b'\n').map_or(0, |line| line + 1);
     let block = Block { label, column: at - line_start, width: 0, patience: PATIENCE };
     block.go_on(text, (line_end + 1).min(text.len()), found)
+}
+
+/// The length of the `-----BEGIN … PRIVATE KEY-----` that a text begins with.
+fn header_length(text: &[u8]) -> Option<usize> {
+    let header = text.get(..text.len().min(MAX_HEADER)).unwrap_or_default();
+    let close = header.get(10..)?.windows(5).position(|window| window == b"-----")? + 15;
+    header.get(..close)?.windows(11).any(|window| window == b"PRIVATE KEY").then_some(close)
+}
+
+/// Whether what stands behind `BEGIN` on its line is none of the key.
+fn ends_line(rest: &[u8]) -> bool {
+    rest.trim_ascii().is_empty() || rest.len() <= 4
+}
+
+/// Whether another key begins on a line. It takes the place of the one before, wherever the text is cut.
+fn begins_key(line: &[u8]) -> bool {
+    let header = memchr::memmem::rfind(line, b"-----BEGIN").and_then(|at| line.get(at..)).unwrap_or_default();
+    header_length(header).is_some_and(|length| header.get(length..).is_some_and(ends_line))
 }
 
 /// How much of a line, from behind `BEGIN`, a key takes up that stands on that line alone.
@@ -65,7 +77,7 @@ impl Block {
             let rest = text.get(at..).unwrap_or_default();
             let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             let line = rest.get(..length).unwrap_or_default();
-            if memchr::memmem::find(line, b"-----END").is_some() {
+            if memchr::memmem::find(line, b"-----END").is_some() || begins_key(line) {
                 return None;
             }
             match self.part_of_key(line) {

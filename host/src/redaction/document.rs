@@ -125,12 +125,12 @@ enum Below {
 impl Below {
     fn of(key: &str, value: &Value) -> Self {
         let strength = judge(key.as_bytes());
-        let one = judge(key.strip_suffix('s').unwrap_or(key).as_bytes());
+        let one = || judge(key.strip_suffix('s').unwrap_or(key).as_bytes());
         match value {
             Value::String(text) if is_chosen_pass(key, text) => Self::Judged(Strength::Password),
-            Value::Object(map) if one == Strength::Strong && key.ends_with('s') && is_named(map) => Self::Named,
+            Value::Object(map) if key.ends_with('s') && one() == Strength::Strong && is_named(map) => Self::Named,
             Value::Array(list) if strength == Strength::Strong && !all_secret(list, strength) => Self::Nothing,
-            Value::Array(_) | Value::Object(_) if one == Strength::Password => Self::Judged(one),
+            Value::Array(_) | Value::Object(_) if one() == Strength::Password => Self::Judged(Strength::Password),
             Value::Array(_) | Value::Object(_) if strength < Strength::Strong => Self::Nothing,
             _ if strength == Strength::None => Self::Nothing,
             _ => Self::Judged(strength),
@@ -142,11 +142,16 @@ fn all_secret(list: &[Value], strength: Strength) -> bool {
     list.iter().all(|item| item.as_str().is_some_and(|text| is_secret(strength, text)))
 }
 
-/// Whether a mapping is one of names to secrets, not to the names of secrets: some value is no word.
+/// Whether a mapping is one of names to secrets, not to the names of secrets or to numbers: letters and digits are mixed in
+/// some value.
 fn is_named(map: &Map<String, Value>) -> bool {
-    let no_word = |text: &str| text.bytes().any(|byte| byte.is_ascii_digit()) && !values::is_place(text.as_bytes());
-    map.iter().all(|(key, item)| !describes(key) && item.as_str().is_some_and(|text| !text.is_empty()))
-        && map.values().filter_map(Value::as_str).any(no_word)
+    let mixed = |text: &str| {
+        let has = |kind: fn(&u8) -> bool| text.as_bytes().iter().any(kind);
+        let plain = values::is_place(text.as_bytes()) || text.contains("[redacted:");
+        has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic) && !plain
+    };
+    map.iter().all(|(key, item)| !describes(key) && item.is_string())
+        && map.values().filter_map(Value::as_str).any(mixed)
 }
 
 /// Whether the value of a key within a secret is the secret, not what describes it.
@@ -229,10 +234,13 @@ mod tests {
     fn what_is_below_a_secret_key_is_masked_and_what_describes_it_is_not() {
         let redactor = Redactor::builder().rules(RuleSet::builtin()).build();
         let mut document = json!({
-            "passwords": ["hunter2", "hunter3"], "pass": "hunter2", "p\u{61}ssword": {"value": "hunter2", "n": [{"x": "y"}], "pin": 12345678},
+            "passwords": ["hunter2", "hunter3"], "pass": "hunter2", "p\u{61}ssword": {"value": "hunter2", "n": [{"x": "yz9"}], "pin": 12345678},
             "secrets": {"db": "hunter2"}, "token": {"value": "abc123def456", "expires_at": "2026-01-01T00:00:00Z"}, "password_policy": {"min": 8},
         });
         redactor.json(&mut document);
+        let mut again = document.clone();
+        redactor.json(&mut again);
+        assert_eq!(again, document);
         let mark = "[redacted:password]";
         assert_eq!(
             document,

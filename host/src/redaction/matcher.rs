@@ -338,9 +338,17 @@ fn is_announced(words: &[u8], value: &[u8]) -> bool {
     let told = ANNOUNCING.iter().any(|word| lower.windows(word.len()).any(|part| part == word.as_bytes()));
     let random = value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic);
     let words = lower.trim_ascii_end();
-    let signed = words.last().is_some_and(|byte| b":=\"'`".contains(byte)) || words.ends_with(b" is");
-    let other = ends_with_reference(words) || brings_reference(value);
+    let signed =
+        words.last().is_some_and(|byte| b":=\"'`".contains(byte)) || words.ends_with(b" is") || ends_with_colour(words);
+    // What is coloured before the value was the value of something.
+    let coloured = words.contains(&0x1b) && !ends_with_colour(words);
+    let other = coloured || ends_with_reference(words) || brings_reference(value);
     told && (random || signed) && !other && !values::is_placeholder(value)
+}
+
+fn ends_with_colour(words: &[u8]) -> bool {
+    let code = words.iter().rposition(|&byte| byte == 0x1b).and_then(|at| words.get(at..)).unwrap_or_default();
+    assign::colour(code).is_some_and(|length| length == code.len())
 }
 
 /// Whether words end as in `rev = "`, so that what follows has a name of its own.
@@ -491,6 +499,7 @@ mod tests {
             (format!("using adobe api key `{hex}`"), hex),
             ("using linkedin token `dodiqldlhomc6g` for x".to_owned(), "dodiqldlhomc6g"),
             ("using linkedin token \u{1b}[31mdodiqldlhomc6g\u{1b}[0m for x".to_owned(), "dodiqldlhomc6g"),
+            ("using sumo token \u{1b}[31msuXhfAynbqZccb\u{1b}[0m for x".to_owned(), "suXhfAynbqZccb"),
             ("using dropbox token \u{1b}[1;31mbv55zykzodzdx2x\u{1b}[0m".to_owned(), "bv55zykzodzdx2x"),
         ] {
             let out = redacted(&text);
@@ -517,6 +526,7 @@ mod tests {
             format!("token fingerprint={hex}"),
             format!("meraki token ok, commit={hex}"),
             format!("meraki token: commit: {hex}"),
+            "heroku token \u{1b}[32mvalid\u{1b}[0m for 232e349b-bd6d-49c4-1727-b5a978eea3f5".to_owned(),
             "netlify token, trace_id=ea576d4f6db803289e69e2084f925faf".to_owned(),
         ] {
             assert_eq!(redacted(&text), text);

@@ -9,7 +9,8 @@
 //! The parts: `variants` makes what a known value may look like, `grams` finds where one may begin, `walker` and `encoded` read it,
 //! `known` holds them together. `ruleset` reads rules, `matcher` runs them with `assign`, `headers` and `blocks`;
 //! `names` and `values` judge `name = value`. `stream` and `document` apply both to bytes and to JSON,
-//! `records` and `frames` to what engines cut into pieces.
+//! `records` and `frames` to what engines cut into pieces. `unfinished` says what is held back when input pauses, `scalar`
+//! which marks need quotes.
 
 mod assign;
 mod blocks;

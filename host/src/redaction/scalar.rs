@@ -52,4 +52,20 @@ mod tests {
         let auth = redactor.text(r#"{"auth": 98765432109876}"#);
         assert!(serde_json::from_str::<serde_json::Value>(&auth).is_ok(), "{auth}");
     }
+
+    #[test]
+    fn a_number_is_masked_in_quotes_at_every_split() {
+        let text = b"{\"a\": 8642097531, \"b\":[8642097531]}\n";
+        for rules in [RuleSet::none(), RuleSet::builtin()] {
+            let redactor = Redactor::builder().secret("pin", b"8642097531").unwrap().rules(rules).build();
+            for cut in 0..=text.len() {
+                let (mut out, mut stream) = (Vec::new(), redactor.stream());
+                stream.push(&text[..cut], &mut out);
+                stream.idle(&mut out);
+                stream.push(&text[cut..], &mut out);
+                stream.finish(&mut out);
+                assert_eq!(out, b"{\"a\": \"[redacted:pin]\", \"b\":[\"[redacted:pin]\"]}\n", "{cut}");
+            }
+        }
+    }
 }

@@ -103,7 +103,7 @@ mod tests {
             let whole = redactor.text(&text);
             for cut in 0..=text.len() {
                 let (_, out) = paused(&redactor, &text, cut);
-                assert_eq!(out, whole, "{:?}", &text[..cut]);
+                assert_eq!(out, whole, "{cut}");
             }
             let (mut out, mut stream) = (Vec::new(), redactor.stream());
             for byte in text.as_bytes().chunks(1) {

@@ -19,14 +19,16 @@ impl InsidePath {
 }
 
 /// Folders that the engine itself fills, which a mount over them would take away: what is in them, or they themselves.
-const FILLED: [&str; 2] = ["/proc", "/sys"];
+const FILLED: [&str; 2] = ["proc", "sys"];
 
 impl InsidePath {
     /// Whether something may be mounted there: not in the place of the image itself, nor over what the engine makes.
     pub(super) fn takes_a_mount(&self) -> bool {
         let parts: Vec<&str> = self.0.split('/').filter(|part| !part.is_empty()).collect();
-        let first = parts.first().map(|part| format!("/{part}"));
-        first.is_some_and(|first| !FILLED.contains(&first.as_str()) && !(first == "/dev" && parts.len() == 1))
+        match parts.as_slice() {
+            [] | ["dev"] => false,
+            [first, ..] => !FILLED.contains(first),
+        }
     }
 }
 
