@@ -126,8 +126,11 @@ struct Doomed {
     word: &'static str,
     /// How long the command may go on before.
     after: Duration,
-    call: fn(Portreeve, ContainerSpec) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>,
+    call: fn(Portreeve, ContainerSpec) -> Ending,
 }
+
+/// How a call ends, whatever it gives.
+type Ending = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 macro_rules! doomed {
     ($name:literal, $word:literal, $after:literal, |$host:ident, $spec:ident| $call:expr) => {
@@ -174,7 +177,10 @@ const CALLS: [Doomed; 19] = [
 
 /// Kills a daemon once, so long after a command with this word began.
 #[derive(Clone, Default)]
-struct Assassin(Arc<Mutex<Option<(Pid, &'static str, Duration)>>>);
+struct Assassin(Arc<Mutex<Option<Order>>>);
+
+/// Whom, after which word, and how long after it.
+type Order = (Pid, &'static str, Duration);
 
 impl Assassin {
     fn hire(&self, daemon: Pid, doomed: &Doomed) {

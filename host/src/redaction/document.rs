@@ -62,11 +62,11 @@ impl Redactor {
     fn below(&self, below: Below, mark: &'static str, value: &mut Value) {
         match (below, &mut *value) {
             (Below::Nothing, _) => {}
-            (Below::Judged(strength), Value::String(text)) => {
-                if is_secret(strength, text) && !text.contains("[redacted:") {
-                    self.count(mark);
-                    *text = format!("[redacted:{mark}]");
-                }
+            (Below::Judged(strength), Value::String(text))
+                if is_secret(strength, text) && !text.contains("[redacted:") =>
+            {
+                self.count(mark);
+                *text = format!("[redacted:{mark}]");
             }
             (Below::Judged(Strength::Password), Value::Number(number)) if number.to_string().len() >= 4 => {
                 self.count(mark);
