@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 
 use serde_json::{Value, json};
 
-use super::layers::{LayerStore, Proving};
+use super::layers::{LayerStore, Proving, is_mismatch};
 use super::manifest::{Descriptor, OCI_INDEX};
 use crate::digest::Digest;
 
@@ -49,7 +49,7 @@ impl Assembly {
         for layer in &self.layers {
             let (file, _) = store.open(&layer.digest)?.ok_or_else(|| missing(&layer.digest))?;
             let written = archive.blob(layer, Proving::new(file, &layer.digest));
-            if written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Other) {
+            if written.as_ref().is_err_and(is_mismatch) {
                 // The failure is the one to tell; what can't be removed is hashed again the next time.
                 let _gone = store.remove(&layer.digest);
             }
@@ -101,13 +101,13 @@ impl<W: Write> Archive<W> {
 
     /// The same bytes for the same image: no times, no owners.
     fn member(&mut self, path: &str, size: u64, content: impl Read) -> io::Result<()> {
-        let mut header = tar::Header::new_ustar();
-        header.set_path(path)?;
+        // The name of a SHA-512 blob is longer than a plain header holds.
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Regular);
         header.set_size(size);
         header.set_mode(0o644);
         header.set_mtime(0);
-        header.set_cksum();
-        self.tar.append(&header, content)
+        self.tar.append_data(&mut header, path, content)
     }
 }
 
@@ -134,11 +134,12 @@ mod tests {
     fn stand() -> (tempfile::TempDir, LayerStore, Assembly) {
         let folder = tempfile::tempdir().unwrap();
         let store = LayerStore::new(crate::ambient::open_dir(folder.path()).unwrap());
-        let layer = described(LAYER_TYPE, &[0; 1024]);
+        let digest = Digest::of(crate::digest::Algorithm::Sha512, &[0; 1024]);
+        let layer = Descriptor { digest, ..described(LAYER_TYPE, &[0; 1024]) };
         let mut incoming = store.receive(&layer.digest).unwrap();
         incoming.take(&[0; 1024]).unwrap();
         incoming.keep().unwrap();
-        let diff_ids = [layer.digest, layer.digest];
+        let diff_ids = [Digest::sha256(&[0; 1024]); 2];
         let platform = Platform::current();
         let rootfs = json!({ "type": "layers", "diff_ids": diff_ids });
         let config =

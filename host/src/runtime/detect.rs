@@ -149,7 +149,7 @@ impl Inner {
             (probes, self.patience.saturating_sub(begun.elapsed()))
         };
         let (ready, (probes, left)) =
-            tokio::join!(self.sandbox.make_ready(backend.component(), backend.grants().wasi()), looking);
+            tokio::join!(self.sandbox.ready(backend.component(), backend.grants().wasi()), looking);
         let probes = probes?;
         ready?;
         let engine = self.bounded(left, self.told_by(backend, &probes)).await?;

@@ -19,7 +19,7 @@ use crate::event::{Event, Level};
 use crate::evidence::HeldLayer;
 use crate::evidence::assembly::Assembly;
 use crate::evidence::image::Documents;
-use crate::evidence::layers::{KeepError, LayerStore};
+use crate::evidence::layers::{KeepError, LayerStore, is_mismatch};
 use crate::evidence::manifest::Descriptor;
 use crate::evidence::registry::{RegistryClient, RegistryError};
 use crate::reference::Reference;
@@ -150,12 +150,16 @@ impl Portreeve {
     }
 
     /// Removes layers from the store, and what ended calls left in it; images that were made of them stay. Gives those that
-    /// were there.
+    /// were there; a dry run only finds them.
     ///
     /// # Errors
     /// When the store can't be changed.
     pub fn discard_layers(&self, digests: &[Digest]) -> Result<Vec<Digest>, Error> {
         let store = self.inner.layer_store()?;
+        if self.inner.services.dry_run {
+            let held = |digest: &&Digest| store.open(digest).is_ok_and(|found| found.is_some());
+            return Ok(digests.iter().filter(held).copied().collect());
+        }
         store.sweep(jiff::Timestamp::now().as_second()).map_err(kept_error)?;
         let mut gone = Vec::new();
         for digest in digests {
@@ -233,7 +237,7 @@ impl Inner {
         });
         let made = making.await.map_err(|error| Error::State(error.to_string()))?;
         made.map_err(|why| match why {
-            TakeError::Io(source) if source.kind() == io::ErrorKind::Other => Error::Digest(source.to_string()),
+            TakeError::Io(source) if is_mismatch(&source) => Error::Digest(source.to_string()),
             TakeError::Io(source) => kept_error(source),
             TakeError::Archive(why) => Error::Digest(format!("the layers of {image}: {why}")),
         })

@@ -123,7 +123,8 @@ impl Inner {
     /// the host has kept the documents that lead from the digest to it.
     async fn held_nameless(&self, looker: &Broker, image: &Reference) -> Result<Option<ImageFacts>, Error> {
         let Some(digest) = image.digest().filter(|_| looker.looks_by_id()) else { return Ok(None) };
-        match self.verifier.kept_id(image, *digest).await? {
+        // What was kept may be of no use here, such as an index without this machine's platform: then it is not held.
+        match self.verifier.kept_id(image, *digest).await.ok().flatten() {
             Some(id) => looker.look_at_image_by_id(&id.to_string()).await,
             None => Ok(None),
         }

@@ -57,11 +57,6 @@ impl Sandbox {
         component.linked().get_or_try_init(|| async { self.link(component, wasi).await }).await
     }
 
-    /// Compiles and links a component, where that was not done before.
-    pub(crate) async fn make_ready(&self, component: &Component, wasi: Wasi) -> Result<(), Error> {
-        self.prepare(component, wasi).await.map(drop)
-    }
-
     async fn link(&self, component: &Component, wasi: Wasi) -> Result<BackendPre<State>, Error> {
         let linker = self.linker(wasi)?;
         let code = self.code(component).await?;
