@@ -477,3 +477,36 @@ fn nothing_of_another_install_can_be_named() {
     }
     assert!(places >= 12, "only {places} places");
 }
+
+/// Where the state directory is known, neither it, nor what lies in it or holds it, can be mounted.
+#[test]
+fn nothing_of_the_state_directory_can_be_mounted() {
+    let known = Variables::default().with_state("/srv/portreeve/state");
+    for engine in engines() {
+        let reachable = |source: &str| {
+            let line =
+                argv(engine.rich().iter().map(|word| word.replace("source=/srv/data,", &format!("source={source},"))));
+            matches!(engine.grants.explain_with(&line, &known), Explanation::Reachable { .. })
+        };
+        assert!(reachable("/srv/data") && reachable("/srv/portreeve/models"));
+        for source in ["/srv/portreeve/state/key", "/srv/portreeve/state", "/srv/portreeve", "/srv"] {
+            assert!(!reachable(source), "{source}");
+        }
+    }
+}
+
+/// The engines' own networks are nobody's, and so can be neither removed nor made.
+#[test]
+fn the_engines_own_networks_can_not_be_named() {
+    let mut findings = Findings::default();
+    for engine in engines() {
+        for name in ["podman", "bridge", "host", "none", "default", "docker_gwbridge", "ingress", "Podman"] {
+            findings.ask(
+                &engine,
+                argv(engine.start.iter().copied().chain(["network", "rm", name])),
+                "the engine's own",
+            );
+        }
+    }
+    findings.none(16);
+}

@@ -202,6 +202,11 @@ impl Broker {
         &self.backend
     }
 
+    /// The call that it serves.
+    pub(crate) fn call(&self) -> Call {
+        self.scope.call()
+    }
+
     /// What is removed from everything that is shown.
     pub(crate) fn redactor(&self) -> &Redactor {
         &self.redactor

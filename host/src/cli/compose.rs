@@ -144,7 +144,14 @@ pub(crate) struct Loaded {
 }
 
 impl Source {
-    pub(crate) fn load(&self, file: Option<&Path>) -> Result<Loaded, Failure> {
+    fn load(&self, file: Option<&Path>) -> Result<Loaded, Failure> {
+        let (file, read) = self.read(file)?;
+        let project = read.map_err(|finding| Error::Config(line(&file, &finding)))?;
+        Ok(Loaded { file, project })
+    }
+
+    /// The file's name, and what was read or why nothing was.
+    fn read(&self, file: Option<&Path>) -> Result<(String, Result<Project, Finding>), Failure> {
         let file = file.map_or_else(found, |file| Ok(file.to_owned()))?;
         let shown = file.display().to_string();
         let text = bounded(&file)?;
@@ -160,8 +167,7 @@ impl Source {
             env_file: &env_file,
             profiles: &self.profile,
         };
-        let project = Project::read(&text, &shown, &inputs).map_err(Error::Config)?;
-        Ok(Loaded { file: shown, project })
+        Ok((shown, Project::read(&text, &inputs)))
     }
 }
 
@@ -192,37 +198,46 @@ fn variables(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
 
 impl Check {
     fn run(self, common: &Common) -> Outcome {
-        let loaded = RefCell::new(self.source.load(self.file.as_deref())?);
+        let (file, read) = self.source.read(self.file.as_deref())?;
+        let read = RefCell::new(read);
         desk::open(common, async |desk| {
-            let mut loaded = loaded.borrow_mut();
-            desk.portreeve.check_compose(&mut loaded.project);
-            tell(desk, &loaded, self.all)
+            if let Ok(project) = &mut *read.borrow_mut() {
+                desk.portreeve.check_compose(project);
+            }
+            match &*read.borrow() {
+                Ok(project) => tell(desk, &file, Some(&project.name), &project.findings, self.all),
+                Err(finding) => tell(desk, &file, None, std::slice::from_ref(finding), self.all),
+            }
         })
     }
 }
 
-fn tell(desk: &Desk, loaded: &Loaded, all: bool) -> Outcome {
-    let Loaded { file, project } = loaded;
-    let shown: Vec<&Finding> = project.findings.iter().filter(|one| all || one.verdict != Verdict::Supported).collect();
+fn tell(desk: &Desk, file: &str, project: Option<&str>, findings: &[Finding], all: bool) -> Outcome {
     if desk.json {
-        show::json(&json!({ "file": file, "project": project.name, "findings": project.findings }))?;
+        show::json(&json!({ "file": file, "project": project, "findings": findings }))?;
     } else {
         let mut out = Out::open();
-        for finding in &shown {
+        for finding in findings.iter().filter(|one| all || one.verdict != Verdict::Supported) {
             out.line(&plain(&line(file, finding)))?;
         }
-        let count = |verdict| project.findings.iter().filter(|one| one.verdict == verdict).count();
-        let counted = [Verdict::Supported, Verdict::Refused, Verdict::Unsupported, Verdict::Unknown, Verdict::Invalid];
-        let counted = counted.map(|verdict| format!("{} {}", count(verdict), verdict.as_str()));
-        out.line(&format!("{}: {}", plain(&project.name), counted.join(", ")))?;
+        out.line(&format!("{}: {}", plain(project.unwrap_or(file)), counted(findings)))?;
         out.finish()?;
     }
-    Ok(if project.problems().next().is_none() { Status::OK } else { Status::NO })
+    let problem = findings.iter().any(|one| one.verdict != Verdict::Supported);
+    Ok(if problem { Status::NO } else { Status::OK })
+}
+
+/// How many keys of each verdict.
+fn counted(findings: &[Finding]) -> String {
+    let verdicts = [Verdict::Supported, Verdict::Refused, Verdict::Unsupported, Verdict::Unknown, Verdict::Invalid];
+    let count = |verdict: Verdict| {
+        format!("{} {}", findings.iter().filter(|one| one.verdict == verdict).count(), verdict.as_str())
+    };
+    verdicts.map(count).join(", ")
 }
 
 fn line(file: &str, finding: &Finding) -> String {
-    let why = finding.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-    format!("{file}:{}:{}: {} {}{why}", finding.line, finding.column, finding.verdict.as_str(), finding.key)
+    format!("{file}:{finding}")
 }
 
 impl Up {
@@ -334,8 +349,12 @@ impl Ps {
 
 impl Logs {
     fn run(self, common: &Common) -> Outcome {
-        let loaded = self.source.load(self.file.as_deref())?;
-        desk::open(common, async |desk| self.show(desk, &loaded.project).await)
+        let Loaded { file, project } = self.source.load(self.file.as_deref())?;
+        let is_one = |name: &String| project.services.iter().any(|service| service.name == *name);
+        if let Some(other) = self.services.iter().find(|name| !is_one(name)) {
+            return Err(Failure::Usage(format!("{file} has no service {other}, or its profile was not asked for")));
+        }
+        desk::open(common, async |desk| self.show(desk, &project).await)
     }
 
     async fn show(&self, desk: &Desk, project: &Project) -> Outcome {

@@ -12,7 +12,7 @@ use portreeve::{BackendSource, Error, Policy};
 use serde_json::{Value, json};
 
 use super::arguments::Common;
-use super::backend::{named_install, usable};
+use super::backend::{named_install, state_path, usable};
 use super::desk;
 use super::exit::{Failure, Outcome, Status};
 use super::show::{self, Out, command_line, plain};
@@ -71,8 +71,8 @@ impl Court {
         // Without a policy that is named, the question is about any.
         let policy = common.policy.is_some().then(|| desk::policy(common)).transpose()?;
         let variables = match named_install(common)? {
-            None => variables(),
-            Some(install) => variables().on_install(&install),
+            None => variables(common),
+            Some(install) => variables(common).on_install(&install),
         };
         Ok(Self { backends, policy, variables })
     }
@@ -162,10 +162,12 @@ fn status(reachable: bool) -> Status {
     if reachable { Status::OK } else { Status::NO }
 }
 
-/// By these the sockets of daemons are named, and what lies in a home folder is protected.
-fn variables() -> Variables {
+/// By these the sockets of daemons are named, and what lies in a home folder or the state directory is protected.
+fn variables(common: &Common) -> Variables {
     let known = ["HOME", "XDG_RUNTIME_DIR"].into_iter();
-    Variables::new(known.filter_map(|name| Some((name, std::env::var(name).ok()?))))
+    let known = Variables::new(known.filter_map(|name| Some((name, std::env::var(name).ok()?))));
+    let state = state_path(common).ok().map(|path| std::fs::canonicalize(&path).unwrap_or(path));
+    state.into_iter().fold(known, Variables::with_state)
 }
 
 /// The words of a line; none where it is empty, or a record of a journal that is about no command line.

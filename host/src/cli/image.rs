@@ -87,12 +87,18 @@ impl Images {
 fn table(images: &[ImageInfo]) -> Table {
     let mut table = Table::new(&["IMAGE", "DIGEST", "IMAGE ID", "SIZE"]);
     for image in images {
-        let digest =
-            image.digests.first().and_then(|named| named.rsplit_once('@')).map(|(_, digest)| digest.to_owned());
-        let name = image.tags.first().cloned().or_else(|| image.digests.first()?.split('@').next().map(str::to_owned));
-        table.row([name.unwrap_or_default(), digest.unwrap_or_default(), short(&image.id), show::bytes(image.size)]);
+        let digest = image.digests.first().and_then(|named| named.rsplit_once('@')).map_or("", |(_, digest)| digest);
+        for name in names(image) {
+            table.row([name, digest.to_owned(), short(&image.id), show::bytes(image.size)]);
+        }
     }
     table
+}
+
+/// Its tags, else the name that its digest is known by; one without any has a row too.
+fn names(image: &ImageInfo) -> Vec<String> {
+    let by_digest = || image.digests.first().and_then(|named| named.split('@').next()).unwrap_or_default().to_owned();
+    if image.tags.is_empty() { vec![by_digest()] } else { image.tags.clone() }
 }
 
 /// `rmi`.

@@ -1,6 +1,6 @@
 //! Telling what happens while it happens, on standard error: bars on a terminal, plain lines otherwise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -44,7 +44,7 @@ impl Tone {
     }
 }
 
-/// The most items of a pull that are told of.
+/// The most items of a pull that are told of, and the most warnings that are remembered.
 const MOST: usize = 64;
 
 /// Tells.
@@ -53,6 +53,8 @@ pub(crate) struct Teller {
     json: bool,
     bars: Option<MultiProgress>,
     items: Mutex<BTreeMap<String, Item>>,
+    /// What was warned of: a command of several calls says it once.
+    warned: Mutex<BTreeSet<String>>,
 }
 
 /// One item of a pull.
@@ -64,7 +66,7 @@ struct Item {
 impl Teller {
     pub(crate) fn new(tone: Tone, json: bool) -> Self {
         let bars = (tone > Tone::Results && !json && io::stderr().is_terminal()).then(MultiProgress::new);
-        Self { tone, json, bars, items: Mutex::default() }
+        Self { tone, json, bars, items: Mutex::default(), warned: Mutex::default() }
     }
 
     /// Takes an event.
@@ -103,10 +105,15 @@ impl Teller {
             Level::Info => Tone::Normal,
             Level::Warning => Tone::Warnings,
         };
-        if self.tone >= wanted {
+        if self.tone >= wanted && (level != Level::Warning || self.is_news(message)) {
             let what = if level == Level::Warning { "warning: " } else { "" };
             self.say(&format!("{}: {what}{}", plain(from), plain(message)));
         }
+    }
+
+    fn is_news(&self, warning: &str) -> bool {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        warned.len() >= MOST || warned.insert(warning.to_owned())
     }
 
     fn progress(&self, item: &str, status: &str, current: Option<u64>, total: Option<u64>) {

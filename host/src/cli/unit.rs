@@ -122,8 +122,9 @@ fn print(desk: &Desk, files: &[UnitFile]) -> Result<(), Failure> {
     out.finish()
 }
 
-/// Each file is there whole or not at all.
+/// Each file is there whole or not at all; the folder is made where there is none.
 fn place(desk: &Desk, folder: &Path, files: &[UnitFile]) -> Result<(), Failure> {
+    fs::create_dir_all(folder).map_err(|error| Failure::Output(error).during(&folder.display().to_string()))?;
     for file in files {
         let path = folder.join(&file.name);
         written(folder, &path, &file.text)

@@ -1,32 +1,53 @@
 //! Variables in values: `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME-default}`, `${NAME:?message}`,
 //! `${NAME?message}`, `${NAME:+other}`, `${NAME+other}`; `$$` is a `$`.
 
-use super::yaml::{Node, Value, Wrong};
+use super::Ledger;
+use super::yaml::{Node, Place, Value, Wrong};
 
 /// The most bytes that all values together may become.
 const GROWN_MAX: usize = 4 << 20;
 /// How deep a default may hold a default.
 const DEPTH_MAX: usize = 8;
 
-/// Replaces the variables of every value below a part; keys stay.
-pub(super) fn all(node: &mut Node, look: &dyn Fn(&str) -> Option<String>) -> Result<(), Wrong> {
+/// Replaces the variables of every value; keys stay, and so does a value that is wrong, which is noted.
+///
+/// # Errors
+/// What makes the file too large.
+pub(super) fn all(root: &mut Node, look: &dyn Fn(&str) -> Option<String>, ledger: &mut Ledger) -> Result<(), Wrong> {
     let mut left = GROWN_MAX;
-    below(node, look, &mut left)
+    Replacing { look, ledger, left: &mut left }.below("", root)
 }
 
-fn below(node: &mut Node, look: &dyn Fn(&str) -> Option<String>, left: &mut usize) -> Result<(), Wrong> {
-    let at = node.at;
-    match &mut node.value {
-        Value::Null => Ok(()),
-        Value::List(items) => items.iter_mut().try_for_each(|item| below(item, look, left)),
-        Value::Map(entries) => entries.iter_mut().try_for_each(|(_, node)| below(node, look, left)),
-        Value::Text(text) => {
-            let replaced = text_of(text, look, 0).map_err(|why| Wrong::new(at, why))?;
-            *left =
-                left.checked_sub(replaced.len()).ok_or_else(|| Wrong::new(at, "variables make the file too large"))?;
-            *text = replaced;
-            Ok(())
+struct Replacing<'a> {
+    look: &'a dyn Fn(&str) -> Option<String>,
+    ledger: &'a mut Ledger,
+    left: &'a mut usize,
+}
+
+impl Replacing<'_> {
+    fn below(&mut self, path: &str, node: &mut Node) -> Result<(), Wrong> {
+        let at = node.at;
+        match &mut node.value {
+            Value::Null => Ok(()),
+            Value::List(items) => {
+                items.iter_mut().enumerate().try_for_each(|(at, item)| self.below(&format!("{path}[{at}]"), item))
+            }
+            Value::Map(entries) => entries.iter_mut().try_for_each(|(key, node)| {
+                let dot = if path.is_empty() { "" } else { "." };
+                self.below(&format!("{path}{dot}{}", key.text), node)
+            }),
+            Value::Text(text) => {
+                let replaced = text_of(text, self.look, 0).map_err(|why| Wrong::new(at, why));
+                self.ledger.refuse(path, replaced).map_or(Ok(()), |replaced| self.put(text, replaced, at))
+            }
         }
+    }
+
+    fn put(&mut self, text: &mut String, replaced: String, at: Place) -> Result<(), Wrong> {
+        let left = self.left.checked_sub(replaced.len());
+        *self.left = left.ok_or_else(|| Wrong::new(at, "variables make the file too large"))?;
+        *text = replaced;
+        Ok(())
     }
 }
 

@@ -58,7 +58,7 @@ impl Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Finding {
-    /// The key with those above it: `services.web.ports[0]`.
+    /// The key with those above it: `services.web.ports[0]`; nothing where it is the file as a whole.
     pub key: String,
     /// Its line, from 1.
     pub line: usize,
@@ -69,6 +69,24 @@ pub struct Finding {
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+}
+
+impl From<Wrong> for Finding {
+    /// What is wrong with the file as a whole.
+    fn from(Wrong { at: Place { line, column }, why }: Wrong) -> Self {
+        Self { key: String::new(), line, column, verdict: Verdict::Invalid, why: Some(why) }
+    }
+}
+
+impl std::fmt::Display for Finding {
+    /// `LINE:COLUMN: VERDICT KEY: WHY`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}: {}", self.line, self.column, self.verdict.as_str())?;
+        if !self.key.is_empty() {
+            write!(f, " {}", self.key)?;
+        }
+        self.why.as_deref().map_or(Ok(()), |why| write!(f, ": {why}"))
+    }
 }
 
 /// Where a file is read.
@@ -220,12 +238,12 @@ impl Project {
     /// Reads a compose file.
     ///
     /// # Errors
-    /// `FILE:LINE:COLUMN: …` where it can't be read at all. What is wrong with a key stands among the findings.
-    pub fn read(text: &str, file: &str, inputs: &Inputs<'_>) -> Result<Self, String> {
-        let told = |Wrong { at, why }: Wrong| format!("{file}:{}:{}: {why}", at.line, at.column);
-        let mut root = yaml::read(text).map_err(told)?;
-        interpolate::all(&mut root, inputs.variable).map_err(told)?;
-        top::read(&root, inputs).map_err(told)
+    /// Why it can't be read at all, and where. What is wrong with a key stands among the project's findings.
+    pub fn read(text: &str, inputs: &Inputs<'_>) -> Result<Self, Finding> {
+        let mut root = yaml::read(text).map_err(Finding::from)?;
+        let mut ledger = Ledger::default();
+        interpolate::all(&mut root, inputs.variable, &mut ledger)?;
+        Ok(top::read(&root, inputs, ledger)?)
     }
 
     /// What is not supported, in the order of the file.
@@ -263,6 +281,14 @@ impl Ledger {
         self.note(key, at, Verdict::Supported, None);
     }
 
+    /// What is wrong is told once for each place.
+    fn invalid(&mut self, key: &str, at: Place, why: impl Into<String>) {
+        let told = |one: &Finding| (one.verdict, one.line, one.column) == (Verdict::Invalid, at.line, at.column);
+        if !self.findings.iter().any(told) {
+            self.note(key, at, Verdict::Invalid, Some(why.into()));
+        }
+    }
+
     fn unsupported(&mut self, key: &str, at: Place, why: impl Into<String>) {
         self.note(key, at, Verdict::Unsupported, Some(why.into()));
     }
@@ -276,20 +302,22 @@ impl Ledger {
 
     /// Notes what became of a key, and gives its value where it has one.
     fn take<T>(&mut self, key: &str, at: Place, value: Result<T, Wrong>) -> Option<T> {
-        match value {
-            Ok(value) => {
-                self.supported(key, at);
-                Some(value)
-            }
-            Err(Wrong { at, why }) => {
-                let (verdict, why) = match why.strip_prefix(UNSUPPORTED) {
-                    Some(why) => (Verdict::Unsupported, why.to_owned()),
-                    None => (Verdict::Invalid, why),
-                };
-                self.note(key, at, verdict, Some(why));
-                None
-            }
+        let value = self.refuse(key, value)?;
+        self.supported(key, at);
+        Some(value)
+    }
+
+    /// Notes what is wrong with a key; a value that is right is given.
+    fn refuse<T>(&mut self, key: &str, value: Result<T, Wrong>) -> Option<T> {
+        let Wrong { at, why } = match value {
+            Ok(value) => return Some(value),
+            Err(wrong) => wrong,
+        };
+        match why.strip_prefix(UNSUPPORTED) {
+            Some(why) => self.unsupported(key, at, why),
+            None => self.invalid(key, at, why),
         }
+        None
     }
 }
 

@@ -1,10 +1,12 @@
 //! The order in which services start.
 
 use super::Service;
-use super::yaml::{Place, Wrong};
 
 /// Each service after all that it depends on; among equals, as the file has them.
-pub(super) fn sorted(mut services: Vec<Service>, at: Place) -> Result<Vec<Service>, Wrong> {
+///
+/// # Errors
+/// The names of those that wait for one another.
+pub(super) fn sorted(mut services: Vec<Service>) -> Result<Vec<Service>, String> {
     let mut ready: Vec<Service> = Vec::new();
     while !services.is_empty() {
         let waits = |service: &Service, others: &[Service]| {
@@ -14,7 +16,7 @@ pub(super) fn sorted(mut services: Vec<Service>, at: Place) -> Result<Vec<Servic
             Some(first) => ready.push(services.remove(first)),
             None => {
                 let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
-                return Err(Wrong::new(at, format!("these services wait for one another: {}", names.join(", "))));
+                return Err(names.join(", "));
             }
         }
     }

@@ -94,6 +94,8 @@ pub(super) struct Read {
     pub(super) profiles: Vec<String>,
     /// The networks and volumes that it uses, by key.
     pub(super) uses: Vec<String>,
+    /// Where it says what it depends on.
+    pub(super) depends_at: Place,
 }
 
 /// What is being read.
@@ -105,6 +107,7 @@ struct Reading<'a> {
     cap_add: Vec<String>,
     health: Option<Health>,
     depends_on: Vec<Dependency>,
+    depends_at: Place,
     secrets: Vec<SecretFile>,
     profiles: Vec<String>,
     env_file: Vec<Variable>,
@@ -131,6 +134,7 @@ pub(super) fn read(key: &Key, node: &Node, around: &Around<'_>, ledger: &mut Led
         cap_add: Vec::new(),
         health: None,
         depends_on: Vec::new(),
+        depends_at: key.at,
         secrets: Vec::new(),
         profiles: Vec::new(),
         env_file: Vec::new(),
@@ -153,7 +157,7 @@ fn image(path: &str, key: &Key, entries: &[(Key, Node)], ledger: &mut Ledger) ->
             Some((build, _)) => {
                 ledger.unsupported(&format!("{path}.build"), build.at, not_here("build").unwrap_or_default())
             }
-            None => ledger.note(path, key.at, super::Verdict::Invalid, Some("the service names no image".to_owned())),
+            None => ledger.invalid(path, key.at, "the service names no image"),
         }
         return None;
     };
@@ -181,7 +185,10 @@ impl Reading<'_> {
             "volumes" => self.volumes(path, node, ledger),
             "networks" => self.networks(path, at, node, ledger),
             "network_mode" => self.network_mode(path, at, node, ledger),
-            "depends_on" => set(&mut self.depends_on, ledger.take(path, at, parts::depends_on(node))),
+            "depends_on" => {
+                self.depends_at = at;
+                set(&mut self.depends_on, ledger.take(path, at, parts::depends_on(node)));
+            }
             "healthcheck" => set(&mut self.health, ledger.take(path, at, parts::health(node))),
             "deploy" => self.deploy(path, at, node, ledger),
             "profiles" => set(&mut self.profiles, ledger.take(path, at, parts::texts(node))),
@@ -400,7 +407,7 @@ impl Reading<'_> {
             secrets: self.secrets,
             facts: self.facts,
         };
-        Read { service, profiles: self.profiles, uses: self.uses }
+        Read { service, profiles: self.profiles, uses: self.uses, depends_at: self.depends_at }
     }
 }
 

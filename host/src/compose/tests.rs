@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn read_with(text: &str, profiles: &[&str]) -> Result<Project, String> {
+fn read_with(text: &str, profiles: &[&str]) -> Result<Project, Finding> {
     let profiles: Vec<String> = profiles.iter().map(ToString::to_string).collect();
     let inputs = Inputs {
         folder: Path::new("/srv/shop"),
@@ -14,7 +14,7 @@ fn read_with(text: &str, profiles: &[&str]) -> Result<Project, String> {
         },
         profiles: &profiles,
     };
-    Project::read(text, "compose.yaml", &inputs)
+    Project::read(text, &inputs)
 }
 
 fn read(text: &str) -> Project {
@@ -22,11 +22,7 @@ fn read(text: &str) -> Project {
 }
 
 fn told(project: &Project) -> Vec<String> {
-    let line = |finding: &Finding| {
-        let why = finding.why.as_deref().unwrap_or_default();
-        format!("{}:{}: {} {}: {why}", finding.line, finding.column, finding.verdict.as_str(), finding.key)
-    };
-    project.problems().map(line).collect()
+    project.problems().map(ToString::to_string).collect()
 }
 
 /// What a service became, a fact a line.
@@ -151,16 +147,33 @@ fn what_is_not_supported_is_told_with_its_place() {
 }
 
 #[test]
+fn every_problem_is_told_at_once() {
+    let project = read(
+        "services:\n  a: {image: 'x/a:${V:?which}', depends_on: [c]}\n  b:\n    image: x/b:1\n    user: '${'\n    depends_on:\n      \
+         - gone\n  d: {image: x/d:1, profiles: [p]}\n  e: {image: x/e:1, depends_on: [d, f]}\n  f: {image: x/f:1, \
+         depends_on: [e]}\n",
+    );
+    insta::assert_snapshot!(told(&project).join("\n"), @r#"
+    2:3: invalid services: these services wait for one another: e, f
+    2:14: invalid services.a.image: the variable V is needed: which
+    5:11: invalid services.b.user: in "${" a `}` is missing
+    6:5: invalid services.b.depends_on: there is no service gone
+    9:21: invalid services.e.depends_on: the profile of d was not asked for
+    "#);
+}
+
+#[test]
 fn what_can_not_be_read_at_all_is_an_error_with_its_place() {
-    let error = |text: &str| read_with(text, &[]).unwrap_err();
-    assert_eq!(error("name: a\n"), "compose.yaml:1:1: the file has no services");
-    let cycle = "services:\n  a: {image: x/a:1, depends_on: [b]}\n  b: {image: x/b:1, depends_on: [a]}\n";
-    assert!(error(cycle).ends_with("these services wait for one another: a, b"), "{}", error(cycle));
-    assert!(error("services:\n  a: {image: 'x/a:${V:?which}'}\n").contains("2:"));
-    assert!(error("services:\n  a: {image: x/a:1, depends_on: [b]}\n").contains("there is no such service"));
+    let error = |text: &str| read_with(text, &[]).unwrap_err().to_string();
+    assert_eq!(error("name: a\n"), "1:1: invalid: the file has no services");
+    assert!(error("services: {a: [}\n").starts_with("1:"), "{}", error("services: {a: [}\n"));
+}
+
+#[test]
+fn a_dependency_of_a_profile_is_there_when_it_was_asked_for() {
     let profile = "services:\n  a: {image: x/a:1, depends_on: [b]}\n  b: {image: x/b:1, profiles: [p]}\n";
-    assert!(error(profile).contains("whose profile was not asked for"));
-    assert!(read_with(profile, &["p"]).is_ok());
+    assert_eq!(told(&read(profile)), ["2:21: invalid services.a.depends_on: the profile of b was not asked for"]);
+    assert_eq!(told(&read_with(profile, &["p"]).unwrap()), Vec::<String>::new());
 }
 
 #[test]

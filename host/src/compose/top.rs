@@ -13,8 +13,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("models", "there are no models here"),
 ];
 
-pub(super) fn read(root: &Node, inputs: &Inputs<'_>) -> Result<Project, Wrong> {
-    let mut ledger = Ledger::default();
+pub(super) fn read(root: &Node, inputs: &Inputs<'_>, mut ledger: Ledger) -> Result<Project, Wrong> {
     let name = project(root, inputs)?;
     for (key, _) in root.map()? {
         about(&mut ledger, key);
@@ -28,10 +27,11 @@ pub(super) fn read(root: &Node, inputs: &Inputs<'_>) -> Result<Project, Wrong> {
     let node = get(root, "services")?.ok_or_else(|| root.wrong("the file has no services"))?;
     let entries = node.map()?.iter();
     let read: Vec<_> = entries.filter_map(|(key, node)| service::read(key, node, &around, &mut ledger)).collect();
-    let (names, at) = (node.map()?.iter().map(|(key, _)| key.text.as_str()).collect::<Vec<_>>(), node.at);
-    let (services, uses) = chosen(read, inputs, &names, at)?;
+    let names: Vec<_> = node.map()?.iter().map(|(key, _)| key.text.as_str()).collect();
+    let (services, uses) = chosen(read, inputs, &names, &mut ledger);
     let labelled = services.into_iter().map(|service| ours(service, &name)).collect();
-    let services = order::sorted(labelled, at)?;
+    let wrong = |names| Wrong::new(node.at, format!("these services wait for one another: {names}"));
+    let services = ledger.refuse("services", order::sorted(labelled).map_err(wrong)).unwrap_or_default();
     let used = |kind: &str, all: Vec<Shared>| {
         all.into_iter().filter(|one| uses.contains(&format!("{kind}.{}", one.part))).collect::<Vec<_>>()
     };
@@ -144,21 +144,21 @@ fn chosen(
     read: Vec<service::Read>,
     inputs: &Inputs<'_>,
     names: &[&str],
-    at: Place,
-) -> Result<(Vec<Service>, Vec<String>), Wrong> {
+    ledger: &mut Ledger,
+) -> (Vec<Service>, Vec<String>) {
     let asked = |profiles: &[String]| profiles.is_empty() || profiles.iter().any(|one| inputs.profiles.contains(one));
     let (chosen, others): (Vec<_>, Vec<_>) = read.into_iter().partition(|one| asked(&one.profiles));
     for one in &chosen {
         for on in one.service.depends_on.iter().filter(|on| on.required) {
-            let (from, to) = (&one.service.name, &on.service);
-            if others.iter().any(|other| other.service.name == *to) {
-                return Err(Wrong::new(at, format!("{from} depends on {to}, whose profile was not asked for")));
-            }
-            if !names.contains(&to.as_str()) {
-                return Err(Wrong::new(at, format!("{from} depends on {to}, and there is no such service")));
-            }
+            let to = &on.service;
+            let why = match others.iter().any(|other| other.service.name == *to) {
+                true => format!("the profile of {to} was not asked for"),
+                false if !names.contains(&to.as_str()) => format!("there is no service {to}"),
+                false => continue,
+            };
+            ledger.invalid(&format!("services.{}.depends_on", one.service.name), one.depends_at, why);
         }
     }
     let uses = chosen.iter().flat_map(|one| one.uses.clone()).collect();
-    Ok((chosen.into_iter().map(|one| one.service).collect(), uses))
+    (chosen.into_iter().map(|one| one.service).collect(), uses)
 }

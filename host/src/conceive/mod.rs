@@ -6,7 +6,7 @@
 
 mod request;
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use crate::grants::{Bindings, Command, Effect, Grants, Object, Slot};
 use crate::limits::{NOFILE_CEILING, NPROC_CEILING};
@@ -21,8 +21,8 @@ use crate::state::{Area, InstallId, from_hex};
 pub(crate) struct Bounds<'a> {
     /// What callers may ask for.
     pub(crate) policy: &'a Policy,
-    /// The home folder of the user, where it is known.
-    pub(crate) home: Option<&'a Path>,
+    /// What no container gets to see here.
+    pub(crate) protected: &'a [PathBuf],
     /// The install, where it is known.
     pub(crate) install: Option<&'a str>,
 }

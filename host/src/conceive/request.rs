@@ -71,7 +71,7 @@ fn check_mounts(spec: &ContainerSpec, bounds: &Bounds<'_>) -> Result<(), Objecti
         let MountSource::Path(path) = &mount.source else { continue };
         bounds
             .policy
-            .check_mount_name(path, bounds.home)
+            .check_mount_name(path, bounds.protected)
             .map_err(|refusal| Objection::new(Slot::MountBind, path.to_string_lossy(), refusal.why))?;
     }
     Ok(())

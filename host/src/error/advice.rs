@@ -15,7 +15,9 @@ impl Error {
     pub fn advice(&self) -> Option<&'static str> {
         Some(match self {
             Self::NotFound { .. } => "see what there is with `ps --all`, `images`, `volume ls`",
-            Self::InUse(_) => "end or remove what uses it first, or take another name",
+            Self::InUse(_) => {
+                "`ps --all` shows what is in the way: start, end or remove it first, or take another name"
+            }
             Self::PortInUse(_) => "publish another host port, or 0 for one of the engine's choice",
             Self::NoSpace(_) => "free space where the engine stores images and containers, then call again",
             Self::Digest(_) => "do not use this image: pull it again from a registry that you trust, by its digest",

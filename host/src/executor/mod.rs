@@ -9,6 +9,7 @@ mod environment;
 mod input;
 mod inside;
 mod output;
+mod pace;
 mod program;
 mod reaper;
 mod stream;

@@ -15,6 +15,7 @@ use tokio::time::{Sleep, sleep, timeout};
 use super::child::{Ends, Running};
 use super::input::CommandInput;
 use super::output::{Captured, Exit, RawChunk, Source, Timing};
+use super::pace::Pace;
 use super::terminal::resize;
 use super::{ExecError, Failure};
 use crate::spec::WindowSize;
@@ -38,6 +39,7 @@ pub(crate) struct RawStream {
     input: Option<CommandInput>,
     terminal: Option<OwnedFd>,
     turn: Source,
+    pace: Pace,
     clock: Clock,
     after_end: Option<AfterEnd>,
     failed: Option<io::Error>,
@@ -87,6 +89,7 @@ impl RawStream {
             input: ends.input.map(CommandInput::new),
             terminal: ends.terminal,
             turn: Source::Stdout,
+            pace: Pace::default(),
             clock,
             after_end: None,
             failed: None,
@@ -111,6 +114,9 @@ impl RawStream {
     /// or when its time is up. Where both streams have something they take turns. Nothing is read ahead: a child that
     /// is not listened to waits in its pipe. Can be cancelled without loss.
     pub(crate) async fn next(&mut self) -> Option<RawChunk> {
+        if let Some(pause) = self.pace.pause() {
+            sleep(pause).await;
+        }
         loop {
             match self.event().await {
                 Event::Readable(source) => {
@@ -195,6 +201,7 @@ impl RawStream {
         if let Some(after) = &mut self.after_end {
             after.bytes_left = after.bytes_left.saturating_sub(bytes.len());
         }
+        self.pace.note(bytes.len(), Instant::now());
         RawChunk::new(source, bytes)
     }
 

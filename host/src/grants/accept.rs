@@ -6,9 +6,22 @@ use super::grammar::{GRACE_MAX, SECRETS_FOLDER};
 use crate::reference::Reference;
 use crate::spec::{EnvName, Gpu, words};
 
-/// What engines read as a mode or a driver where a network's name may stand.
-const NETWORK_MODES: [&str; 11] =
-    ["bridge", "container", "default", "host", "ingress", "none", "ns", "nat", "pasta", "private", "slirp4netns"];
+/// What engines read as a mode or a driver, or have made themselves, where a network's name may stand.
+const NETWORK_MODES: [&str; 13] = [
+    "bridge",
+    "container",
+    "default",
+    "docker_gwbridge",
+    "host",
+    "ingress",
+    "none",
+    "ns",
+    "nat",
+    "pasta",
+    "podman",
+    "private",
+    "slirp4netns",
+];
 
 const ULIMITS: [&str; 16] = [
     "as",

@@ -1,7 +1,7 @@
 //! Could a command line ever come out of a grants file?
 
 use std::cmp::Ordering;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Grants;
 use super::binding::{Binding, Bindings};
@@ -11,7 +11,7 @@ use super::nearest::distance;
 use super::program::EndpointGrant;
 use super::slot::Slot;
 use crate::conceive::{Bounds, Candidate, Objection};
-use crate::policy::Policy;
+use crate::policy::{Policy, below_home};
 use crate::state::InstallId;
 
 /// The answer.
@@ -45,6 +45,7 @@ pub enum Explanation {
 pub struct Variables {
     known: Vec<(String, String)>,
     install: Option<String>,
+    protected: Vec<PathBuf>,
 }
 
 impl Variables {
@@ -52,13 +53,26 @@ impl Variables {
     /// `/root` or a folder of `/home`.
     pub fn new<K: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
         let known = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { known, install: None }
+        Self { known, install: None, protected: Vec::new() }
     }
 
     /// The same on one install: what bears the labels of another one could not have come from it.
     #[must_use]
     pub fn on_install(self, install: &InstallId) -> Self {
         Self { install: Some(install.as_str().to_owned()), ..self }
+    }
+
+    /// The same where a folder of the host's own, its state directory, is never mounted.
+    #[must_use]
+    pub fn with_state(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.protected.push(folder.into());
+        self
+    }
+
+    /// The folders that no container gets to see here, beside those that none gets to see anywhere.
+    fn protected(&self) -> Vec<PathBuf> {
+        let home = self.get("HOME").map(Path::new);
+        home.into_iter().flat_map(below_home).chain(self.protected.iter().cloned()).collect()
     }
 
     fn get(&self, name: &str) -> Option<&str> {
@@ -101,8 +115,7 @@ impl Grants {
     /// The same, within one policy.
     #[must_use]
     pub fn explain_within(&self, argv: &[String], variables: &Variables, policy: &Policy) -> Explanation {
-        let home = variables.get("HOME").map(Path::new);
-        let bounds = Bounds { policy, home, install: variables.install.as_deref() };
+        let bounds = Bounds { policy, protected: &variables.protected(), install: variables.install.as_deref() };
         let question = Question { grants: self, argv: &self.by_name(argv), variables, bounds };
         question.answer()
     }

@@ -263,7 +263,7 @@ fn is_excepted(kind: Grammar, text: &str) -> bool {
 }
 
 fn is_a_mode(text: &str) -> bool {
-    let modes = "bridge container default host ingress nat none ns pasta private slirp4netns";
+    let modes = "bridge container default docker_gwbridge host ingress nat none ns pasta podman private slirp4netns";
     modes.split(' ').any(|mode| mode.eq_ignore_ascii_case(text))
 }
 

@@ -6,7 +6,7 @@ mod file;
 mod protected;
 
 pub use protected::{Ancestor, ResolvedMount};
-pub(crate) use protected::{BELOW_HOME, SYSTEM};
+pub(crate) use protected::{BELOW_HOME, SYSTEM, below_home};
 use protected::{protected_by_name, relation};
 
 use std::collections::BTreeSet;
@@ -395,11 +395,10 @@ impl Policy {
     }
 
     /// What of [`check_mount`](Self::check_mount) can be told from the resolved path alone, without looking.
-    pub(crate) fn check_mount_name(&self, path: &Path, home: Option<&Path>) -> Result<(), Refusal> {
+    pub(crate) fn check_mount_name(&self, path: &Path, protected: &[PathBuf]) -> Result<(), Refusal> {
         self.check_root(path)?;
-        let logins = home.into_iter().flat_map(|home| BELOW_HOME.iter().map(|name| home.join(name)));
-        let mut protected = self.protected.iter().cloned().chain(logins);
-        let why = protected_by_name(path).or_else(|| protected.find_map(|one| relation(path, &one)));
+        let mut protected = self.protected.iter().chain(protected);
+        let why = protected_by_name(path).or_else(|| protected.find_map(|one| relation(path, one)));
         why.map_or(Ok(()), |why| Err(Refusal::new(Rule::Policy, format!("this can't be mounted: {why}"))))
     }
 

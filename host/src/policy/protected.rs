@@ -80,28 +80,75 @@ pub(crate) const BELOW_HOME: &[&str] = &[
     ".aws",
     ".azure",
     ".bash_history",
+    ".bash_login",
+    ".bash_logout",
+    ".bash_profile",
     ".bashrc",
+    ".boto",
+    ".cargo/credentials",
     ".cargo/credentials.toml",
+    ".config/age",
+    ".config/autostart",
+    ".config/chromium",
     ".config/containers",
+    ".config/doctl",
+    ".config/environment.d",
+    ".config/fish",
     ".config/gcloud",
     ".config/gh",
     ".config/git",
+    ".config/google-chrome",
+    ".config/helm",
+    ".config/hub",
+    ".config/op",
+    ".config/rclone",
+    ".config/sops",
     ".config/systemd",
     ".docker",
+    ".gem/credentials",
     ".git-credentials",
+    ".gitconfig",
     ".gnupg",
+    ".gradle/gradle.properties",
     ".kube",
     ".local/share/containers",
     ".local/share/keyrings",
+    ".local/share/password-store",
+    ".local/state/portreeve",
+    ".m2/settings-security.xml",
+    ".m2/settings.xml",
+    ".mozilla",
+    ".mysql_history",
     ".netrc",
+    ".node_repl_history",
     ".npmrc",
+    ".pam_environment",
     ".password-store",
     ".pgpass",
     ".profile",
+    ".psql_history",
     ".pypirc",
+    ".python_history",
+    ".rclone.conf",
+    ".s3cfg",
     ".ssh",
+    ".terraform.d",
+    ".terraformrc",
+    ".thunderbird",
+    ".vault-token",
+    ".xprofile",
+    ".xsession",
+    ".zlogin",
+    ".zprofile",
+    ".zsh_history",
+    ".zshenv",
     ".zshrc",
 ];
+
+/// What is protected below a home folder.
+pub(crate) fn below_home(home: &Path) -> impl Iterator<Item = PathBuf> {
+    BELOW_HOME.iter().map(move |name| home.join(name))
+}
 
 /// The sockets of engines, wherever they lie.
 const SOCKETS: &[&str] = &["docker.sock", "podman.sock", "containerd.sock", "crio.sock", "buildkitd.sock"];
@@ -127,7 +174,7 @@ fn logins(path: &Path) -> impl Iterator<Item = PathBuf> {
     let mut parts = path.iter().skip(1);
     let user = parts.next().filter(|first| *first == "home").and_then(|_| parts.next());
     let home = Path::new("/home").join(user.unwrap_or_else(|| "user".as_ref()));
-    [PathBuf::from("/root"), home].into_iter().flat_map(|home| BELOW_HOME.iter().map(move |name| home.join(name)))
+    [PathBuf::from("/root"), home].into_iter().flat_map(|home| below_home(&home).collect::<Vec<_>>())
 }
 
 /// How a path has to do with a protected one, if it has.

@@ -61,6 +61,11 @@ impl Known {
         &self.secrets
     }
 
+    /// Whether a value has as many zeros in a row as the header of a frame.
+    pub(crate) fn has_zeros(&self) -> bool {
+        self.secrets.iter().any(|secret| secret.value.windows(3).any(|three| three == [0; 3]))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.secrets.is_empty()
     }

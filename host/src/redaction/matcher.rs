@@ -246,7 +246,8 @@ pub(crate) fn fits(text: &[u8], start: usize, end: usize, whole: bool) -> bool {
     let inner = text.get(end.saturating_sub(1)).is_some_and(u8::is_ascii_alphanumeric)
         && text.get(end).is_some_and(u8::is_ascii_alphanumeric);
     let tail = text.get(end.saturating_sub(end.saturating_sub(start) * 2 / 3)..end).unwrap_or_default();
-    start < end && !(whole && (inner || !begins_here(text, start))) && !values::has_few_characters(tail)
+    let (_, masked) = values::before_mark(text.get(start..end).unwrap_or_default());
+    start < end && !masked && !(whole && (inner || !begins_here(text, start))) && !values::has_few_characters(tail)
 }
 
 /// Whether a word may begin at `at`: what stands before is no letter or digit, or the tail of an escape or a colour code.

@@ -136,8 +136,9 @@ impl RedactionStream {
         }
     }
 
+    /// A known value that could itself be read as a header leaves no frames to be told from text.
     fn form_of(&self, framed: bool) -> Form {
-        match framed {
+        match framed && !self.redactor.inner.known.has_zeros() {
             true => Form::Framed(Box::new(Frames::new(|| Self::plain(self.redactor.clone())))),
             false => Form::Plain,
         }

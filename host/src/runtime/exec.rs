@@ -23,7 +23,7 @@ impl Portreeve {
     /// processes inside the container too, as far as this user may signal them and they keep their environment.
     ///
     /// # Errors
-    /// `Spec`, `Refused`; `NotFound` where the container is not there or not ours; `Engine` where it does not run.
+    /// `Spec`, `Refused`; `NotFound` where the container is not there or not ours; `InUse` where it does not run.
     pub async fn exec(&self, name: &str, spec: &ExecSpec) -> Result<LogStream, Error> {
         spec.check()?;
         let inner = &self.inner;
@@ -80,9 +80,8 @@ pub(super) fn check_running(container: &ContainerInfo) -> Result<(), Error> {
     if container.state == ContainerState::Running {
         return Ok(());
     }
-    let message =
-        format!("{} is {}; only a running container runs a command", container.name, container.state.as_str());
-    Err(Error::Engine { command: "exec".to_owned(), status: 1, message })
+    let (name, state) = (&container.name, container.state.as_str());
+    Err(Error::InUse(format!("{name} is {state}; only a running container runs a command")))
 }
 
 /// What is left to do when the command of an exec ends, or is ended.

@@ -98,7 +98,7 @@ impl Portreeve {
         let (backend, _) = self.inner.chosen().await?;
         let guest = self.inner.guest(backend, Scope::new(Call::ImageList), &self.inner.redactor).await?;
         let images = guest.list_images().await?;
-        Ok(images.into_iter().map(|(id, digests, tags, size)| ImageInfo { id, digests, tags, size }).collect())
+        Ok(merged(images.into_iter().map(|(id, digests, tags, size)| ImageInfo { id, digests, tags, size })))
     }
 
     /// Removes an image from the engine.
@@ -120,6 +120,26 @@ impl Portreeve {
         }
         Ok(())
     }
+}
+
+/// Each image once, in the engine's order: engines list one again for each of its names.
+fn merged(listed: impl Iterator<Item = ImageInfo>) -> Vec<ImageInfo> {
+    let mut images: Vec<ImageInfo> = Vec::new();
+    for image in listed {
+        match images.iter_mut().find(|known| bare_id(&known.id) == bare_id(&image.id)) {
+            Some(known) => {
+                join(&mut known.digests, image.digests);
+                join(&mut known.tags, image.tags);
+            }
+            None => images.push(image),
+        }
+    }
+    images
+}
+
+fn join(known: &mut Vec<String>, more: Vec<String>) {
+    let new: Vec<String> = more.into_iter().filter(|one| !known.contains(one)).collect();
+    known.extend(new);
 }
 
 impl Inner {
@@ -252,5 +272,24 @@ impl Inner {
         let why = format!("the backend says that it pulled {image}, and the engine does not hold it");
         self.looker(backend, Call::Pull)?.record_fault(&why);
         Ok(Error::Digest(why))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_of_several_names_is_one() {
+        let of = |id: &str, tag: &str| ImageInfo {
+            id: id.to_owned(),
+            digests: vec!["a/b@sha256:1".to_owned()],
+            tags: vec![tag.to_owned()],
+            size: 1,
+        };
+        let images =
+            merged([of("sha256:1", "a/b:1"), of("2", "c/d:1"), of("1", "a/b:2"), of("1", "a/b:1")].into_iter());
+        let shown: Vec<_> = images.iter().map(|one| (one.id.as_str(), one.tags.join(" "), one.digests.len())).collect();
+        assert_eq!(shown, [("sha256:1", "a/b:1 a/b:2".to_owned(), 1), ("2", "c/d:1".to_owned(), 1)]);
     }
 }

@@ -9,7 +9,7 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 
 use super::Inner;
 use crate::error::{Error, Refusal, Rule};
-use crate::policy::{Ancestor, BELOW_HOME, ResolvedMount, SYSTEM};
+use crate::policy::{Ancestor, ResolvedMount, SYSTEM, below_home};
 use crate::spec::{ContainerSpec, Mount, MountSource};
 use crate::walk::{Step, WalkError, walk};
 
@@ -52,7 +52,7 @@ impl Inner {
     fn protected(&self) -> Vec<Ancestor> {
         let mut paths: BTreeSet<PathBuf> = SYSTEM.iter().map(PathBuf::from).collect();
         if let Some(home) = self.environment.text("HOME").map(Path::new) {
-            paths.extend(BELOW_HOME.iter().map(|name| home.join(name)));
+            paths.extend(below_home(home));
         }
         paths.extend(self.environment.text("XDG_RUNTIME_DIR").map(PathBuf::from));
         paths.extend(self.policy.protected.iter().cloned());

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Inner, Portreeve, Removed};
+use super::{Inner, Portreeve, Removed, retry};
 use crate::backend::Backend;
 use crate::error::{Conflict, Difference, Error, FaultKind, Refusal, Rule};
 use crate::event::Level;
@@ -15,6 +15,10 @@ use crate::owner::ObjectKind;
 use crate::sandbox::Guest;
 use crate::scope::{Call, Scope};
 use crate::spec::{ContainerSpec, Name, NetworkMode, NetworkSpec};
+
+/// How often a network is made before that has failed: an engine that looks for free addresses stumbles over a bridge
+/// that goes away meanwhile.
+const TRIES: u32 = 3;
 
 impl Portreeve {
     /// Makes a network of the driver `bridge` where there is none of this name, and gives the one that is there then.
@@ -102,7 +106,10 @@ impl Inner {
     async fn ensure_network(&self, backend: &Arc<Backend>, spec: &NetworkSpec) -> Result<(NetworkInfo, bool), Error> {
         match self.looker(backend, Call::NetworkEnsure)?.look_at_network(spec.name.as_str()).await? {
             Some(found) => Ok((as_asked(self.our_network(found)?, spec)?, false)),
-            None => self.make_network(backend, spec).await,
+            None => {
+                let tell = |_, _, error: &Error| self.say(Level::Detail, || format!("trying again: {error}"));
+                retry::persevere(TRIES, || self.make_network(backend, spec), tell).await
+            }
         }
     }
 

@@ -16,7 +16,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// What engines and registries say when the same ask may succeed a little later: time-outs, 5xx, 429, a daemon that is just
 /// starting. A registry that is not there, or one that refuses a login, is none of these.
-const PASSING: [&str; 21] = [
+const PASSING: [&str; 22] = [
     "timeout",
     "time-out",
     "timed out",
@@ -38,6 +38,7 @@ const PASSING: [&str; 21] = [
     "unexpected eof",
     "daemon running",
     "daemon is starting",
+    "no such network interface",
 ];
 
 /// Whether the same call may succeed a little later.
@@ -96,6 +97,7 @@ mod tests {
             "unexpected status code 500 Internal Server Error",
             "toomanyrequests: You have reached your pull rate limit",
             "net/http: TLS handshake timeout",
+            "Error: route ip+net: no such network interface",
             "Cannot connect to the Docker daemon at unix:///run/docker.sock. Is the docker daemon running?",
         ] {
             assert!(passes(&unavailable(why)), "{why}");

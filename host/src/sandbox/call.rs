@@ -381,7 +381,8 @@ impl Guest {
         match outcome {
             Err(error) => Err(fault(&self.broker, self.store.data(), &error)),
             Ok(Err(error)) => {
-                Err(convert::from_guest(error, |text| self.clean(text), |kind, why| said(&self.broker, kind, why)))
+                let (about, fault) = (self.broker.call().about(), |kind, why: &str| said(&self.broker, kind, why));
+                Err(convert::from_guest(error, about, |text| self.clean(text), fault))
             }
             Ok(Ok(value)) => Ok(value),
         }

@@ -92,15 +92,16 @@ pub(super) fn for_guest(error: Error) -> wit::Error {
     }
 }
 
-/// A guest's error, in the host's words. Texts are a guest's: the caller redacts and bounds them.
+/// A guest's error in a call about a kind of object, in the host's words. Texts are a guest's: the caller redacts and bounds them.
 pub(super) fn from_guest(
     error: wit::Error,
+    about: &'static str,
     clean: impl Fn(&str) -> String,
     fault: impl Fn(FaultKind, &str) -> Fault,
 ) -> Error {
     match error {
         wit::Error::Refused(_) => fault(FaultKind::Untrue, "it speaks of a refusal that the host did not make").into(),
-        wit::Error::NotFound(what) => Error::NotFound { kind: "object", name: clean(&what) },
+        wit::Error::NotFound(what) => Error::NotFound { kind: about, name: clean(&what) },
         wit::Error::Conflict(what) => Error::InUse(clean(&what)),
         wit::Error::Digest(what) => Error::Digest(clean(&what)),
         wit::Error::Unauthorised(what) => Error::Unauthorised(clean(&what)),

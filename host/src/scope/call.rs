@@ -150,6 +150,21 @@ impl Call {
         Self::PodRemove,
     ];
 
+    /// The kind of object that it is about, for messages: what is not there when it says that something is not.
+    pub(crate) fn about(self) -> &'static str {
+        match self {
+            Self::Pull | Self::ImagePresent | Self::ImageInspect | Self::ImageRemove => "image",
+            Self::Start | Self::RunToCompletion | Self::Stop | Self::Kill | Self::Remove | Self::Wait => "container",
+            Self::Inspect | Self::Logs | Self::Exec | Self::Pause | Self::Unpause | Self::Health => "container",
+            Self::Top | Self::Stats => "container",
+            Self::CopyIn | Self::CopyOut => "file",
+            Self::VolumeInspect | Self::VolumeRemove => "volume",
+            Self::NetworkInspect | Self::NetworkRemove => "network",
+            Self::PodInspect | Self::PodRemove => "pod",
+            _ => "object",
+        }
+    }
+
     /// Its name in the journal and in messages.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -80,12 +80,14 @@ impl FromStr for NetworkMode {
             "none" => Ok(Self::None),
             "bridge" => Ok(Self::Bridge),
             "host" => Ok(Self::Host),
-            "default" | "private" | "slirp4netns" | "pasta" | "ns" | "container" => Err(SpecError::new(
-                "network",
-                text,
-                "it is a word of the engines",
-                "none, bridge, host, or the name of a network",
-            )),
+            "default" | "private" | "slirp4netns" | "pasta" | "ns" | "container" | "podman" | "docker_gwbridge" => {
+                Err(SpecError::new(
+                    "network",
+                    text,
+                    "it is a word or a network of the engines",
+                    "none, bridge, host, or the name of a network",
+                ))
+            }
             name => name.parse().map(Self::Named),
         }
     }

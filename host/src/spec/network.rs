@@ -29,7 +29,8 @@ impl NetworkSpec {
     }
 }
 
-/// The name of a network: a [`Name`] that no engine reads as a mode (`host`, `none`, `bridge`, `private` …).
+/// The name of a network: a [`Name`] that no engine reads as a mode (`host`, `none`, `bridge`, `private` …) or has a
+/// network of its own by (`podman`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NetworkName(Name);
 
@@ -67,7 +68,9 @@ mod tests {
         for good in ["backend", "a.b-c_d", "own"] {
             assert_eq!(good.parse::<NetworkName>().unwrap().as_str(), good);
         }
-        for bad in ["", "host", "none", "bridge", "private", "default", "container", "container:x", "-a", "a/b"] {
+        for bad in
+            ["", "host", "none", "bridge", "private", "default", "container", "podman", "container:x", "-a", "a/b"]
+        {
             assert!(bad.parse::<NetworkName>().is_err(), "{bad:?}");
         }
     }

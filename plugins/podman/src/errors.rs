@@ -20,6 +20,8 @@ pub(crate) const PHRASES: &[Phrase] = &[
     Phrase::not_found("manifest unknown"),
     Phrase::not_found("name unknown"),
     Phrase::not_found("no such volume"),
+    // A bridge that went away while free addresses were looked for.
+    Phrase::unavailable("no such network interface"),
     Phrase::not_found("no such network"),
     Phrase::not_found("network not found"),
     Phrase::not_found("no such pod"),
@@ -110,6 +112,7 @@ mod tests {
             ("not-found", 125, "Error: no container with name or ID \"x\" found: no such container"),
             ("not-found", 125, "Error: inspecting object: no such container x"),
             ("not-found", 125, "Error: aaaa: image not known"),
+            ("unavailable", 125, "Error: route ip+net: no such network interface"),
             (
                 "not-found",
                 125,

@@ -49,7 +49,7 @@ fn read(name: &str, text: &str) -> Project {
         env_file: &|_| Err("none".to_owned()),
         profiles: &[],
     };
-    Project::read(text, "compose.yaml", &inputs).unwrap()
+    Project::read(text, &inputs).unwrap()
 }
 
 fn secret(_: &SecretSource) -> Result<Vec<u8>, Error> {

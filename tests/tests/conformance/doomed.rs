@@ -140,17 +140,32 @@ const LOOKS: usize = 4;
 /// Waits for a command of the dead host's that is still under way.
 pub(crate) async fn settled(name: &str) {
     let begun = Instant::now();
-    while commands_name(name) {
+    let mut quiet = 0;
+    while quiet < QUIET_LOOKS {
+        quiet = if is_acted_on(name) { 0 } else { quiet + 1 };
         assert!(begun.elapsed() < AFTERMATH, "a command of the dead host's goes on");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// Whether a process has this name among its words.
-fn commands_name(name: &str) -> bool {
+/// How many looks in a row find nothing: a process that becomes another one may be missed by one.
+const QUIET_LOOKS: usize = 2;
+
+/// Whether a process acts on what has this name.
+fn is_acted_on(name: &str) -> bool {
     let is_it = |path: &Path| {
         let words = std::fs::read(path.join("cmdline")).unwrap_or_default();
-        words.split(|byte| *byte == 0).any(|word| word.ends_with(format!("={name}").as_bytes()))
+        let words: Vec<_> = words.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
+        acts_on(&words, name)
     };
     std::fs::read_dir("/proc").unwrap().flatten().any(|entry| is_it(&entry.path()))
+}
+
+/// A command has the name in an option; one that starts has it as a word, as the monitor of a running container does.
+///
+/// A child that has not become its command yet has the words of the host that it was made by.
+fn acts_on(words: &[impl AsRef<str>], name: &str) -> bool {
+    let option = format!("={name}");
+    let has = |wanted: &str| words.iter().any(|word| word.as_ref() == wanted);
+    words.iter().any(|word| word.as_ref().ends_with(&option)) || (has(name) && (has("start") || has("--doomed")))
 }

@@ -189,7 +189,7 @@ pub(crate) async fn an_exec_in_what_does_not_run_is_no_status(setting: Arc<Setti
     setting.run_to_end(&ended).await;
     let mark = setting.mark();
     let error = complete(&setting, ended.name.as_str(), &spec(&["say", "x"]), b"").await.unwrap_err();
-    assert!(matches!(&error, Error::Engine { message, .. } if message.contains("exited")), "{error:?}");
+    assert!(matches!(&error, Error::InUse(why) if why.contains("exited")), "{error:?}");
     assert!(!setting.was_told_to("exec", mark));
     // One that ends between the look and the command: what the engine says then is no status of a command.
     let name = running(&setting).await;

@@ -1,7 +1,7 @@
 //! What the behaviours on one engine share: a registry that can lie, an image, a host, and what has to be removed.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use portreeve::spec::NetworkMode;
 use portreeve::{
     ContainerInfo, ContainerSpec, Error, Event, LogChunk, LogStream, Portreeve, PortreeveBuilder, Reference,
 };
+use portreeve_tests::engines::Answer;
 use portreeve_tests::registry::Liar;
 use serde_json::Value;
 
@@ -34,6 +35,8 @@ pub(crate) struct Setting {
     events: Events,
     run: String,
     installs: Mutex<Vec<String>>,
+    /// So many installs were swept after.
+    swept: AtomicUsize,
     pub(crate) images: Mutex<Vec<String>>,
     names: AtomicU32,
 }
@@ -117,7 +120,8 @@ impl Setting {
         let image = publish(&registry, &run, ImageOptions::default());
         let (installs, images) = (Mutex::new(vec![install(&state)]), Mutex::new(vec![image.id()]));
         let names = AtomicU32::new(0);
-        let setting = Self { ground, registry, host, image, program, events, run, installs, images, names };
+        let swept = AtomicUsize::new(0);
+        let setting = Self { ground, registry, host, image, program, events, run, installs, swept, images, names };
         if setting.kind() != Kind::RehearsalMasquerade {
             setting.host.pull(&setting.image.single()).await.unwrap();
         }
@@ -297,61 +301,56 @@ impl Setting {
 
     // ---- the end ----
 
-    /// Removes every container, volume and network that was made here.
+    /// Removes every container, volume, network and pod that a behaviour made: by its own means, or through an install.
+    ///
+    /// An install that a behaviour made for itself is looked at once, after it: each look is a command.
     pub(crate) fn sweep(&self) {
+        let swept = self.swept.swap(self.installs.lock().unwrap().len(), Ordering::Relaxed);
+        let installs = self.installs.lock().unwrap().clone();
+        let fresh = installs.iter().enumerate().filter(|(at, _)| *at == 0 || *at >= swept);
+        self.sweep_all(fresh.map(|(_, install)| install));
+    }
+
+    fn sweep_all<'i>(&self, installs: impl Iterator<Item = &'i String>) {
         self.ground_is_honest();
-        let owned =
-            self.installs.lock().unwrap().iter().map(|id| format!("io.portreeve.install={id}")).collect::<Vec<_>>();
+        let owned = installs.map(|id| format!("io.portreeve.install={id}"));
         let labels: Vec<String> = [self.foreign_mark()].into_iter().chain(owned).collect();
         labels.iter().for_each(|label| self.sweep_containers(label));
-        labels.iter().for_each(|label| self.sweep_volumes(label));
-        labels.iter().for_each(|label| self.sweep_networks(label));
-        if self.kind().is_podman() {
-            labels.iter().for_each(|label| self.sweep_pods(label));
-        }
-    }
-
-    fn sweep_pods(&self, label: &str) {
-        let listed = self.ground.ask(&["pod", "ls", &format!("--filter=label={label}"), "--format={{.Name}}"]);
-        for name in listed.stdout.lines() {
-            let removed = self.ground.ask(&["pod", "rm", name]);
-            if removed.status != 0 {
-                eprintln!("{}: can't remove the pod {name}: {}", self.kind().name(), removed.stderr.trim());
+        for (kind, filter) in [("volume", "--quiet"), ("network", "--quiet"), ("pod", "--format={{.Name}}")] {
+            if kind != "pod" || self.kind().is_podman() {
+                labels.iter().for_each(|label| self.sweep_named(kind, filter, label));
             }
         }
     }
 
-    fn sweep_networks(&self, label: &str) {
-        let listed = self.ground.ask(&["network", "ls", "--quiet", &format!("--filter=label={label}")]);
+    fn sweep_named(&self, kind: &str, names: &str, label: &str) {
+        let listed = self.ground.ask(&[kind, "ls", &format!("--filter=label={label}"), names]);
         for name in listed.stdout.lines() {
-            let removed = self.ground.ask(&["network", "rm", name]);
+            let removed = self.ground.ask(&[kind, "rm", name]);
             if removed.status != 0 {
-                eprintln!("{}: can't remove the network {name}: {}", self.kind().name(), removed.stderr.trim());
-            }
-        }
-    }
-
-    fn sweep_volumes(&self, label: &str) {
-        let listed = self.ground.ask(&["volume", "ls", "--quiet", &format!("--filter=label={label}")]);
-        for name in listed.stdout.lines() {
-            let removed = self.ground.ask(&["volume", "rm", name]);
-            if removed.status != 0 {
-                eprintln!("{}: can't remove the volume {name}: {}", self.kind().name(), removed.stderr.trim());
+                eprintln!("{}: can't remove the {kind} {name}: {}", self.kind().name(), removed.stderr.trim());
             }
         }
     }
 
     fn sweep_containers(&self, label: &str) {
-        // What others share the network of can be removed after them only.
-        for id in self.containers_with(label) {
-            let _in_use = self.ground.ask(&["rm", "--force", &id]);
+        let all = self.containers_with(label);
+        if all.is_empty() || self.remove_containers(&all).status == 0 {
+            return;
         }
-        for id in self.containers_with(label) {
-            let removed = self.ground.ask(&["rm", "--force", &id]);
+        // What others share the network of can be removed after them only.
+        let rest = self.containers_with(label);
+        if !rest.is_empty() {
+            let removed = self.remove_containers(&rest);
             if removed.status != 0 {
-                eprintln!("{}: can't remove {id}: {}", self.kind().name(), removed.stderr.trim());
+                eprintln!("{}: can't remove {rest:?}: {}", self.kind().name(), removed.stderr.trim());
             }
         }
+    }
+
+    fn remove_containers(&self, ids: &[String]) -> Answer {
+        let words: Vec<&str> = ["rm", "--force"].into_iter().chain(ids.iter().map(String::as_str)).collect();
+        self.ground.ask(&words)
     }
 
     fn containers_with(&self, label: &str) -> Vec<String> {
@@ -361,7 +360,7 @@ impl Setting {
 
     /// Removes the images too, and the folders of secrets.
     pub(crate) fn clear(&self) {
-        self.sweep();
+        self.sweep_all(self.installs.lock().unwrap().clone().iter());
         for id in self.images.lock().unwrap().iter() {
             // Most were never pulled, or are gone already.
             let _absent = self.ground.ask(&["rmi", "--force", id]);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use portreeve_tests::engines::Engine;
 use portreeve_tests::program;
@@ -38,14 +39,15 @@ pub(crate) fn run(filters: Vec<String>) -> ExitCode {
     let real = if kinds.iter().any(|kind| kind.is_real()) { Engine::all() } else { Vec::new() };
     let works = |kind: &Kind| !matches!(kind, Kind::Real(engine) if !real.contains(engine));
     let (present, absent): (Vec<Kind>, Vec<Kind>) = kinds.into_iter().partition(works);
+    let begun = Instant::now();
     let outcomes = both_passes(&present, &program::built("--workspace").unwrap(), &filters);
     table::print(&outcomes, &absent);
     let whole = filters.is_empty() && absent.is_empty();
-    conclude(&outcomes, &absent, whole)
+    conclude(&outcomes, &absent, whole, begun.elapsed())
 }
 
 /// A whole run in which everything holds is also what the page of what works where rests on.
-fn conclude(outcomes: &[Outcome], absent: &[Kind], whole: bool) -> ExitCode {
+fn conclude(outcomes: &[Outcome], absent: &[Kind], whole: bool, time: Duration) -> ExitCode {
     for kind in absent {
         let Kind::Real(engine) = kind else { continue };
         println!("NOT TESTED: {}, for {}", engine.name(), engine.skip_reason().unwrap_or_default());
@@ -56,7 +58,8 @@ fn conclude(outcomes: &[Outcome], absent: &[Kind], whole: bool) -> ExitCode {
             println!("\nFAILS: {}/{}: {why}", outcome.kind.name(), outcome.behaviour);
         }
     }
-    println!("\nconformance: {} of {} hold", outcomes.len() - failed.len(), outcomes.len());
+    let (all, hold) = (outcomes.len(), outcomes.len() - failed.len());
+    println!("\nconformance: {hold} of {all} hold, in {:.1} min", time.as_secs_f64() / 60.0);
     if !failed.is_empty() {
         return ExitCode::FAILURE;
     }
@@ -136,7 +139,7 @@ fn on(kind: Kind, program: &Path, filters: &[String], gpus: Option<&Path>, sende
     let status = child.wait().unwrap();
     if !status.success() && failures == 0 {
         let verdict = Verdict::Failed(format!("its process ended with {status}"));
-        sender.send(Outcome { kind, behaviour: "all".to_owned(), verdict, time: std::time::Duration::ZERO }).unwrap();
+        sender.send(Outcome { kind, behaviour: "all".to_owned(), verdict, time: Duration::ZERO }).unwrap();
     }
 }
 
