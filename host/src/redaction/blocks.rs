@@ -38,9 +38,10 @@ pub(crate) fn read(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) 
     block.go_on(text, (line_end + 1).min(text.len()), found)
 }
 
-/// The length of the `-----BEGIN … PRIVATE KEY-----` that a text begins with.
+/// The length of the `-----BEGIN … PRIVATE KEY-----` that a line begins with.
 fn header_length(text: &[u8]) -> Option<usize> {
     let header = text.get(..text.len().min(MAX_HEADER)).unwrap_or_default();
+    let header = header.split(|&byte| byte == b'\n').next()?;
     let close = header.get(10..)?.windows(5).position(|window| window == b"-----")? + 15;
     header.get(..close)?.windows(11).any(|window| window == b"PRIVATE KEY").then_some(close)
 }

@@ -58,12 +58,13 @@ impl Matcher {
         carried.block = carried.block.take().and_then(|block| block.go_on(text, from, found));
         let mut block = None;
         let mut last = (u32::MAX, 0);
+        let mut searched = Searched::default();
         self.grams.scan(text, from, |at, keyword| {
             // Of occurrences of a keyword that overlap, as in a flood, the first stands for all.
             let again = last.0 == keyword && at < last.1;
             if at < to && !again && self.stands(text, at, keyword) {
                 last = (keyword, at + self.length_of(keyword));
-                self.triggered(text, at, keyword, &mut block, found);
+                self.triggered(text, at, keyword, &mut searched, &mut block, found);
             }
         });
         carried.block = block.or(carried.block.take());
@@ -85,6 +86,7 @@ impl Matcher {
         text: &[u8],
         at: usize,
         keyword: u32,
+        searched: &mut Searched,
         block: &mut Option<blocks::Block>,
         found: &mut Vec<Span>,
     ) {
@@ -94,7 +96,11 @@ impl Matcher {
             let label = Label::Rule(number);
             match &rule.reader {
                 Reader::Expression { near: 0, whole, .. } => anchored(rule, *whole, text, at, label, found),
-                Reader::Expression { near, whole, .. } => nearby(rule, *whole, text, at, *near, label, found),
+                Reader::Expression { near, whole, .. } => {
+                    if at >= searched.until(number) {
+                        searched.note(number, nearby(rule, *whole, text, at, *near, label, found));
+                    }
+                }
                 Reader::Value { .. } => assigned(rule, text, (at, at + keyword.len()), label, found),
                 Reader::Assignment => assignment(text, (at, at + keyword.len()), label, found),
                 Reader::Named => self.named(text, (at, at + keyword.len()), label, found),
@@ -202,33 +208,64 @@ fn anchored(rule: &Rule, whole: bool, text: &[u8], at: usize, label: Label, foun
     }
 }
 
-fn nearby(rule: &Rule, whole: bool, text: &[u8], at: usize, near: usize, label: Label, found: &mut Vec<Span>) {
+/// Up to where keywords of a rule need no look: nothing there matches. Without it a flood of keywords is searched through
+/// again for each of them.
+#[derive(Default)]
+struct Searched {
+    until: Vec<(u32, usize)>,
+}
+
+impl Searched {
+    fn until(&self, rule: u32) -> usize {
+        self.until.iter().find(|(known, _)| *known == rule).map_or(0, |(_, until)| *until)
+    }
+
+    fn note(&mut self, rule: u32, until: usize) {
+        match self.until.iter_mut().find(|(known, _)| *known == rule) {
+            Some((_, known)) => *known = until,
+            None => self.until.push((rule, until)),
+        }
+    }
+}
+
+/// Gives up to where a match around a further keyword would have been found too.
+fn nearby(rule: &Rule, whole: bool, text: &[u8], at: usize, near: usize, label: Label, found: &mut Vec<Span>) -> usize {
     let first = at.saturating_sub(near);
     let before = text.get(first..at).unwrap_or_default();
     let start = before.iter().rposition(|&byte| byte == b'\n').map_or(first, |line| first + line + 1);
     let reach = if whole { TOKEN_REACH } else { REACH };
     let after = text.get(at..text.len().min(at + reach)).unwrap_or_default();
     let end = at + memchr::memchr(b'\n', after).unwrap_or(after.len());
-    matched(rule, whole, text, Input::new(text).span(start..end), label, found);
+    if whole {
+        // A word of many keywords is not searched through for each of them: only where a word begins can it be one.
+        let mut words = (start..=at).filter(|&first| begins_here(text, first));
+        let word = |first: usize| Input::new(text).span(first..end).anchored(Anchored::Yes);
+        words.any(|first| matched(rule, whole, text, word(first), label, found));
+        return 0;
+    }
+    match matched(rule, whole, text, Input::new(text).span(start..end), label, found) {
+        true => 0,
+        false => rule.longest().and_then(|longest| end.checked_sub(longest)).unwrap_or_default(),
+    }
 }
 
-/// Runs a rule's expression and masks what it matched, but for the groups that it keeps.
-fn matched(rule: &Rule, whole: bool, text: &[u8], input: Input<'_>, label: Label, found: &mut Vec<Span>) {
-    let (Some(regex), Reader::Expression { keep, .. }) = (rule.regex(), &rule.reader) else { return };
+/// Runs a rule's expression and masks what it matched, but for the groups that it keeps. Gives whether it matched at all.
+fn matched(rule: &Rule, whole: bool, text: &[u8], input: Input<'_>, label: Label, found: &mut Vec<Span>) -> bool {
+    let (Some(regex), Reader::Expression { keep, .. }) = (rule.regex(), &rule.reader) else { return false };
     if keep.is_empty() {
-        if let Some(hit) = regex.search(&input)
-            && fits(text, hit.start(), hit.end(), whole)
+        let Some(hit) = regex.search(&input) else { return false };
+        if fits(text, hit.start(), hit.end(), whole)
             && !rule.except.iter().any(|known| text.get(hit.range()) == Some(known.as_bytes()))
         {
             found.push(Span { start: hit.start(), end: hit.end(), label });
         }
-        return;
+        return true;
     }
     let mut captures = regex.create_captures();
     regex.search_captures(&input, &mut captures);
-    let Some(hit) = captures.get_match() else { return };
+    let Some(hit) = captures.get_match() else { return false };
     if !fits(text, hit.start(), hit.end(), whole) {
-        return;
+        return true;
     }
     let mut kept: Vec<(usize, usize)> =
         keep.iter().filter_map(|name| captures.get_group_by_name(name)).map(|group| (group.start, group.end)).collect();
@@ -240,13 +277,14 @@ fn matched(rule: &Rule, whole: bool, text: &[u8], input: Input<'_>, label: Label
         }
         start = last;
     }
+    true
 }
 
 pub(crate) fn fits(text: &[u8], start: usize, end: usize, whole: bool) -> bool {
     let inner = text.get(end.saturating_sub(1)).is_some_and(u8::is_ascii_alphanumeric)
         && text.get(end).is_some_and(u8::is_ascii_alphanumeric);
     let tail = text.get(end.saturating_sub(end.saturating_sub(start) * 2 / 3)..end).unwrap_or_default();
-    let (_, masked) = values::before_mark(text.get(start..end).unwrap_or_default());
+    let masked = values::holds_mark(text.get(start..end).unwrap_or_default());
     start < end && !masked && !(whole && (inner || !begins_here(text, start))) && !values::has_few_characters(tail)
 }
 

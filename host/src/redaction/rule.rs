@@ -37,7 +37,14 @@ pub(crate) struct Rule {
     pub(crate) no_matches: Vec<String>,
     pub(crate) file: String,
     pub(crate) line: usize,
-    compiled: OnceLock<Option<Regex>>,
+    compiled: OnceLock<Option<Compiled>>,
+}
+
+/// An expression, compiled.
+pub(crate) struct Compiled {
+    pub(crate) regex: Regex,
+    /// The longest that it matches, in bytes; none where there is no bound.
+    longest: Option<usize>,
 }
 
 /// Memory for the compiled form of one expression, in bytes.
@@ -64,6 +71,15 @@ impl Rule {
 
     /// The rule's expression, compiled when it is first needed.
     pub(crate) fn regex(&self) -> Option<&Regex> {
+        Some(&self.compiled()?.regex)
+    }
+
+    /// The longest that the rule's expression matches, in bytes; none where there is no bound.
+    pub(crate) fn longest(&self) -> Option<usize> {
+        self.compiled()?.longest
+    }
+
+    fn compiled(&self) -> Option<&Compiled> {
         let source = match &self.reader {
             Reader::Expression { source, .. } | Reader::Value { source } => source,
             _ => return None,
@@ -79,18 +95,17 @@ impl fmt::Debug for Rule {
 }
 
 /// Compiles an expression over bytes: ASCII classes, no Unicode tables, bounded memory.
-pub(crate) fn compile(source: &str) -> Result<Regex, String> {
+pub(crate) fn compile(source: &str) -> Result<Compiled, String> {
     let syntax = syntax::Config::new().unicode(false).utf8(false);
     let config = Regex::config()
         .utf8_empty(false)
         .nfa_size_limit(Some(EXPRESSION_SIZE))
         .hybrid_cache_capacity(CACHE_SIZE)
         .onepass_size_limit(Some(CACHE_SIZE));
-    let built = Regex::builder().configure(config).syntax(syntax).build(source);
-    built.map_err(|error| match error.syntax_error() {
-        Some(syntax) => last_line(&syntax.to_string()),
-        None => last_line(&error.to_string()),
-    })
+    let parsed = syntax::parse_with(source, &syntax).map_err(|error| last_line(&error.to_string()))?;
+    let built = Regex::builder().configure(config).build_from_hir(&parsed);
+    let regex = built.map_err(|error| last_line(&error.to_string()))?;
+    Ok(Compiled { regex, longest: parsed.properties().maximum_len() })
 }
 
 fn last_line(message: &str) -> String {

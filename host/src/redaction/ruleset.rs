@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use super::Redactor;
 use super::matcher::Matcher;
-use super::rule::{Reader, Rule, compile};
+use super::rule::{Compiled, Reader, Rule, compile};
 
 /// The rule files that the host carries. The first rule that fits gives the mark its name.
 const BUILTIN: &[(&str, &str)] = &[
@@ -351,7 +351,7 @@ fn check_expression(rule: &Rule) -> Result<(), RuleError> {
         Reader::Value { source } => (source, &[]),
         _ => return Ok(()),
     };
-    let regex = compile(source).map_err(|what| {
+    let Compiled { regex, .. } = compile(source).map_err(|what| {
         place.error(format!("the expression does not compile: {what}"), "see the regex crate's syntax")
     })?;
     if regex.is_match(b"") {

@@ -13,26 +13,20 @@ const WORDS: &[&str] = &[
 
 /// Whether a value stands for a secret without being one: masked, empty, a reference, a template, a type.
 pub(crate) fn is_placeholder(value: &[u8]) -> bool {
-    let (bare, marked) = before_mark(value.trim_ascii());
-    if marked && bare.len() < SHORT {
-        return true;
-    }
+    let bare = value.trim_ascii();
     let lower = bare.to_ascii_lowercase();
     WORDS.iter().any(|word| word.as_bytes() == lower)
         || is_masked(bare, &lower)
+        || holds_mark(bare)
         || is_reference(bare)
         || is_tag(bare)
         || has_few_characters(bare)
         || repeats_a_group(bare)
 }
 
-/// What stands before a mark of ours, of which only the head may be seen, is no secret when it is shorter.
-const SHORT: usize = 8;
-
-/// The part before the first mark of ours, and whether there is one: what is masked already is not masked again.
-pub(crate) fn before_mark(bare: &[u8]) -> (&[u8], bool) {
-    let mark = memchr::memmem::find(bare, b"[redacted:");
-    (mark.and_then(|at| bare.get(..at)).unwrap_or(bare), mark.is_some())
+/// Whether a mark of ours stands in it: what is masked already is not masked again.
+pub(crate) fn holds_mark(value: &[u8]) -> bool {
+    memchr::memmem::find(value, b"[redacted:").is_some()
 }
 
 /// `!vault`, `!env`: what stands before a value that YAML gets from elsewhere.
