@@ -34,8 +34,8 @@ pub enum Error {
     /// The name is taken by something else.
     #[error("conflict: {0}")]
     Conflict(Conflict),
-    /// The engine says that a name, a port or an object is in use.
-    #[error("in use: {0}")]
+    /// An object is in use, or is not in the state that the call needs.
+    #[error("conflict: {0}")]
     InUse(String),
     /// A host port that was to be published is taken. Nothing was started.
     #[error("port in use: {0}")]

@@ -510,3 +510,22 @@ fn the_engines_own_networks_can_not_be_named() {
     }
     findings.none(16);
 }
+
+/// What a policy refuses is nearest to the command that it would have been, and the word that is refused is named.
+#[test]
+fn a_refusal_of_the_policy_names_its_word() {
+    let policy = portreeve::Policy::home();
+    for engine in engines() {
+        let own = if engine.is_podman() { "--network=private" } else { "--network=bridge" };
+        for (from, to) in [(own, "--network=host"), ("127.0.0.1:8080", "0.0.0.0:8080")] {
+            let line = argv(engine.rich().iter().map(|word| word.replace(from, to)));
+            let place = line.iter().position(|word| word.contains(to)).unwrap();
+            let Explanation::Unreachable { nearest, first_difference, why, .. } =
+                engine.grants.explain_within(&line, &Variables::default(), &policy)
+            else {
+                panic!("{line:?} is reachable");
+            };
+            assert_eq!((nearest.as_deref(), first_difference, why.is_some()), (Some("create"), place, true), "{to}");
+        }
+    }
+}

@@ -283,6 +283,6 @@ mod tests {
     #[test]
     fn what_an_engine_said_can_not_steer_a_terminal() {
         let failure = Failure::from(Error::InUse("\u{1b}]0;x\u{7}".to_owned()));
-        assert!(words(&failure).unwrap().starts_with("in use: \\u{1b}]0;x\\u{7}\n  remedy "));
+        assert!(words(&failure).unwrap().starts_with("conflict: \\u{1b}]0;x\\u{7}\n  remedy "));
     }
 }

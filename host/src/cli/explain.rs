@@ -165,7 +165,8 @@ fn status(reachable: bool) -> Status {
 /// By these the sockets of daemons are named, and what lies in a home folder or the state directory is protected.
 fn variables(common: &Common) -> Variables {
     let known = ["HOME", "XDG_RUNTIME_DIR"].into_iter();
-    let known = Variables::new(known.filter_map(|name| Some((name, std::env::var(name).ok()?))));
+    let value = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let known = Variables::new(known.filter_map(|name| Some((name, value(name)?))));
     let state = state_path(common).ok().map(|path| std::fs::canonicalize(&path).unwrap_or(path));
     state.into_iter().fold(known, Variables::with_state)
 }
@@ -179,16 +180,21 @@ fn read_line(line: &str) -> Result<Option<Vec<String>>, String> {
         return Ok(None);
     }
     let expected = "expected a JSON array of words, or an object with one as `argv`";
-    let value: Value = serde_json::from_str(line).map_err(|error| format!("{error}; {expected}"))?;
-    let words = match value {
-        Value::Object(mut members) => match members.remove("argv") {
-            None if members.contains_key("seq") => return Ok(None),
-            None => return Err(expected.to_owned()),
-            Some(words) => words,
-        },
-        words => words,
-    };
-    serde_json::from_value(words).map(Some).map_err(|error| format!("{error}; {expected}"))
+    let wrong = |error: serde_json::Error| format!("{error}; {expected}");
+    if !line.trim_start().starts_with('{') {
+        return serde_json::from_str(line).map(Some).map_err(wrong);
+    }
+    match serde_json::from_str::<Record>(line).map_err(wrong)? {
+        Record { argv: None, seq: None } => Err(expected.to_owned()),
+        Record { argv, .. } => Ok(argv),
+    }
+}
+
+/// What matters of a record of a journal; a name that stands twice is refused.
+#[derive(serde::Deserialize)]
+struct Record {
+    argv: Option<Vec<String>>,
+    seq: Option<u64>,
 }
 
 /// The answer as a program reads it.
@@ -340,7 +346,16 @@ mod tests {
         assert_eq!(read_line("{\"seq\":1,\"argv\":[\"a\"]}\n"), Ok(Some(argv(&["a"]))));
         assert_eq!(read_line("{\"seq\":1,\"kind\":\"note\"}"), Ok(None));
         assert_eq!(read_line(" \n"), Ok(None));
-        for bad in ["podman ps", "[1]", "{}", "\"podman ps\"", "[\"a\"] x", "null", "{\"argv\":\"podman\"}"] {
+        for bad in [
+            "podman ps",
+            "[1]",
+            "{}",
+            "\"podman ps\"",
+            "[\"a\"] x",
+            "null",
+            "{\"argv\":\"podman\"}",
+            "{\"argv\":[\"a\"],\"argv\":[]}",
+        ] {
             assert!(read_line(bad).is_err(), "{bad}");
         }
     }

@@ -93,7 +93,7 @@ pub(crate) struct Run {
     #[arg(long, short)]
     user: Option<User>,
     /// The program to start instead of the image's
-    #[arg(long, value_name = "PROGRAM")]
+    #[arg(long, value_name = "PROGRAM", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     entrypoint: Option<String>,
     /// What happens when it ends: no, always, on-failure[:TIMES] or unless-stopped
     #[arg(long, value_name = "POLICY")]

@@ -18,8 +18,8 @@ use super::standard;
 /// `verify`.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// Down to the content of each layer, as the engine exports it: every byte is read
-    #[arg(long, conflicts_with = "layout")]
+    /// Down to the content of each layer, as the engine exports it: every byte is read. A layout always is
+    #[arg(long)]
     deep: bool,
     /// Ask no engine: the image lies in this OCI layout, a directory or a tar archive
     #[arg(long, value_name = "DIR|FILE.tar")]
@@ -62,7 +62,11 @@ impl Verify {
         let platform = self.platform.clone().unwrap_or_else(Platform::current);
         let report = Layout::at(path).map(|layout| layout.examine(&digest, &platform)).map_err(unproved)?;
         let shown = json!({ "layout": path.display().to_string(), "verification": report });
-        conclude(shown, &report, Level::Content, common.json)
+        let status = conclude(shown, &report, Level::Content, common.json)?;
+        match self.platform.as_ref().filter(|asked| asked.rank(&report.platform).is_none()) {
+            Some(asked) => Err(unproved_because(format!("the image is for {}, asked for is {asked}", report.platform))),
+            None => Ok(status),
+        }
     }
 }
 
@@ -166,7 +170,7 @@ mod tests {
     #[test]
     fn a_layout_is_always_verified_deeply() {
         let words = ["portreeve", "verify", "--deep", "--layout", "x", "sha256:00"];
-        assert!(Arguments::try_parse_from(words).is_err());
+        assert!(Arguments::try_parse_from(words).is_ok());
         assert!(Arguments::try_parse_from(["portreeve", "verify", "--platform", "linux/arm64", "alpine"]).is_err());
     }
 }

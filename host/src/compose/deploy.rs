@@ -17,7 +17,7 @@ pub(super) struct Deploy {
 pub(super) fn read(node: &Node) -> Result<Deploy, Wrong> {
     only(node, &["resources", "replicas"])?;
     if let Some(replicas) = get(node, "replicas")?.filter(|replicas| replicas.text().is_ok_and(|text| text != "1")) {
-        return Err(unsupported(replicas.at, "more than one container of a service"));
+        return Err(unsupported(replicas.at, "another number of containers of a service than 1"));
     }
     let Some(resources) = get(node, "resources")? else { return Ok(Deploy::default()) };
     only(resources, &["limits", "reservations"])?;
@@ -53,6 +53,9 @@ fn gpus(node: &Node) -> Result<Gpus, Wrong> {
 
 fn one(node: &Node) -> Result<Gpus, Wrong> {
     only(node, &["driver", "count", "device_ids", "capabilities"])?;
+    if let Some(driver) = get(node, "driver")?.filter(|driver| driver.text().is_ok_and(|name| name != "nvidia")) {
+        return Err(unsupported(driver.at, "another driver than `nvidia`"));
+    }
     let capabilities = get(node, "capabilities")?.map(texts).transpose()?.unwrap_or_default();
     if !capabilities.iter().any(|capability| capability == "gpu") {
         return Err(unsupported(node.at, "devices that are no GPUs"));

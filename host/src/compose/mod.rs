@@ -145,6 +145,8 @@ pub struct Service {
 pub(crate) struct Fact {
     pub(crate) key: String,
     at: Place,
+    /// Whether it is the image itself.
+    pub(crate) is_image: bool,
     pub(crate) spec: ContainerSpec,
 }
 
@@ -287,6 +289,11 @@ impl Ledger {
         if !self.findings.iter().any(told) {
             self.note(key, at, Verdict::Invalid, Some(why.into()));
         }
+    }
+
+    /// Whether something below a key is wrong.
+    fn is_wrong_below(&self, key: &str) -> bool {
+        self.findings.iter().any(|one| one.verdict == Verdict::Invalid && one.key.starts_with(key))
     }
 
     fn unsupported(&mut self, key: &str, at: Place, why: impl Into<String>) {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::yaml::{Node, Place, Value, Wrong};
+use super::yaml::{Key, Node, Place, Value, Wrong};
 use super::{Dependency, DependencyCondition, Health, unsupported, words};
 use crate::spec::{InsidePath, Label, Memory, Mount, MountSource, Port, Tmpfs, Ulimit, Variable};
 
@@ -12,10 +12,12 @@ const TMPFS: u64 = 64 << 20;
 
 /// Refuses every key of a mapping but these.
 pub(super) fn only(node: &Node, known: &[&str]) -> Result<(), Wrong> {
-    let other = node.map()?.iter().find(|(key, _)| !known.contains(&key.text.as_str()) && !key.text.starts_with("x-"));
-    other.map_or(Ok(()), |(key, _)| {
-        Err(unsupported(key.at, format!("`{}` is not one of {}", key.text, known.join(", "))))
-    })
+    let is_other = |key: &&Key| !known.contains(&key.text.as_str()) && !key.text.starts_with("x-");
+    let others: Vec<&Key> = node.map()?.iter().map(|(key, _)| key).filter(is_other).collect();
+    let Some(first) = others.first() else { return Ok(()) };
+    let names = others.iter().map(|key| format!("`{}`", key.text)).collect::<Vec<_>>().join(", ");
+    let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+    Err(unsupported(first.at, format!("{names} can't stand here; what can is {known}")))
 }
 
 /// The value of a key of a mapping.

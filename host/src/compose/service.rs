@@ -3,7 +3,9 @@
 use super::parts::{self, Mounted};
 use super::yaml::{Key, Node, Place, Wrong};
 use super::{Dependency, Fact, Health, Inputs, Ledger, SecretFile, SecretSource, Service, deploy, unsupported};
+use crate::grants::{GRACE_MAX, check_values};
 use crate::reference::Reference;
+use crate::scope::Scope;
 use crate::spec::{ContainerSpec, Mount, MountSource, Name, NetworkMode, Signal, User, Variable};
 
 /// Every key of a service that is known here, for telling the nearest.
@@ -75,6 +77,22 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("cgroup_parent", "the engine's own is used"),
     ("oom_score_adj", "the engine's own is used"),
     ("blkio_config", "there are no such limits"),
+    ("annotations", "labels are what is handed on"),
+    ("attach", "services run in the background; `compose logs` shows what they print"),
+    ("cpu_shares", "there are no such limits; `cpus` is one"),
+    ("cpuset", "there are no such limits; `cpus` is one"),
+    ("credential_spec", "there are no such credentials here"),
+    ("gpus", "GPUs are handed over under `deploy`"),
+    ("isolation", "the engine's own is used"),
+    ("label_file", "write the labels out"),
+    ("models", "there are no models here"),
+    ("oom_kill_disable", "the engine's own is used"),
+    ("post_start", "nothing is run in a container beside its command"),
+    ("pre_stop", "nothing is run in a container beside its command"),
+    ("provider", "services are containers"),
+    ("storage_opt", "the engine's own storage is used"),
+    ("use_api_socket", "no container gets to see an engine's socket"),
+    ("uts", "namespaces of the host are not shared"),
 ];
 
 /// What the whole file says, for its services.
@@ -139,14 +157,18 @@ pub(super) fn read(key: &Key, node: &Node, around: &Around<'_>, ledger: &mut Led
         profiles: Vec::new(),
         env_file: Vec::new(),
         uses: Vec::new(),
-        facts: vec![Fact { key: format!("{path}.image"), at: image.0, spec: bare.clone() }],
+        facts: vec![Fact { key: format!("{path}.image"), at: image.0, is_image: true, spec: bare.clone() }],
         has_network: false,
         bare,
     };
     for (key, node) in entries.iter().filter(|(key, _)| key.text != "image") {
         reading.entry(&format!("{path}.{}", key.text), key, node, ledger);
+        reading.part(&format!("{path}.{}", key.text), key);
     }
-    Some(reading.finish(&key.text, key.at))
+    let at = key.at;
+    let read = reading.finish(&key.text, at);
+    judge(&path, at, &read.service, ledger);
+    Some(read)
 }
 
 fn image(path: &str, key: &Key, entries: &[(Key, Node)], ledger: &mut Ledger) -> Option<(Place, Reference)> {
@@ -224,8 +246,7 @@ impl Reading<'_> {
                 }
             }
             "stop_grace_period" => {
-                let time = parts::duration(node).map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
-                spec.stop_grace = ledger.take(path, at, time);
+                spec.stop_grace = ledger.take(path, at, parts::duration(node).and_then(|time| grace(node, time)));
             }
             other => match not_here(other) {
                 Some(why) => ledger.unsupported(path, at, why),
@@ -249,7 +270,27 @@ impl Reading<'_> {
     fn fact(&mut self, key: &str, at: Place, change: impl FnOnce(&mut ContainerSpec)) {
         let mut spec = self.bare.clone();
         change(&mut spec);
-        self.facts.push(Fact { key: key.to_owned(), at, spec });
+        self.facts.push(Fact { key: key.to_owned(), at, is_image: false, spec });
+    }
+
+    /// Notes a key whose value is a part of the spec, for judging it by itself.
+    fn part(&mut self, path: &str, key: &Key) {
+        let (own, cap_add) = (self.spec.clone(), self.cap_add.clone());
+        let take: fn(&mut ContainerSpec, ContainerSpec, Vec<String>) = match key.text.as_str() {
+            "command" => |spec, own, _| spec.words = own.words,
+            "entrypoint" => |spec, own, _| spec.entrypoint = own.entrypoint,
+            "environment" => |spec, own, _| spec.env = own.env,
+            "labels" => |spec, own, _| spec.labels = own.labels,
+            "ulimits" => |spec, own, _| spec.ulimits = own.ulimits,
+            "tmpfs" => |spec, own, _| spec.tmpfs = own.tmpfs,
+            "hostname" => |spec, own, _| spec.hostname = own.hostname,
+            "working_dir" => |spec, own, _| spec.workdir = own.workdir,
+            "user" => |spec, own, _| spec.user = own.user,
+            "cap_drop" => |spec, own, _| spec.cap_drop = own.cap_drop,
+            "cap_add" => |spec, _, cap_add| spec.cap_add = cap_add,
+            _ => return,
+        };
+        self.fact(path, key.at, |spec| take(spec, own, cap_add));
     }
 
     fn ports(&mut self, path: &str, node: &Node, ledger: &mut Ledger) {
@@ -352,7 +393,7 @@ impl Reading<'_> {
 
     fn secrets(&mut self, path: &str, node: &Node, ledger: &mut Ledger) {
         for (key, item) in items(path, node, ledger) {
-            let secret = self.secret(item);
+            let secret = self.secret(item).and_then(|secret| self.only_once(item, secret));
             self.secrets.extend(ledger.take(&key, item.at, secret));
         }
     }
@@ -374,6 +415,14 @@ impl Reading<'_> {
         let wrong = |error: crate::spec::SpecError| node.wrong(error.to_string());
         let name = source.parse().map_err(wrong)?;
         Ok(SecretFile { name, target: target.parse().map_err(wrong)?, source: from.clone() })
+    }
+
+    fn only_once(&self, node: &Node, secret: SecretFile) -> Result<SecretFile, Wrong> {
+        let mut others = self.secrets.iter();
+        match others.find(|other| other.name == secret.name || other.target == secret.target) {
+            Some(other) => Err(node.wrong(format!("{} stands at {} already", other.name, other.target))),
+            None => Ok(secret),
+        }
     }
 
     fn finish(mut self, name: &str, at: Place) -> Read {
@@ -411,10 +460,35 @@ impl Reading<'_> {
     }
 }
 
+/// Whether a container can be made so: part by part, and then, where each is right, as a whole.
+fn judge(path: &str, at: Place, service: &Service, ledger: &mut Ledger) {
+    for fact in &service.facts {
+        if let Err(why) = makes_sense(&fact.spec) {
+            ledger.invalid(&fact.key, fact.at, why);
+        }
+    }
+    if !ledger.is_wrong_below(path)
+        && let Err(why) = makes_sense(&service.spec)
+    {
+        ledger.invalid(path, at, why);
+    }
+}
+
+fn makes_sense(spec: &ContainerSpec) -> Result<(), String> {
+    spec.check().map_err(|error| error.to_string())?;
+    let values = Scope::of_create(spec, &[]);
+    check_values(values.caller()).map_err(|error| error.to_string())
+}
+
 fn set<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
     }
+}
+
+fn grace(node: &Node, time: std::time::Duration) -> Result<u32, Wrong> {
+    let seconds = u32::try_from(time.as_secs()).ok().filter(|seconds| u64::from(*seconds) <= GRACE_MAX);
+    seconds.ok_or_else(|| node.wrong(format!("a grace is at most {GRACE_MAX} seconds")))
 }
 
 fn aliases(node: &Node) -> Result<Vec<Name>, Wrong> {

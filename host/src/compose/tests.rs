@@ -142,7 +142,33 @@ fn what_is_not_supported_is_told_with_its_place() {
     8:24: unsupported services.a.volumes[1]: the option "z" of a mount: it is `ro` or `rw`
     11:5: unsupported services.b.build: images are not built; build it elsewhere, and name it under `image`
     14:15: unsupported services.c.networks: more than one network of a service
-    15:24: unsupported services.c.deploy: more than one container of a service
+    15:24: unsupported services.c.deploy: another number of containers of a service than 1
+    "#);
+}
+
+#[test]
+fn what_no_container_can_be_made_with_is_told_before_one_is() {
+    let project = read(
+        "services:\n  a:\n    image: x/a:1\n    cap_add: [ALL]\n    cap_drop: [foo-bar]\n    entrypoint: ['[']\n    \
+         environment: [A=1, A=2]\n    ulimits: {foo: 1}\n    labels: [io.containers.autoupdate=registry]\n    \
+         tmpfs: /proc\n    stop_grace_period: 2h\n    secrets: [s, s]\n    deploy: {resources: {reservations: {devices: \
+         [{driver: amd, capabilities: [gpu]}]}}}\n  b:\n    image: x/b:1\n    volumes: [./a:/d, ./b:/d]\n    \
+         healthcheck: {tset: a, intervall: b}\n    gpus: all\nsecrets: {s: {environment: S}}\n",
+    );
+    insta::assert_snapshot!(told(&project).join("\n"), @r#"
+    4:5: invalid services.a.cap_add: capability "ALL" is not valid: they are added one by one; expected a name such as NET_ADMIN
+    5:5: invalid services.a.cap_drop: capability "foo-bar" is not valid: it is no name of one; expected a name such as NET_RAW, or ALL
+    6:5: invalid services.a.entrypoint: slot entrypoint with "[": the value is not of the slot's kind; right would be a program; not beginning with `[`, which an engine reads as JSON, at most 4096 bytes
+    7:5: invalid services.a.environment: variable "A" is not valid: it stands there twice; expected a name once
+    8:5: invalid services.a.ulimits: slot ulimit.name with "foo": the value is not of the slot's kind; right would be a resource of setrlimit(2), at most 10 bytes
+    9:14: invalid services.a.labels: label "io.containers.autoupdate" is not valid: engines act upon such keys: `io.containers.…`, `io.podman.…`, `PODMAN_SYSTEMD_UNIT`; expected KEY=VALUE, with a key of letters, digits, `.`, `_`, `/` or `-`
+    10:5: invalid services.a.tmpfs: mount target "/proc" is not valid: a mount there would take the place of the image, or of what the engine makes; expected a folder other than /, /proc, /sys and /dev
+    11:24: invalid services.a.stop_grace_period: a grace is at most 3600 seconds
+    12:18: invalid services.a.secrets[1]: s stands at /run/secrets/s already
+    13:60: unsupported services.a.deploy: another driver than `nvidia`
+    14:3: invalid services.b: mount target "/d" is not valid: it stands there twice; expected a target once
+    17:19: unsupported services.b.healthcheck: `tset`, `intervall` can't stand here; what can is test, interval, timeout, retries, start_period, disable
+    18:5: unsupported services.b.gpus: GPUs are handed over under `deploy`
     "#);
 }
 

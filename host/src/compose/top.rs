@@ -25,6 +25,9 @@ pub(super) fn read(root: &Node, inputs: &Inputs<'_>, mut ledger: Ledger) -> Resu
     let (network_names, volume_names) = (pairs(&networks), pairs(&volumes));
     let around = Around { inputs, project: &name, secrets: &secrets, networks: &network_names, volumes: &volume_names };
     let node = get(root, "services")?.ok_or_else(|| root.wrong("the file has no services"))?;
+    if node.map()?.is_empty() {
+        return Err(node.wrong("the file has no services"));
+    }
     let entries = node.map()?.iter();
     let read: Vec<_> = entries.filter_map(|(key, node)| service::read(key, node, &around, &mut ledger)).collect();
     let names: Vec<_> = node.map()?.iter().map(|(key, _)| key.text.as_str()).collect();

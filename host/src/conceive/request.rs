@@ -24,7 +24,8 @@ pub(super) fn check(found: &Bindings, bounds: &Bounds<'_>) -> Result<(), Objecti
     spec.check().map_err(|error| Objection { slot: None, value: error.value.clone(), why: error.to_string() })?;
     let refused = |refusal: crate::Refusal| {
         let value = refusal.value.clone().unwrap_or_default();
-        Objection { slot: None, value, why: refusal.to_string() }
+        let slot = refusal.slot.as_deref().and_then(Slot::by_name);
+        Objection { slot, value, why: refusal.to_string() }
     };
     bounds.policy.check_container(&spec).map_err(refused)?;
     check_mounts(&spec, bounds)?;

@@ -319,10 +319,15 @@ impl Index {
     /// compression.
     ///
     /// # Errors
-    /// [`ManifestError::NoPlatform`] when none serves. An entry that names no platform serves none.
+    /// [`ManifestError::NoPlatform`] when none serves. An image that names no platform serves none; a further index that
+    /// names none may hold one that does.
     pub fn choose(&self, wanted: &Platform) -> Result<Vec<&Entry>, ManifestError> {
         let rank = |entry: &Entry| entry.rank(wanted);
         let Some(best) = self.entries.iter().filter_map(rank).min() else {
+            let further: Vec<&Entry> = self.entries.iter().filter(|entry| entry.is_further_index()).collect();
+            if !further.is_empty() {
+                return Ok(further);
+            }
             return Err(ManifestError::NoPlatform { wanted: Box::new(wanted.clone()), offered: self.offered() });
         };
         Ok(self.entries.iter().filter(|entry| rank(entry) == Some(best)).collect())
@@ -356,6 +361,11 @@ impl Index {
 }
 
 impl Entry {
+    /// An index of no platform in particular.
+    fn is_further_index(&self) -> bool {
+        self.platform.is_none() && [OCI_INDEX, DOCKER_INDEX].contains(&self.descriptor.media_type.as_str())
+    }
+
     /// An entry that is no image, such as a signature, serves no platform.
     fn rank(&self, wanted: &Platform) -> Option<u32> {
         let offered = self.platform.as_ref().filter(|_| is_document_type(&self.descriptor.media_type));

@@ -112,6 +112,11 @@ impl<S: Source> Tar<S> {
         }
     }
 
+    /// Where the next byte is.
+    pub(super) const fn position(&self) -> u64 {
+        self.at
+    }
+
     /// The content of the current member.
     pub(super) fn content(&mut self) -> Content<'_, S> {
         Content { tar: self }

@@ -197,11 +197,13 @@ pub(super) fn inside_path(text: &str) -> bool {
     text.starts_with('/') && parts_are_plain(text) && no_controls(text)
 }
 
+/// Keys that the host or the engines read themselves begin so.
+const LABELS_TAKEN: [&str; 3] = ["io.portreeve.", "io.containers.", "io.podman."];
+
 pub(super) fn label_key(text: &str) -> bool {
-    !text.is_empty()
-        && !text.starts_with('-')
-        && made_of(text, "._/-")
-        && !text.to_ascii_lowercase().starts_with("io.portreeve.")
+    let lower = text.to_ascii_lowercase();
+    let taken = LABELS_TAKEN.iter().any(|start| lower.starts_with(start)) || lower == "podman_systemd_unit";
+    !text.is_empty() && !text.starts_with('-') && made_of(text, "._/-") && !taken
 }
 
 pub(super) fn line(text: &str) -> bool {

@@ -9,7 +9,7 @@ use super::command::Command;
 use super::matcher::Recognition;
 use super::nearest::distance;
 use super::program::EndpointGrant;
-use super::slot::Slot;
+use super::slot::{Shape, Slot};
 use crate::conceive::{Bounds, Candidate, Objection};
 use crate::policy::{Policy, below_home};
 use crate::state::InstallId;
@@ -241,9 +241,15 @@ impl Question<'_> {
     fn objected(&self, command: &Command, found: &Recognition, objection: Objection) -> Attempt {
         let Objection { slot, value, why } = objection;
         let slot = slot.or_else(|| slot_with(found.bindings(), &value));
-        let index = slot.map_or(1, |slot| place(command, found, slot, &value));
+        let index = slot.map(|slot| place(command, found, slot, &value)).unwrap_or_else(|| self.word_with(&value));
         let expected = slot.map_or_else(|| "a command that some call opens".to_owned(), |slot| expected(command, slot));
         Attempt { index, expected: Expected::Words(expected), why: Some(why) }
+    }
+
+    /// Where a value stands that is none of a slot's; the end, where it is nowhere.
+    fn word_with(&self, value: &str) -> usize {
+        let stands = |word: &String| !value.is_empty() && word.contains(value);
+        self.argv.iter().position(stands).unwrap_or(self.argv.len())
     }
 
     fn unreachable(&self, nearest: Option<(Attempt, &Command)>) -> Explanation {
@@ -304,7 +310,10 @@ fn place(command: &Command, found: &Recognition, slot: Slot, value: &str) -> usi
 
 fn slot_with(bindings: &Bindings, value: &str) -> Option<Slot> {
     let holds = |binding: &Binding| binding.iter().any(|(_, text)| text == value);
-    bindings.iter().find(|(_, values)| !value.is_empty() && values.iter().any(holds)).map(|(slot, _)| slot)
+    // A flag has no text: `host` is `network.host`.
+    let is_flag = |slot: Slot| slot.shape() == Shape::Flag && slot.name().rsplit('.').next() == Some(value);
+    let found = bindings.iter().find(|(slot, values)| values.iter().any(holds) || is_flag(*slot));
+    found.filter(|_| !value.is_empty()).map(|(slot, _)| slot)
 }
 
 /// The element that a slot stands in, as people read it.

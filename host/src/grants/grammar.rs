@@ -118,7 +118,7 @@ rows! {
     ImageReference 1024 r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[1-9][0-9]{0,4})?|\[[0-9a-f:]+\](?::[1-9][0-9]{0,4})?)(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)+(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128}))?" image_reference "`registry/repository[:tag][@digest]`, whole; never a short name or another transport";
     InsidePath 4096 r"/[^\x00-\x1f\x7f-\x9f]*" inside_path "an absolute path; no part is `.` or `..`";
     JsonWords 65536 r#"\["(?:[^\x00-\x1f\x7f-\x9f"\\]|\\["\\])*"(?:,"(?:[^\x00-\x1f\x7f-\x9f"\\]|\\["\\])*")*\]"# json_words "words as a JSON array, the first a program's; of one word `[\"CMD-SHELL\",\"'word'\"]`";
-    LabelKey 256 r"[A-Za-z0-9._/][A-Za-z0-9._/-]*" label_key "a key, not below `io.portreeve.` in any case";
+    LabelKey 256 r"[A-Za-z0-9._/][A-Za-z0-9._/-]*" label_key "a key, not below `io.portreeve.`, `io.containers.` or `io.podman.` in any case, nor `PODMAN_SYSTEMD_UNIT`";
     Mark 512 r"[A-Za-z0-9][A-Za-z0-9:._-]*" mark "a word that the host made";
     Milliseconds 12 r"(?:0|[1-9][0-9]*)ms" milliseconds "a number and `ms`";
     Name 128 r"[A-Za-z0-9][A-Za-z0-9_.-]*" name "a name as both engines take it";
@@ -231,7 +231,19 @@ mod tests {
                 &["docker.io/library/a:1", "localhost:5000/a:1"],
                 &["a", "alpine:latest", "dir:/a", "a/b", "docker.io/a@md5:00"],
             ),
-            (G::LabelKey, &["team", "org.example/x"], &["", "-x", "io.portreeve.owner", "IO.Portreeve.x", "a=b"]),
+            (
+                G::LabelKey,
+                &["team", "org.example/x"],
+                &[
+                    "",
+                    "-x",
+                    "io.portreeve.owner",
+                    "IO.Portreeve.x",
+                    "io.containers.autoupdate",
+                    "PODMAN_SYSTEMD_UNIT",
+                    "a=b",
+                ],
+            ),
             (G::EnvName, &["A", "discovery.type"], &["KEY*", "A=", "", "1A", "-A"]),
             (G::SecretName, &["API_KEY"], &["DOCKER_HOST", "LD_PRELOAD", "http_proxy", "KEY*"]),
             (G::NetworkName, &["mine"], &["host", "none", "bridge", "container:x", "ns:/proc/1/ns/net"]),

@@ -252,7 +252,7 @@ fn is_excepted(kind: Grammar, text: &str) -> bool {
     match kind {
         Grammar::HostPath => dotted() || secrets(),
         Grammar::SecretPath | Grammar::InsidePath | Grammar::Endpoint | Grammar::Runtime => dotted(),
-        Grammar::LabelKey => text.get(..13).is_some_and(|start| start.eq_ignore_ascii_case("io.portreeve.")),
+        Grammar::LabelKey => is_read_by_others(text),
         Grammar::NetworkName => is_a_mode(text),
         Grammar::Seconds => text.parse::<u16>().map_or(true, |seconds| seconds > 3600),
         Grammar::Port => text.parse::<u32>().map_or(true, |port| port > 65_535),
@@ -260,6 +260,14 @@ fn is_excepted(kind: Grammar, text: &str) -> bool {
         Grammar::Address => is_no_address(text),
         _ => false,
     }
+}
+
+fn is_read_by_others(key: &str) -> bool {
+    let mut parts = key.splitn(3, '.');
+    let vendor = parts.next().is_some_and(|first| first.eq_ignore_ascii_case("io"));
+    let second = parts.next().unwrap_or_default();
+    let theirs = ["portreeve", "containers", "podman"].iter().any(|name| second.eq_ignore_ascii_case(name));
+    (vendor && theirs && parts.next().is_some()) || key.eq_ignore_ascii_case("PODMAN_SYSTEMD_UNIT")
 }
 
 fn is_a_mode(text: &str) -> bool {

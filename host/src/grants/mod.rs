@@ -64,6 +64,7 @@ pub use template::Template;
 pub use unit::{QuadletGrant, UnitGrant};
 
 pub(crate) use nearest::nearest as nearest_word;
+pub(crate) use render::check_values;
 
 use std::collections::BTreeMap;
 

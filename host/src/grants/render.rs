@@ -141,6 +141,15 @@ impl Template {
     }
 }
 
+/// Whether each value by itself is of its slot's kind, whatever the template.
+///
+/// # Errors
+/// The first that is not.
+pub(crate) fn check_values(bindings: &Bindings) -> Result<(), RenderError> {
+    check_amount(bindings)?;
+    bindings.iter().try_for_each(|(slot, values)| values.iter().try_for_each(|value| check_value(slot, value)))
+}
+
 fn check_amount(bindings: &Bindings) -> Result<(), RenderError> {
     let (mut values, mut bytes) = (0, 0);
     for (slot, bound) in bindings.iter() {

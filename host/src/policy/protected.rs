@@ -64,7 +64,11 @@ pub(crate) const SYSTEM: &[&str] = &[
     "/proc",
     "/run",
     "/sbin",
+    "/swap.img",
+    "/swapfile",
     "/sys",
+    "/tmp/.ICE-unix",
+    "/tmp/.X11-unix",
     "/usr",
     "/var/backups",
     "/var/cache",
@@ -221,6 +225,8 @@ mod tests {
             "/home/anybody/.SSH/id_ed25519",
             "/root/.docker/config.json",
             "/var",
+            "/tmp",
+            "/swapfile",
         ] {
             assert!(protected_by_name(Path::new(path)).is_some(), "{path}");
         }

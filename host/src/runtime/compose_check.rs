@@ -11,8 +11,9 @@ impl Portreeve {
         let facts: Vec<_> = project.services.iter().flat_map(|service| service.facts.clone()).collect();
         for fact in facts {
             let mut spec = fact.spec.clone();
-            let image = self.inner.policy.check_image(&spec.image);
-            let allowed = image.map(drop).and_then(|()| self.inner.policy.check_container(&spec)).map_err(Error::from);
+            // A part is told of what is its own alone: the image is the same in all of them.
+            let image = if fact.is_image { self.inner.policy.check_image(&spec.image).map(drop) } else { Ok(()) };
+            let allowed = image.and_then(|()| self.inner.policy.check_container(&spec)).map_err(Error::from);
             let mounted = allowed.and_then(|()| self.inner.check_mounts(&mut spec).map(drop));
             if let Err(error) = mounted {
                 project.refuse(&fact, error.to_string());

@@ -55,7 +55,7 @@ impl Portreeve {
     /// Where nobody runs its health checks, as of Podman's without systemd, the host has the engine run them.
     ///
     /// # Errors
-    /// `Timeout`, with the last state that was seen; `Unavailable` where it ended before; `Unsupported` where it has no health
+    /// `Timeout`, with the last state that was seen; `InUse` where it ended before; `Unsupported` where it has no health
     /// check; `NotFound` where it is not there or not ours.
     pub async fn wait_until(&self, name: &str, condition: &Condition, limit: Duration) -> Result<ContainerInfo, Error> {
         let (backend, container) = self.inner.find(name).await?;
@@ -133,7 +133,7 @@ impl Inner {
     /// The container as it is now.
     async fn still(&self, backend: &Arc<Backend>, container: &ContainerInfo) -> Result<ContainerInfo, Error> {
         let seen = self.look_again(backend, container).await?;
-        seen.ok_or_else(|| Error::Unavailable(format!("{} is gone: it ended, and was removed", container.name)))
+        seen.ok_or_else(|| Error::InUse(format!("{} is gone: it ended, and was removed", container.name)))
     }
 
     async fn until_healthy(&self, backend: &Arc<Backend>, container: &ContainerInfo) -> Result<ContainerInfo, Error> {
@@ -213,7 +213,7 @@ fn check_goes_on(seen: &ContainerInfo, condition: &Condition) -> Result<(), Erro
 }
 
 fn ended(seen: &ContainerInfo, condition: &Condition) -> Error {
-    Error::Unavailable(format!("{} was never {condition}: it is {}", seen.name, last_state(seen)))
+    Error::InUse(format!("{} was never {condition}: it is {}", seen.name, last_state(seen)))
 }
 
 fn last_state(seen: &ContainerInfo) -> String {

@@ -444,7 +444,7 @@ impl Inner {
             Some(holder) if holder.state.is_alive() => {
                 Ok(Some(Joined { holder: holder.id, engine_pod: engines.map(|pod| pod.id) }))
             }
-            Some(_) => Err(Error::Unavailable(format!("the pod {pod} is stopped: make sure of it first (ensure_pod)"))),
+            Some(_) => Err(Error::InUse(format!("the pod {pod} is stopped: make sure of it first (ensure_pod)"))),
             None if engines.is_some() => {
                 Err(Error::Conflict(Conflict { kind: "pod", name: pod.to_string(), differs: Vec::new() }))
             }

@@ -70,6 +70,9 @@ impl Label {
         if key.to_ascii_lowercase().starts_with("io.portreeve.") {
             return Err(wrong("keys below `io.portreeve.` are the host's own"));
         }
+        if is_an_engines(key) {
+            return Err(wrong("engines act upon such keys: `io.containers.…`, `io.podman.…`, `PODMAN_SYSTEMD_UNIT`"));
+        }
         if value.chars().any(char::is_control) {
             return Err(wrong("its value holds a control character"));
         }
@@ -87,6 +90,13 @@ impl Label {
     pub fn value(&self) -> &str {
         &self.value
     }
+}
+
+/// Whether an engine does something about a label of this key: by `io.containers.autoupdate` it replaces an image that was
+/// proved (podman-auto-update(1)).
+fn is_an_engines(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key.starts_with("io.containers.") || key.starts_with("io.podman.") || key == "podman_systemd_unit"
 }
 
 impl FromStr for Label {

@@ -89,7 +89,7 @@ pub(crate) async fn what_ends_is_not_waited_for(setting: Arc<Setting>) {
         let (spec, _) = checked(&setting, &["sleep", "0.3", "exit", "7"]);
         setting.host.run(&spec).await.unwrap();
         let error = setting.host.wait_until(spec.name.as_str(), &condition, LONG).await.unwrap_err();
-        assert!(matches!(&error, Error::Unavailable(why) if why.contains("exited (7)")), "{condition}: {error:?}");
+        assert!(matches!(&error, Error::InUse(why) if why.contains("exited (7)")), "{condition}: {error:?}");
     }
     assert!(begun.elapsed() < LONG);
 }

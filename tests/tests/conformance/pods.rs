@@ -115,7 +115,7 @@ pub(crate) async fn a_pod_is_stopped_and_goes_on(setting: Arc<Setting>) {
     assert!(!stopped.state.is_alive() && stopped.members.iter().all(|member| !member.state.is_alive()), "{stopped:?}");
     assert!(!setting.is_running(member.name.as_str()));
     let late = setting.host.create(&joining(&setting, &name, &["wait"])).await.unwrap_err();
-    assert!(matches!(late, Error::Unavailable(_)), "{late:?}");
+    assert!(matches!(late, Error::InUse(_)), "{late:?}");
     let again = setting.host.ensure_pod(&pod(&name)).await.unwrap();
     assert_eq!((again.state, again.holder == stopped.holder), (ContainerState::Running, true));
     assert!(setting.host.start(member.name.as_str()).await.unwrap().state.is_alive());

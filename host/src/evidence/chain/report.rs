@@ -142,7 +142,7 @@ impl Level {
 pub struct Report {
     /// The digest asked for.
     pub requested: Digest,
-    /// The platform that an index was searched for.
+    /// The platform that an index was searched for; where none was, that of the image's own configuration.
     pub platform: Platform,
     /// The digest of the platform's manifest, once proved.
     pub manifest: Option<Digest>,

@@ -217,6 +217,10 @@ impl Walk<'_> {
                 let parsed = read_config(&bytes, &manifest, of).map_err(|error| refused(&config.digest, error))?;
                 let to = format!("{} diff ids", parsed.diff_ids().len());
                 self.proved(Step::DiffIds, &format!("config {}", config.digest), &to);
+                if of.is_none() {
+                    // No index said which; the image itself knows.
+                    self.resolved.platform = parsed.platform().clone();
+                }
                 self.resolved.config = Some(parsed);
             }
         }

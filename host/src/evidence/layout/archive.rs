@@ -1,9 +1,10 @@
 //! A layout's files in a tar archive.
 //!
-//! Only where each file lies is kept; contents are read in place. A name that stands twice is refused: extractors would
-//! keep the last, streaming readers the first.
+//! Only where each file lies is kept; contents are read in place. What an extractor would make another folder of than is
+//! read here is refused: a name that stands twice (extractors keep the last, streaming readers the first), one that is not
+//! written plainly, one that leads through a link, and bytes behind the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -32,13 +33,28 @@ enum Place {
 impl Archive {
     pub(super) fn read(file: File) -> Result<Self, LayoutError> {
         let mut tar = Tar::new(&file);
-        let mut places = BTreeMap::new();
+        let mut members = Members::default();
         while let Some(member) = tar.next().map_err(refused)? {
-            if member.kind != Kind::Folder {
-                insert(&mut places, &member)?;
-            }
+            members.insert(&member).map_err(|why| refused(TarError::Bad { at: member.at, why }))?;
         }
-        Ok(Self { file, places })
+        let end = tar.position();
+        check_end(&file, end)?;
+        Ok(Self { file, places: members.places })
+    }
+}
+
+/// Behind its end an archive is padded, and nothing else: some readers go on there, and others don't.
+fn check_end(file: &File, mut at: u64) -> Result<(), LayoutError> {
+    let mut bytes = vec![0; 64 << 10];
+    loop {
+        let read = file.read_at(&mut bytes, at).map_err(|error| refused(TarError::Read(error)))?;
+        match bytes.get(..read).unwrap_or_default() {
+            [] => return Ok(()),
+            some if some.iter().any(|byte| *byte != 0) => {
+                return Err(refused(TarError::Bad { at, why: "bytes follow its end" }));
+            }
+            _ => at += read as u64,
+        }
     }
 }
 
@@ -49,21 +65,58 @@ fn refused(error: TarError) -> LayoutError {
     }
 }
 
-fn insert(places: &mut BTreeMap<String, Place>, member: &Member) -> Result<(), LayoutError> {
-    let bad = |why| Err(refused(TarError::Bad { at: member.at, why }));
-    if places.len() >= MEMBERS_MAX {
-        return bad("it has too many members");
+/// The members so far: where a layout's files lie, and which names are links.
+#[derive(Default)]
+struct Members {
+    places: BTreeMap<String, Place>,
+    links: BTreeSet<String>,
+}
+
+impl Members {
+    fn insert(&mut self, member: &Member) -> Result<(), &'static str> {
+        let name = plain(member)?;
+        if self.places.len() + self.links.len() >= MEMBERS_MAX {
+            return Err("it has too many members");
+        }
+        if name.match_indices('/').any(|(at, _)| name.get(..at).is_some_and(|folder| self.links.contains(folder))) {
+            return Err("a name leads through a link");
+        }
+        let place = match member.kind {
+            Kind::Folder if is_folder_of_layout(name) => return Ok(()),
+            Kind::Regular => Place::Regular { at: member.at, len: member.len },
+            _ => Place::Other,
+        };
+        if matches!(member.kind, Kind::Symlink(_) | Kind::Hardlink(_)) {
+            self.links.insert(name.to_owned());
+        }
+        match is_layout_path(name).then(|| self.places.insert(name.to_owned(), place)) {
+            Some(Some(_)) => Err("a name stands twice"),
+            _ => Ok(()),
+        }
     }
-    let name = member.path.trim_start_matches("./");
-    if !is_layout_path(name) {
-        return Ok(());
+}
+
+/// The member's name, if it is written in the one way that needs no reading: below the archive, part by part.
+fn plain(member: &Member) -> Result<&str, &'static str> {
+    let mut name = member.path.as_str();
+    while let Some(rest) = name.strip_prefix("./") {
+        name = rest;
     }
-    let is_regular = member.kind == Kind::Regular;
-    let place = if is_regular { Place::Regular { at: member.at, len: member.len } } else { Place::Other };
-    match places.insert(name.to_owned(), place) {
-        None => Ok(()),
-        Some(_) => bad("a name stands twice"),
+    if member.kind == Kind::Folder {
+        name = name.strip_suffix('/').unwrap_or(name);
+        if ["", "."].contains(&name) {
+            return Ok("");
+        }
     }
+    match name.split('/').any(|part| ["", ".", ".."].contains(&part)) {
+        true => Err("a name is not written plainly"),
+        false => Ok(name),
+    }
+}
+
+/// A folder of a layout's own: not one in the place of a file.
+fn is_folder_of_layout(name: &str) -> bool {
+    !is_layout_path(name) || name.matches('/').count() < 2
 }
 
 impl Files for Archive {

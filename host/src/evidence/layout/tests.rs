@@ -359,3 +359,71 @@ proptest! {
         let _refused = Layout::from_tar(file_of(&bytes));
     }
 }
+
+/// The archive with one member more, its name written as it is given.
+fn with_member(mut archive: Vec<u8>, name: &str, kind: tar::EntryType, content: &[u8]) -> Vec<u8> {
+    archive.truncate(archive.len() - 1024);
+    let mut header = tar::Header::new_gnu();
+    header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+    header.set_entry_type(kind);
+    header.set_size(content.len() as u64);
+    if kind == tar::EntryType::Symlink {
+        header.set_link_name("blobs/sha256").unwrap();
+    }
+    header.set_cksum();
+    archive.extend_from_slice(header.as_bytes());
+    archive.extend_from_slice(content);
+    archive.resize(archive.len().next_multiple_of(512) + 1024, 0);
+    archive
+}
+
+/// What an extractor would put in the place of a blob that was hashed.
+#[test]
+fn a_name_that_could_be_read_as_another_is_refused() {
+    let sample = Sample::new(Algorithm::Sha256);
+    let regular = tar::EntryType::Regular;
+    for start in [
+        "/blobs/sha256/",
+        "//blobs/sha256/",
+        ".//blobs/sha256/",
+        "blobs/./sha256/",
+        "blobs//sha256/",
+        "x/../blobs/sha256/",
+    ] {
+        let name = format!("{start}{}", sample.index.hex());
+        let found = verify_archive(&with_member(sample.archive(""), &name, regular, b"evil"), &sample.index);
+        assert!(found.unwrap_err().to_string().contains("not written plainly"), "{name}");
+    }
+    let blob = format!("blobs/sha256/{}", sample.index.hex());
+    for (name, kind) in [(format!("{blob}/"), regular), (format!("{blob}/"), tar::EntryType::Directory)] {
+        let found = verify_archive(&with_member(sample.archive(""), &name, kind, b""), &sample.index);
+        assert!(found.is_err(), "{name} {kind:?}");
+    }
+    let linked = with_member(sample.archive(""), "x", tar::EntryType::Symlink, b"");
+    let through = with_member(linked.clone(), &format!("x/{}", sample.index.hex()), regular, b"evil");
+    assert!(verify_archive(&linked, &sample.index).is_ok());
+    assert!(verify_archive(&through, &sample.index).unwrap_err().to_string().contains("through a link"));
+    let folder = with_member(sample.archive(""), "more/", tar::EntryType::Directory, b"");
+    assert!(verify_archive(&folder, &sample.index).is_ok());
+}
+
+#[test]
+fn nothing_follows_the_end_of_an_archive() {
+    let sample = Sample::new(Algorithm::Sha256);
+    let padded = [sample.archive(""), vec![0; 9000]].concat();
+    assert!(verify_archive(&padded, &sample.index).is_ok());
+    for more in [b"x".to_vec(), sample.archive("")] {
+        let found = verify_archive(&[padded.clone(), more].concat(), &sample.index);
+        assert!(found.unwrap_err().to_string().contains("bytes follow its end"));
+    }
+}
+
+#[test]
+fn of_a_manifest_by_itself_the_platform_is_the_images_own() {
+    let sample = Sample::new(Algorithm::Sha256);
+    let report = sample.verify(&sample.index).unwrap();
+    let manifest = report.manifest.unwrap();
+    let layout = Layout::from_tar(file_of(&sample.archive(""))).unwrap();
+    let other = layout.verify(&manifest, &"windows/s390x".parse().unwrap()).unwrap();
+    assert_eq!(other.platform.to_string(), "linux/amd64");
+}
