@@ -62,6 +62,7 @@ pub(crate) fn read(text: &[u8], start: usize, end: usize) -> Option<Assignment> 
     cursor.skip(|byte| byte == b']' && closed);
     cursor.colours();
     let blank = cursor.blanks();
+    cursor.declared();
     let link = link(&mut cursor, text, name, blank)?;
     cursor.blanks();
     cursor.colours();
@@ -118,14 +119,40 @@ pub(crate) fn escape_tail(text: &[u8], first: usize, limit: usize) -> usize {
     length.min(name.len())
 }
 
-/// The name in `name: NAME` that stands right before a `value` at `at`, on the same line or on the one before.
+/// What the half of a pair is called that is the name of the other.
+const NAMES: &[&[u8]] = &[b"name", b"key", b"k", b"variable"];
+/// What may stand between the two halves.
+const BETWEEN: &[&[u8]] = &[b"type", b"kind", b"scope", b"id", b"masked", b"protected", b"hidden"];
+
+/// The name in `name: NAME` that stands before a `value` at `at`, on the same line or on the one before; right before it,
+/// or with what its type is between.
 pub(crate) fn name_before(text: &[u8], at: usize) -> Option<(usize, usize)> {
     let first = at.saturating_sub(MAX_PAIR);
-    let end = first + before_signs(text.get(first..at)?);
-    let length = text.get(first..end)?.iter().rev().take_while(|byte| in_name(byte)).count();
-    let label = text.get(first..first + before_signs(text.get(first..end - length)?))?.to_ascii_lowercase();
-    let word = label.rsplit(|byte| !byte.is_ascii_alphanumeric()).next()?;
-    (length > 0 && [b"name".as_slice(), b"key", b"k", b"variable"].contains(&word)).then_some((end - length, end))
+    let mut at = at;
+    for _ in 0..=BETWEEN.len() {
+        let end = first + before_signs(text.get(first..at)?);
+        let length = text.get(first..end)?.iter().rev().take_while(|byte| in_name(byte)).count();
+        let label_end = first + before_signs(text.get(first..end - length)?);
+        let label = text.get(first..label_end)?.to_ascii_lowercase();
+        let word = label.rsplit(|byte| !byte.is_ascii_alphanumeric()).next()?;
+        if length > 0 && NAMES.contains(&word) {
+            return Some((end - length, end));
+        }
+        at = (length > 0 && BETWEEN.contains(&word)).then_some(label_end - word.len())?;
+    }
+    None
+}
+
+/// The name in `name: NAME` that stands right behind a value that ends at `at`, on the same line.
+pub(crate) fn name_behind(text: &[u8], at: usize) -> Option<(usize, usize)> {
+    let rest = text.get(at..text.len().min(at + MAX_PAIR))?;
+    let signs = rest.iter().take_while(|byte| b"\"'\\, ".contains(byte)).count();
+    let comma = rest.get(..signs)?.contains(&b',');
+    let length = rest.get(signs..)?.iter().take_while(|byte| in_name(byte)).count();
+    let label = rest.get(signs..signs + length)?;
+    let named = comma && NAMES.iter().any(|name| label.eq_ignore_ascii_case(name));
+    let name = read(text, at + signs, at + signs + length).filter(|pair| named && pair.link == Link::Sign)?.value;
+    text.get(name.0..name.1)?.iter().all(in_name).then_some(name)
 }
 
 /// The length of a text without the quotes, signs, blanks and line ends that it ends with.
@@ -141,10 +168,12 @@ fn before_signs(text: &[u8]) -> usize {
 }
 
 fn link(cursor: &mut Cursor<'_>, text: &[u8], name: (usize, usize), blank: bool) -> Option<Link> {
-    if cursor.sign() {
+    if cursor.sign() || cursor.element(text, name) {
         return Some(Link::Sign);
     }
     match cursor.peek() {
+        // A pair of Erlang.
+        Some(b',') if cursor.rest().starts_with(b",<<\"") => cursor.step(Link::Sign),
         Some(b'>') if name.0.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'<') => cursor.step(Link::Sign),
         // A list of pairs, or the cells of a table; or words of a command line.
         Some(b',') if text.get(name.0) == Some(&b'-') => cursor.step(Link::Flag),
@@ -182,7 +211,9 @@ fn value(cursor: &mut Cursor<'_>, text: &[u8], name: (usize, usize), link: Link)
         return Some(((start, end), false));
     }
     let env = tight && (begins_text || begins_word(text, name.0));
-    Some(((start, bare_end(text, start, env)), opened.is_some() || scheme))
+    let end = bare_end(text, start, env || fills_line(text, name));
+    let end = if env { end } else { before_stops(text, start, end) };
+    Some(((start, end), opened.is_some() || scheme))
 }
 
 /// A quote, and how many backslashes stand before it.
@@ -235,6 +266,14 @@ fn begins_word(text: &[u8], at: usize) -> bool {
     }
 }
 
+/// Whether a name begins a line of YAML, so that its value is all of that line up to a blank.
+fn fills_line(text: &[u8], name: (usize, usize)) -> bool {
+    let before = text.get(name.0.saturating_sub(MAX_BLANKS)..name.0).unwrap_or_default();
+    let indent = before.iter().rev().take_while(|byte| b" -".contains(byte)).count();
+    let begins = before.len().checked_sub(indent + 1).and_then(|at| before.get(at)).is_none_or(|&byte| byte == b'\n');
+    begins && text.get(name.1..).is_some_and(|rest| rest.starts_with(b": "))
+}
+
 /// Where a value without quotes ends.
 fn bare_end(text: &[u8], start: usize, env: bool) -> usize {
     let rest = text.get(start..).unwrap_or_default();
@@ -256,9 +295,13 @@ fn bare_end(text: &[u8], start: usize, env: bool) -> usize {
         }
     };
     let length = rest.iter().enumerate().find(|&(at, &byte)| ends(at, byte)).map_or(rest.len(), |(at, _)| at);
-    let value = rest.get(..length).unwrap_or_default();
-    let tail = value.iter().rev().take_while(|byte| b".,;:!?".contains(byte)).count();
-    start + length - if env { 0 } else { tail }
+    start + length
+}
+
+/// Where a value ends that a full stop, or its like, follows.
+fn before_stops(text: &[u8], start: usize, end: usize) -> usize {
+    let value = text.get(start..end).unwrap_or_default();
+    end - value.iter().rev().take_while(|byte| b".,;:!?".contains(byte)).count()
 }
 
 /// Whether nothing follows, or a blank, be it escaped.
@@ -344,9 +387,11 @@ impl<'t> Cursor<'t> {
         let length = match rest {
             [b'%', b'3', b'D' | b'd' | b'A' | b'a', ..] => 3,
             _ if rest.starts_with(b"\\u003d") || rest.starts_with(b"\\u003D") => 6,
+            // What PHP appends; a field of Haskell, of which a path has none.
+            _ if rest.starts_with(b".= ") || rest.starts_with(b":: ") => 2,
             _ if signs.starts_with(b"->") => 2,
-            // A path through modules.
-            _ if signs == b"::" => 0,
+            // A path through modules, or the message that a shell prints where a variable is not set.
+            _ if signs == b"::" || signs == b":?" => 0,
             _ if signs.first() == Some(&b'>') || signs.first() == Some(&b'-') => 0,
             _ => signs.iter().rposition(|byte| b"=:>".contains(byte)).map_or(0, |last| last + 1),
         };
@@ -354,8 +399,40 @@ impl<'t> Cursor<'t> {
         length > 0
     }
 
-    /// A type between a name and its value: `name: str = value`.
+    /// A type between a name and the sign behind it, as Go declares: `var name string = value`.
+    fn declared(&mut self) {
+        let types = [b"string ".as_slice(), b"*string ", b"[]byte ", b"&str ", b"String "];
+        let word = types.iter().find(|word| self.rest().starts_with(word)).map_or(0, |word| word.len());
+        let ahead = Cursor { text: self.text, at: self.at + word };
+        if ahead.rest().starts_with(b"= ") || ahead.rest().starts_with(b":= ") {
+            self.at = ahead.at;
+        }
+    }
+
+    /// From a name that is an element of XML, or names one, to its text: `<name>`, also in JSON that escapes the brackets;
+    /// `<entry key="name">`; `<key>name</key><string>` of property lists.
+    fn element(&mut self, text: &[u8], name: (usize, usize)) -> bool {
+        let before = text.get(name.0.saturating_sub(8)..name.0).unwrap_or_default();
+        let attribute = [b" key=\"".as_slice(), b" name=\""].iter().any(|lead| before.ends_with(lead));
+        let rest = self.rest();
+        let length = match rest {
+            [b'>', ..] if attribute => 1,
+            _ if before.ends_with(b"\\u003c") && rest.starts_with(b"\\u003e") => 6,
+            _ if before.ends_with(b"<key>") && rest.starts_with(b"</key><string>") => 14,
+            _ => 0,
+        };
+        self.at += length;
+        length > 0
+    }
+
+    /// A type between a name and its value: `name: str = value`, `=> string(8) "value"`.
     fn typed(&mut self) {
+        if let Some(rest) = self.rest().strip_prefix(b"string(") {
+            let digits = rest.iter().take(8).take_while(|byte| byte.is_ascii_digit()).count();
+            if rest.get(digits..).is_some_and(|rest| rest.starts_with(b") ")) {
+                self.at += digits + 9;
+            }
+        }
         let word =
             self.rest().iter().take(24).take_while(|byte| byte.is_ascii_alphabetic() || b"&[]'".contains(byte)).count();
         let mut ahead = Cursor { text: self.text, at: self.at + word };
@@ -372,10 +449,13 @@ impl<'t> Cursor<'t> {
 
     /// Brackets and quotes before a value.
     fn opening(&mut self) -> Option<Quote> {
-        if self.rest().starts_with(b"Some(") {
-            self.at += 4;
-        }
+        // What programs wrap a value in; those that look one up by its name are none of them.
+        let wraps = [b"Some(".as_slice(), b"Secret(", b"SecretString(", b"Secret::new(", b"SecretStr(", b"Just("];
+        self.at += wraps.iter().find(|wrap| self.rest().starts_with(wrap)).map_or(0, |wrap| wrap.len() - 1);
         self.skip(|byte| byte == b'[' || byte == b'(');
+        if self.rest().starts_with(b"<<\"") {
+            self.at += 2;
+        }
         let letters = self.rest().iter().take(2).take_while(|byte| b"brufBRUF@$".contains(byte)).count();
         let mut ahead = Cursor { text: self.text, at: self.at + letters };
         let quote = ahead.quotes();
@@ -455,6 +535,16 @@ mod tests {
             ("{\"token\": \"a\\\\\", \"z\": \"1\"}", "token", "token", "a\\\\"),
             ("{\"token\": \"a\\\\\\\"b\", \"z\": \"1\"}", "token", "token", "a\\\\\\\"b"),
             ("{\\\"token\\\":\\\"a\\\\\\\"b\\\",\\\"z\\\":1}", "token", "token", "a\\\\\\\"b"),
+            ("[\"token\"]=> string(2) \"v1\"", "token", "token", "v1"),
+            ("<entry key=\"token\">v1</entry>", "token", "token", "v1"),
+            ("<key>token</key><string>v1</string>", "token", "token", "v1"),
+            ("[{token,<<\"v1\">>}]", "token", "token", "v1"),
+            ("\\u003ctoken\\u003ev1\\u003c/token\\u003e", "token", "token", "v1"),
+            ("$token .= \"v1\";", "token", "$token", "v1"),
+            ("var token string = \"v1\"", "token", "token", "v1"),
+            ("token:: v1", "token", "token", "v1"),
+            ("Config { token: Secret(\"v1\") }", "token", "token", "v1"),
+            ("  token: a;b,c'd # x", "token", "token", "a;b,c'd"),
         ] {
             let (found_name, found_value, _) = reads(text, keyword).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((found_name.as_str(), found_value.as_str()), (name, value), "{text}");

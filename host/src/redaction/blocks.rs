@@ -1,6 +1,7 @@
 //! Private keys between `BEGIN` and `END`: on one line with escapes, or on many with whatever a log puts before each, with
 //! or without an end.
 
+use super::assign;
 use super::span::{Label, Span};
 
 /// A private key that the text so far did not end.
@@ -46,9 +47,27 @@ fn header_length(text: &[u8]) -> Option<usize> {
     header.get(..close)?.windows(11).any(|window| window == b"PRIVATE KEY").then_some(close)
 }
 
-/// Whether what stands behind `BEGIN` on its line is none of the key.
+/// Whether what stands behind `BEGIN` on its line is none of the key: nothing, a colour, or the end of a string that holds
+/// one line, as in the records of an engine and in source.
 fn ends_line(rest: &[u8]) -> bool {
-    rest.trim_ascii().is_empty() || rest.len() <= 4
+    let plain = after_escapes(rest, assign::colour);
+    let after = after_escapes(plain, |rest| line_end(rest).or_else(|| assign::colour(rest)));
+    let closed = after.iter().find(|&&byte| byte != b'\\').is_some_and(|byte| b"\"'".contains(byte));
+    plain.trim_ascii().is_empty() || rest.len() <= 4 || (after.len() < plain.len() && closed)
+}
+
+fn after_escapes(text: &[u8], escape: impl Fn(&[u8]) -> Option<usize>) -> &[u8] {
+    let mut rest = text;
+    while let Some(length) = escape(rest) {
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    rest
+}
+
+/// The length of an escaped line end, in strings within strings too.
+fn line_end(rest: &[u8]) -> Option<usize> {
+    let slashes = rest.iter().take(8).take_while(|&&byte| byte == b'\\').count();
+    (slashes > 0 && matches!(rest.get(slashes), Some(b'n' | b'r'))).then_some(slashes + 1)
 }
 
 /// Whether another key begins on a line. It takes the place of the one before, wherever the text is cut.
@@ -105,8 +124,12 @@ impl Block {
         }
         let line = line.trim_ascii_end();
         let (start, end) = longest_run(line);
+        let start = start + assign::escape_tail(line, start, end);
         if end - start >= LONG_RUN {
             return Some((start, end));
+        }
+        if let Some(part) = self.in_string(line) {
+            return Some(part);
         }
         let word = line.iter().rposition(|byte| b" \t|>".contains(byte)).map_or(0, |blank| blank + 1);
         let content = line.get(word..).unwrap_or_default();
@@ -116,6 +139,17 @@ impl Block {
             return Some((0, 0));
         }
         (aligned && content.iter().all(is_letter)).then_some((word, line.len()))
+    }
+}
+
+impl Block {
+    /// The same of a line within a string or a colour, where the first line of the key stood.
+    fn in_string(&self, line: &[u8]) -> Option<(usize, usize)> {
+        let opens = self.column.checked_sub(1).and_then(|at| line.get(at)).is_some_and(|byte| b"\"'m".contains(byte));
+        let rest = line.get(self.column..).filter(|_| opens)?;
+        let length = rest.iter().take_while(|byte| is_letter(byte)).count();
+        let ended = rest.get(length).is_some_and(|byte| b"\\\"'\x1b".contains(byte));
+        ended.then_some((self.column, self.column + length))
     }
 }
 
@@ -135,4 +169,30 @@ fn longest_run(line: &[u8]) -> (usize, usize) {
         }
     }
     best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Redactor, RuleSet};
+
+    #[test]
+    fn a_key_in_a_string_a_line_is_masked_and_the_strings_stay() {
+        let body = "pkFCdykM1uuEcV3aQwErTyUiOpAsDfGhJkLzXcVbNm1234567890QwErTyUiOpAs";
+        let redactor = Redactor::builder().rules(RuleSet::builtin()).build();
+        for (before, after) in [
+            ("{\"log\":\"", "\\n\",\"stream\":\"stdout\"}"),
+            ("{\"log\":\"\\u001b[36m", "\\u001b[0m\\n\",\"stream\":\"stdout\"}"),
+            ("    \"", "\\n\" +"),
+            ("\u{1b}[36m", "\u{1b}[0m"),
+            ("", ""),
+        ] {
+            let lines =
+                ["-----BEGIN RSA PRIVATE KEY-----", body, body, "Qw12a=", "-----END RSA PRIVATE KEY-----", "done"];
+            let text: String = lines.iter().map(|line| format!("{before}{line}{after}\n")).collect();
+            let mark = "[redacted:private-key]";
+            let expected = text.replace(body, mark).replace("Qw12a=", mark);
+            assert_eq!(redactor.text(&text), expected);
+            assert_eq!(redactor.text(&expected), expected);
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Readers for what stands in URLs and in headers.
 
+use memchr::memmem;
+
 use super::assign::{self, colour};
 use super::span::{Label, Span};
 use super::values;
@@ -9,34 +11,65 @@ const MAX_USERINFO: usize = 1024;
 /// Longest cookie header that is looked at.
 const MAX_COOKIES: usize = 16 * 1024;
 
-/// What the userinfo of a URL, and its host, end at.
-fn ends_authority(byte: &u8) -> bool {
-    byte.is_ascii_whitespace() || b"/?#\"'<>`\\|".contains(byte) || *byte < b' '
+/// How the signs of a URL are written: as they are, in JSON that escapes slashes, or within another URL.
+struct Writing {
+    lead: &'static [u8],
+    colon: &'static [u8],
+    at: &'static [u8],
+    slash: &'static [u8],
 }
 
-/// Whether unfinished text behind `://` is no more than the beginning of a user and a host.
-pub(crate) fn may_be_userinfo(rest: &[u8]) -> bool {
-    !rest.iter().take(MAX_USERINFO).any(ends_authority)
+const WRITINGS: &[Writing] = &[
+    Writing { lead: b"://", colon: b":", at: b"@", slash: b"/" },
+    Writing { lead: b":\\/\\/", colon: b":", at: b"@", slash: b"/" },
+    Writing { lead: b"%3A%2F%2F", colon: b"%3A", at: b"%40", slash: b"%2F" },
+];
+
+fn writing(text: &[u8], at: usize) -> Option<&'static Writing> {
+    let rest = text.get(at..)?;
+    WRITINGS.iter().find(|writing| rest.starts_with(writing.lead))
+}
+
+/// What the userinfo of a URL, and its host, end at. A password may hold `#` and `?`, which nobody escaped.
+fn ends_authority(byte: &u8) -> bool {
+    byte.is_ascii_whitespace() || b"/\"'<>`\\|".contains(byte) || *byte < b' '
+}
+
+/// Where the userinfo of the URL would begin whose `://` stands at `at`, if the unfinished text behind it is no more than
+/// the beginning of a user and a host.
+pub(crate) fn open_userinfo(text: &[u8], at: usize) -> Option<usize> {
+    let start = at + writing(text, at)?.lead.len();
+    (!text.get(start..)?.iter().take(MAX_USERINFO).any(ends_authority)).then_some(start)
 }
 
 /// Masks the password in `scheme://user:password@host`, whose `://` stands at `at`; also a user alone that is a token.
 pub(crate) fn userinfo(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) {
-    let start = at + 3;
+    let Some(writing) = writing(text, at) else { return };
+    let start = at + writing.lead.len();
     let rest = text.get(start..text.len().min(start + MAX_USERINFO)).unwrap_or_default();
     let length = rest.iter().position(ends_authority).unwrap_or(rest.len());
     let authority = rest.get(..length).unwrap_or_default();
-    let Some(host) = authority.iter().rposition(|&byte| byte == b'@') else { return };
+    let authority = authority.get(..memmem::find(authority, writing.slash).unwrap_or(length)).unwrap_or_default();
+    let Some(host) = memmem::rfind(authority, writing.at) else { return };
     let user = authority.get(..host).unwrap_or_default();
-    let colon = user.iter().position(|&byte| byte == b':');
-    let secret = match colon {
-        Some(colon) => colon + 1..host,
-        None if values::is_random(user) && user.len() >= 16 => 0..host,
-        None => return,
-    };
+    let Some(begin) = secret_in(user, writing) else { return };
+    let secret = begin..host;
     let value = user.get(secret.clone()).unwrap_or_default();
     if !value.is_empty() && !values::is_placeholder(value) {
         found.push(Span { start: start + secret.start, end: start + secret.end, label });
     }
+}
+
+/// Where the secret of what stands before the `@` of a URL begins: behind the colon, or at once in a token without one.
+/// A host or a port that a query or a fragment follows is none.
+fn secret_in(user: &[u8], writing: &Writing) -> Option<usize> {
+    let query = user.iter().position(|byte| b"#?".contains(byte));
+    let Some(colon) = memmem::find(user, writing.colon) else {
+        return (query.is_none() && user.len() >= 16 && values::is_random(user)).then_some(0);
+    };
+    let begin = colon + writing.colon.len();
+    let is_port = |query: usize| user.get(begin..query).is_none_or(|port| port.iter().all(u8::is_ascii_digit));
+    (!user.starts_with(b"[") && !query.is_some_and(is_port)).then_some(begin)
 }
 
 /// Masks the values of a `Cookie` header, or the first one of `Set-Cookie`, whose name ends at `end`.
@@ -80,4 +113,25 @@ fn after_separator(text: &[u8], from: usize) -> Option<usize> {
     let signed = rest.get(..signs).is_some_and(|signs| signs.iter().any(|byte| b":=".contains(byte)));
     let at = from + signs;
     signed.then(|| at + colour(text.get(at..).unwrap_or_default()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Redactor, RuleSet};
+
+    #[test]
+    fn the_password_of_a_url_is_found_however_it_is_written() {
+        let redactor = Redactor::builder().rules(RuleSet::builtin()).build();
+        for (text, expected) in [
+            ("x://root:Ua#bp?XT-j5@db:1/a", "x://root:[redacted:url-password]@db:1/a"),
+            ("x:\\/\\/app:hunter2@db", "x:\\/\\/app:[redacted:url-password]@db"),
+            ("u=x%3A%2F%2Fapp%3Ahunter2%40db%2Fa", "u=x%3A%2F%2Fapp%3A[redacted:url-password]%40db%2Fa"),
+            ("x://host:80?mail=a@b", "x://host:80?mail=a@b"),
+            ("x://host#a:b@c", "x://host#a:b@c"),
+            ("x://host/a:b@c", "x://host/a:b@c"),
+            ("x%3A%2F%2Fhost%3A80%2Fa%40b", "x%3A%2F%2Fhost%3A80%2Fa%40b"),
+        ] {
+            assert_eq!(redactor.text(text), expected);
+        }
+    }
 }

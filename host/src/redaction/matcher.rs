@@ -31,6 +31,8 @@ pub(crate) struct Carried {
 const REACH: usize = 4096;
 /// The same, for an expression that is one word.
 const TOKEN_REACH: usize = 512;
+/// How much may stand between a keyword and a value, and how much longer than what its rule takes a value is read.
+const SLACK: usize = 512;
 
 impl Matcher {
     pub(crate) fn new(rules: Vec<Arc<Rule>>) -> Self {
@@ -95,7 +97,11 @@ impl Matcher {
             let Some(rule) = self.rules.get(number as usize) else { continue };
             let label = Label::Rule(number);
             match &rule.reader {
-                Reader::Expression { near: 0, whole, .. } => anchored(rule, *whole, text, at, label, found),
+                Reader::Expression { near: 0, whole, keep, .. } => {
+                    if keep.is_empty() || !is_within(found, at, label) {
+                        anchored(rule, *whole, text, at, label, found);
+                    }
+                }
                 Reader::Expression { near, whole, .. } => {
                     if at >= searched.until(number) {
                         searched.note(number, nearby(rule, *whole, text, at, *near, label, found));
@@ -120,7 +126,8 @@ impl Matcher {
         let Some(pair) = assign::read(text, keyword.0, keyword.1) else { return };
         let is_value = |name: &[u8]| name.eq_ignore_ascii_case(b"value") || name.eq_ignore_ascii_case(b"default");
         let is_pair = text.get(pair.name.0..pair.name.1).is_some_and(is_value);
-        let Some(name) = assign::name_before(text, pair.name.0).filter(|_| is_pair) else { return };
+        let name = || assign::name_before(text, pair.name.0).or_else(|| assign::name_behind(text, pair.value.1));
+        let Some(name) = is_pair.then(name).flatten() else { return };
         let assignment = Assignment { name, ..pair };
         let strength = judge(text.get(name.0..name.1).unwrap_or_default());
         let value = text.get(pair.value.0..pair.value.1).unwrap_or_default();
@@ -186,7 +193,7 @@ fn named_by(rule: &Rule, text: &[u8], at: usize, end: usize) -> Option<usize> {
         Reader::Value { .. } => (begins_word(text, at) && ends_word(text, end)).then_some(end),
         Reader::Assignment => Some(around()).filter(|name| judged(*name)).map(|name| name.1),
         Reader::Named => assign::name_before(text, around().0).filter(|name| judged(*name)).map(|_| around().1),
-        Reader::Userinfo => headers::may_be_userinfo(text.get(at + 3..)?).then_some(at + 3),
+        Reader::Userinfo => headers::open_userinfo(text, at),
         Reader::Cookie => Some(end),
         Reader::PrivateKey => None,
     }
@@ -206,6 +213,12 @@ fn anchored(rule: &Rule, whole: bool, text: &[u8], at: usize, label: Label, foun
     if hit.is_some() {
         matched(rule, whole, text, input(line.unwrap_or(text.len())), label, found);
     }
+}
+
+/// Whether a keyword stands in what its own rule masks already, as in a flood of them: no need to read that to its end for
+/// each.
+fn is_within(found: &[Span], at: usize, label: Label) -> bool {
+    found.iter().rev().take(8).any(|span| span.label == label && span.start <= at && at < span.end)
 }
 
 /// Up to where keywords of a rule need no look: nothing there matches. Without it a flood of keywords is searched through
@@ -295,6 +308,8 @@ pub(crate) fn begins_here(text: &[u8], at: usize) -> bool {
         [] => true,
         [.., last] if !last.is_ascii_alphanumeric() => true,
         [.., b'\\', b'n' | b't' | b'r' | b'b' | b'f'] => true,
+        // The flag of Java and of Maven that sets what follows it.
+        [before @ .., b'-', b'D' | b'P'] if before.last().is_none_or(|byte| !byte.is_ascii_alphanumeric()) => true,
         [.., b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => true,
         [.., b'\\', b'u', _, _, _, _] | [.., b'\\', b'x', _, _] => true,
         [.., b'm'] => {
@@ -311,7 +326,8 @@ fn assigned(rule: &Rule, text: &[u8], keyword: (usize, usize), label: Label, fou
     if !begins_word(text, keyword.0) || !ends_word(text, keyword.1) {
         return;
     }
-    let assignment = assign::read(text, keyword.0, keyword.1);
+    let reach = rule.longest().map_or(text.len(), |longest| text.len().min(keyword.1 + longest + SLACK));
+    let assignment = text.get(..reach).and_then(|near| assign::read(near, keyword.0, keyword.1));
     if let Some((start, end)) = assignment.and_then(|assignment| value_of(regex, text, &assignment)) {
         found.push(Span { start, end, label });
     } else if let Some((start, end)) = announced(regex, text, keyword.1) {
@@ -442,23 +458,36 @@ fn assignment(text: &[u8], keyword: (usize, usize), label: Label, found: &mut Ve
     if strength == Strength::None || super::names::is_plain_key(written, before) {
         return;
     }
-    let Some(assignment) = assign::read(text, keyword.0, keyword.1) else { return };
-    let value = text.get(assignment.value.0..assignment.value.1).unwrap_or_default();
-    if is_secret(text, strength, &assignment, value) {
-        found.push(Span { start: assignment.value.0, end: assignment.value.1, label });
+    // What looks like no secret at its beginning is not read to its end, lest a flood of such names is for each of them.
+    let near = text.get(..text.len().min(keyword.1 + REACH)).unwrap_or_default();
+    if strength > Strength::Weak || secret_of(near, strength, keyword).is_some() {
+        let value = secret_of(text, strength, keyword);
+        found.extend(value.map(|(start, end)| Span { start, end, label }));
     }
+}
+
+/// The value of the assignment whose name holds a keyword, if it is a secret.
+fn secret_of(text: &[u8], strength: Strength, keyword: (usize, usize)) -> Option<(usize, usize)> {
+    let assignment = assign::read(text, keyword.0, keyword.1)?;
+    let value = text.get(assignment.value.0..assignment.value.1)?;
+    is_secret(text, strength, &assignment, value).then_some(assignment.value)
 }
 
 /// Whether the value of an assignment is a secret, by what its name, its looks and its place say together.
 fn is_secret(text: &[u8], strength: Strength, assignment: &Assignment, value: &[u8]) -> bool {
-    if values::is_placeholder(value) || (!assignment.marked && values::is_expression(value)) || values::is_place(value)
-    {
+    // What a flag is given is no code: a dot in it is one of a password.
+    let flag = text.get(assignment.name.0..).is_some_and(|name| name.starts_with(b"--"));
+    let code = !assignment.marked && values::is_expression(value) && !(flag && values::is_member(value));
+    if values::is_placeholder(value) || code || values::is_place(value) {
         return false;
     }
     match (strength, assignment.link) {
         (Strength::None, _) => false,
         (_, Link::Comma | Link::Blank) if brings_reference(value) => false,
+        (_, Link::Blank) if brings_name(value) => false,
+        (Strength::Weak, _) if names_a_place(text, assignment, value) => false,
         (Strength::Password, Link::Comma | Link::Blank) if is_chosen(value) => true,
+        (Strength::Password, Link::Blank) if assignment.marked && is_quoted_password(value) => true,
         (_, Link::Blank) => {
             value.len() >= 20
                 && values::is_random(value)
@@ -480,6 +509,25 @@ fn is_secret(text: &[u8], strength: Strength, assignment: &Assignment, value: &[
     }
 }
 
+/// Whether a value is the next assignment of a list of them, with a name of its own: `…/token ISSUER=auth.example.org`.
+fn brings_name(value: &[u8]) -> bool {
+    let mut parts = value.splitn(2, |&byte| byte == b'=');
+    let name = parts.next().unwrap_or_default();
+    let rest = parts.next().and_then(<[u8]>::first);
+    name.len() >= 3
+        && name.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+        && rest.is_some_and(|byte| *byte != b'=')
+}
+
+/// Whether the value of a name such as `key` is where something is kept, as caches, buckets and registries call it; or
+/// stands in angle brackets, as mail servers print the session that a line belongs to.
+fn names_a_place(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
+    let has = |signs: &[u8]| value.iter().any(|byte| signs.contains(byte));
+    let name = text.get(assignment.name.0..assignment.name.1).unwrap_or_default();
+    let path = has(b"\\") || has(b"/") && has(b"._-") || has(b":") && !value.starts_with(b"base64:");
+    value.starts_with(b"<") || name.eq_ignore_ascii_case(b"key") && path
+}
+
 /// Whether a value looks like a password that somebody chose with care: signs, letters and digits together.
 fn is_chosen(value: &[u8]) -> bool {
     let has = |kind: fn(&u8) -> bool| value.iter().any(kind);
@@ -491,30 +539,64 @@ fn is_chosen(value: &[u8]) -> bool {
         && value.iter().filter(|byte| **byte == b'%').count() * 3 < value.len()
 }
 
-/// A digest under a name of one word, such as `key`.
+/// Whether a value that stands in quotes behind the word for a password is one: letters with digits, no blank and no slash,
+/// as a browser has that follows the path of a page.
+fn is_quoted_password(value: &[u8]) -> bool {
+    value.len() >= 6
+        && value.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'/')
+        && value.iter().any(u8::is_ascii_digit)
+        && value.iter().any(u8::is_ascii_alphabetic)
+}
+
+/// A digest under a name of one word, such as `key`; or the number of a session as TLS tools print it, in capitals.
 fn is_bare_digest(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
-    let name = text.get(assignment.name.0..assignment.name.1).unwrap_or_default();
-    values::is_digest(value) && super::names::words(name).len() == 1
+    let words = super::names::words(text.get(assignment.name.0..assignment.name.1).unwrap_or_default());
+    let bare = match words.as_slice() {
+        [name] => name != "credentials",
+        [session, id] => session == "session" && id == "id" && !value.iter().any(u8::is_ascii_lowercase),
+        _ => false,
+    };
+    bare && values::is_digest(value)
+}
+
+/// Whether a value is a word with a capital that a sentence goes on behind: `token: Permission denied`.
+fn begins_sentence(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
+    let rest = rest_of_sentence(text.get(assignment.value.1..).unwrap_or_default());
+    let length = rest.iter().take(32).take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let (word, sign) = (rest.get(..length).unwrap_or_default(), rest.get(length));
+    let named = sign.is_some_and(|byte| b"=_-".contains(byte) || byte.is_ascii_digit())
+        || sign == Some(&b':') && !word.iter().any(u8::is_ascii_uppercase);
+    length >= 2 && !named && value.iter().all(u8::is_ascii_alphabetic) && values::is_capitalised(value)
+}
+
+/// What stands behind a word of a sentence, be there a comma between; nothing where it does not go on.
+fn rest_of_sentence(text: &[u8]) -> &[u8] {
+    let text = match text {
+        [b',' | b':' | b';' | b'.', rest @ ..] => rest,
+        all => all,
+    };
+    text.strip_prefix(b" ").unwrap_or_default()
 }
 
 fn is_password(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
     let number = value.iter().all(u8::is_ascii_digit);
     let word = value.iter().all(u8::is_ascii_lowercase);
     let tight = text.get(assignment.name.1) == Some(&b'=') || assignment.marked || assignment.link == Link::Flag;
-    value.len() >= 3 && !(number && value.len() < 4) && (!word || tight || assignment.last)
+    let spoken = (word && !assignment.last) || begins_sentence(text, assignment, value);
+    value.len() >= 3 && !(number && value.len() < 4) && (!spoken || tight)
 }
 
 fn is_token(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
     let name = super::names::words(text.get(assignment.name.0..assignment.name.1).unwrap_or_default());
-    let plain =
-        value.iter().all(|byte| byte.is_ascii_alphabetic() && byte.is_ascii_lowercase() || b"-_/.:".contains(byte));
+    let plain = value.iter().all(|byte| byte.is_ascii_lowercase() || b"-_/.:".contains(byte));
     let number = value.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
-    // `secret` alone is what orchestrators call an object, and name it.
-    let object =
-        matches!(name.as_slice(), [one] if one == "secret" || one == "credential") && !values::is_random(value);
+    // `secret` alone is what orchestrators call an object, and name it; `bearer` is what a token is of.
+    let object = matches!(name.as_slice(), [one] if ["secret", "credential", "bearer"].contains(&one.as_str()))
+        && !values::is_random(value);
     value.len() >= 8
         && !number
         && !object
+        && !values::is_word(value)
         && !values::is_relative_path(value)
         && (!plain || (assignment.marked && value.len() >= 12 && !value.contains(&b'/')))
 }
@@ -545,6 +627,63 @@ mod tests {
             assert!(!out.contains(secret) && out.starts_with(text.get(..12).unwrap()), "{out}");
             assert_eq!(out.contains(" for x"), text.contains(" for x"), "{out}");
         }
+    }
+
+    #[test]
+    fn errors_sentences_and_places_are_no_secrets() {
+        for text in [
+            "cat: /run/secrets/db_password: Permission denied",
+            "cat: /run/secrets/token: No such file",
+            "TOKEN_URL=https://a/oauth/token TOKEN_ISSUER=auth.example.org",
+            "Invalid token: JsonWebTokenError",
+            "Error: token: Unauthorized",
+            "password: BadCredentialsException",
+            "New password: BAD PASSWORD: The password is short",
+            "Retype new password: Sorry, passwords do not match.",
+            "key=orders:2026:03:01:pending",
+            "\u{1b}[32mdedup key=alert:HighCPU:prod-web-03:9100\u{1b}[0m",
+            "Session-ID: 8F2A9B1C4D5E6F708192A3B4C5D6E7F8",
+            "{\"log\":\"password = getpass.getpass(\\\"Password: \\\")\\n\"}",
+        ] {
+            assert_eq!(redacted(text), text);
+        }
+        for text in ["password: Hunter user: joe", "password: Hunter", "PASSWORD=Hunter goes on", "token=aBcdEfghiJ"] {
+            assert!(redacted(text).contains("[redacted:"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_name_behind_the_flag_of_java_is_read() {
+        let hex = "88268acb850c813fd521dd77cdcf02347c1f59ff";
+        let out = redacted(&format!("mvn -Dsonar.login={hex} -Dasana.token=1234567890123456 -Dx=1"));
+        assert!(!out.contains(hex) && !out.contains("1234567890123456") && out.ends_with(" -Dx=1"), "{out}");
+    }
+
+    #[test]
+    fn the_other_half_of_a_pair_may_stand_further_off_or_behind() {
+        for text in [
+            "{\"name\":\"api_token\",\"type\":\"string\",\"value\":\"q1w2e3r4t5y6\"}",
+            "{\"value\":\"q1w2e3r4t5y6\",\"name\":\"api_token\"}",
+            "{\\\"value\\\":\\\"q1w2e3r4t5y6\\\",\\\"name\\\":\\\"api_token\\\"}",
+        ] {
+            let out = redacted(text);
+            assert!(out.contains("[redacted:named-value]") && out.contains("api_token"), "{out}");
+        }
+        for text in [
+            "{\"value\":\"q1w2e3r4t5y6\",\"name\":\"trace\"}",
+            "[{\"name\":\"a\",\"value\":\"q1w2e3r4t5y6\"},{\"name\":\"api_token\"}]",
+        ] {
+            assert_eq!(redacted(text), text);
+        }
+    }
+
+    #[test]
+    fn a_long_value_of_a_weak_name_is_masked_to_its_end() {
+        let hex = "0f1e2d3c4b5a6978".repeat(600);
+        assert_eq!(redacted(&format!("session_id=Q{hex}")), "session_id=[redacted:auth-value]");
+        assert_eq!(redacted(&format!("{{\"session_id\":\"Q{hex}\"}}")), "{\"session_id\":\"[redacted:auth-value]\"}");
+        let flood = "authorization=".repeat(8000);
+        assert_eq!(redacted(&flood), flood);
     }
 
     #[test]

@@ -14,7 +14,10 @@ pub(crate) enum Strength {
 }
 
 #[rustfmt::skip]
-const PASSWORDS: &[&str] = &["password", "passwd", "passphrase", "pwd", "passcode", "pgpassword", "pass", "passwort", "mdp", "pw"];
+const PASSWORDS: &[&str] = &[
+    "password", "passwd", "passphrase", "pwd", "passcode", "pgpassword", "pass", "passwort", "mdp", "pw",
+    "dbpass", "dbpw", "dbpwd", "bindpw", "rootpw", "userpw", "adminpw", "userpwd",
+];
 
 #[rustfmt::skip]
 const STRONG: &[&str] = &[
@@ -54,7 +57,7 @@ const KEY_OF_NOTHING: &[&str] = &[
     "kv", "unique", "natural", "column", "field", "config", "context", "attention", "value", "sorted", "composite", "surrogate", "clustering", "missing", "unknown", "duplicate",
     "invalid", "ssh", "gpg", "pub", "pgp", "release", "signature", "hostkey", "shard", "metric", "metadata", "label", "annotation", "dedup", "storage_key", "etag", "any", "press", "answer",
     "vertex", "etcd", "redis", "path", "tenant", "query", "lock", "store", "state", "search", "file", "node", "image", "blob", "layer", "trusted", "imported", "importing",
-    "websocket", "socket", "s3", "from",
+    "websocket", "socket", "s3", "from", "apt",
 ];
 
 /// What stands before `token` when it is a piece of text or a page.
@@ -81,7 +84,7 @@ pub(crate) fn judge(name: &[u8]) -> Strength {
     let mut rest = words.as_slice();
     while let [before @ .., last] = rest
         && !before.is_empty()
-        && (NEUTRAL.contains(&last.as_str()) || last.bytes().all(|byte| byte.is_ascii_digit()))
+        && (NEUTRAL.contains(&last.as_str()) || is_version(last))
     {
         rest = before;
     }
@@ -94,17 +97,27 @@ pub(crate) fn judge(name: &[u8]) -> Strength {
     judge_last(last, previous)
 }
 
+/// A number, or `v2`.
+fn is_version(word: &str) -> bool {
+    word.strip_prefix('v').unwrap_or(word).bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Whether a word in front of the bare name `key` says that it is the key of a place or of a column: `redis key=…`.
 pub(crate) fn is_plain_key(name: &[u8], before: &[u8]) -> bool {
-    let word = before.trim_ascii_end().rsplit(|byte| !byte.is_ascii_alphanumeric()).next().unwrap_or_default();
-    let word = String::from_utf8_lossy(word).to_ascii_lowercase();
+    let words = before.trim_ascii_end();
+    let word = words.rsplit(|byte| !byte.is_ascii_alphanumeric()).next().unwrap_or_default();
+    // What stands before may be coloured.
+    let code = super::assign::escape_tail(words, words.len() - word.len(), words.len());
+    let word = String::from_utf8_lossy(word.get(code..).unwrap_or_default()).to_ascii_lowercase();
     name.eq_ignore_ascii_case(b"key") && before.ends_with(b" ") && KEY_OF_NOTHING.contains(&word.as_str())
 }
 
 fn judge_last(last: &str, previous: &str) -> Strength {
     let ends = |list: &[&str]| list.iter().any(|ending| last.ends_with(ending));
     match last {
-        "jsonwebtoken" | "webtoken" => Strength::None,
+        "jsonwebtoken" | "webtoken" | "tiktoken" => Strength::None,
+        "password" if ["forgot", "forgotten", "show", "hide", "toggle"].contains(&previous) => Strength::None,
+        "ikey" if previous == "ap" => Strength::Strong,
         "token" if TOKEN_OF_NOTHING.contains(&previous) => Strength::None,
         "key" if KEY_OF_NOTHING.contains(&previous) => Strength::None,
         "key" if KEY_OF_SECRET.contains(&previous) => Strength::Strong,
@@ -183,6 +196,10 @@ mod tests {
             "--password",
             "MYSQL_ROOT_PASSWORD_1",
             "password_prod",
+            "DBPASS",
+            "root_pw",
+            "dbPwd",
+            "bindpw",
         ] {
             assert_eq!(judge(name.as_bytes()), Strength::Password, "{name}");
         }
@@ -202,6 +219,9 @@ mod tests {
             "client-key-data",
             "accessToken",
             "SECRET_KEY_BASE",
+            "tokenV2",
+            "SECRET_V2",
+            "twitterAPIkey",
         ] {
             assert_eq!(judge(name.as_bytes()), Strength::Strong, "{name}");
         }
@@ -234,6 +254,9 @@ mod tests {
             "monkey",
             "passing",
             "prompt_tokens",
+            "tiktoken",
+            "forgotPassword",
+            "apt-key",
         ] {
             assert_eq!(judge(name.as_bytes()), Strength::None, "{name}");
         }

@@ -9,6 +9,17 @@ const WORDS: &[&str] = &[
     "not", "the", "and", "for", "with", "from", "was", "has", "must", "should", "will", "cannot", "could", "authentication", "authorization", "changed", "updated", "created",
     "generated", "loaded", "rejected", "accepted", "verified", "mismatch", "incorrect", "wrong", "yes", "okay", "n/a", "[]", "{}", "\"\"", "''", "<nil>", "(null)",
     "your_password", "your-password", "yourpassword", "changeit", "basic", "bearer", "digest", "header", "cookie", "refreshed", "issued", "renewed", "received", "sent", "provided", "supplied",
+    "scram-sha-1", "scram-sha-256", "scram-sha-512", "bcrypt", "argon2", "argon2i", "argon2id", "scrypt", "pbkdf2", "prompt", "interactive", "interactive-login",
+    "passwort", "kennwort", "mot de passe", "contrase\u{f1}a", "senha", "wachtwoord",
+    // What AWS prints in its documentation.
+    "wjalrxutnfemi/k7mdeng/bpxrficyexamplekey",
+];
+
+/// Words that the names of errors are made of.
+#[rustfmt::skip]
+const ERRORS: &[&str] = &[
+    "error", "exception", "invalid", "expired", "mismatch", "mismatched", "bad", "denied", "failed", "failure", "unauthorized", "forbidden", "missing",
+    "malformed", "revoked", "incorrect", "unknown", "unsupported", "rejected",
 ];
 
 /// Whether a value stands for a secret without being one: masked, empty, a reference, a template, a type.
@@ -22,6 +33,50 @@ pub(crate) fn is_placeholder(value: &[u8]) -> bool {
         || is_tag(bare)
         || has_few_characters(bare)
         || repeats_a_group(bare)
+        || is_error_name(bare)
+        || is_closing(bare)
+}
+
+/// `TokenExpired`, `JsonWebTokenError`: words with capitals, one of which says what is wrong.
+fn is_error_name(bare: &[u8]) -> bool {
+    let letters = bare.len() <= 64 && bare.iter().all(u8::is_ascii_alphabetic) && is_capitalised(bare);
+    let words = if letters { super::names::words(bare) } else { Vec::new() };
+    words.len() >= 2 && words.iter().any(|word| ERRORS.contains(&word.as_str()))
+}
+
+/// Brackets that close what stands before them, be there the end of a line behind: `)\n`.
+fn is_closing(bare: &[u8]) -> bool {
+    let signs = bare.iter().take_while(|byte| b")]};,".contains(byte)).count();
+    signs > 0 && matches!(bare.get(signs..), Some([] | [b'\\', b'n' | b'r', ..])) && bare.len() <= 8
+}
+
+pub(crate) fn is_capitalised(value: &[u8]) -> bool {
+    value.first().is_some_and(u8::is_ascii_uppercase)
+}
+
+/// A word as people write one, with a capital or letters that are none of ASCII's.
+pub(crate) fn is_word(value: &[u8]) -> bool {
+    let capital = is_capitalised(value) && value.iter().skip(1).all(u8::is_ascii_lowercase);
+    capital || is_foreign_word(value)
+}
+
+/// Letters alone, some of which are none of ASCII's, be they escaped as in JSON.
+fn is_foreign_word(value: &[u8]) -> bool {
+    let (mut rest, mut foreign) = (value, false);
+    loop {
+        rest = match rest {
+            [] => return foreign,
+            [b'\\', b'u', _, _, _, _, tail @ ..] => {
+                foreign = true;
+                tail
+            }
+            [letter, tail @ ..] if letter.is_ascii_alphabetic() || !letter.is_ascii() => {
+                foreign |= !letter.is_ascii();
+                tail
+            }
+            _ => return false,
+        };
+    }
 }
 
 /// Whether a mark of ours stands in it: what is masked already is not masked again.
@@ -76,9 +131,12 @@ fn is_reference(bare: &[u8]) -> bool {
             !name.is_empty()
                 && name.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"_:$".contains(byte))
         }
+        [b'%', b'e', b'n', b'v', b'(', ..] => true,
         [b'%', name @ .., b'%'] => name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'),
         [b'%', b's' | b'v' | b'q' | b'd' | b'(', ..] => true,
-        [b'<', inner @ ..] if inner.len() > 3 => inner
+        // What a statement is given when it runs.
+        [b':' | b'@', name @ ..] if is_parameter(name) => true,
+        [b'<', inner @ ..] if inner.len() > 2 => inner
             .strip_suffix(b">")
             .unwrap_or(inner)
             .iter()
@@ -96,6 +154,14 @@ fn is_reference(bare: &[u8]) -> bool {
                 || bare.starts_with(b"file:")
         }
     }
+}
+
+/// The name of a parameter: one that says what it is for, or `p0`.
+fn is_parameter(name: &[u8]) -> bool {
+    let numbered =
+        matches!(name, [b'p' | b'P', digits @ ..] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit));
+    let named = name.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
+    numbered || named && super::names::judge(name) != super::names::Strength::None
 }
 
 /// `xxxxxxxx`, `00000000`, `........`, `abababab`.
@@ -121,17 +187,22 @@ fn distinct(bytes: &[u8]) -> u32 {
 
 /// Whether a value reads as code or as a place rather than as a secret: a call, a member, a path, an address.
 pub(crate) fn is_expression(value: &[u8]) -> bool {
-    let identifier = |part: &[u8]| {
-        part.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
-            && part.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-    };
     let call = value.iter().position(|&byte| byte == b'(' || byte == b'[').and_then(|at| value.get(..at));
-    let called =
-        call.is_some_and(|name| !name.is_empty() && name.split(|&byte| byte == b'.' || byte == b':').all(identifier));
-    let member = value.contains(&b'.')
+    let called = call
+        .is_some_and(|name| !name.is_empty() && name.split(|&byte| byte == b'.' || byte == b':').all(is_identifier));
+    called || is_member(value) || value.windows(2).any(|pair| pair == b"::") || is_place(value)
+}
+
+/// `cfg.Password`: names joined by dots.
+pub(crate) fn is_member(value: &[u8]) -> bool {
+    value.contains(&b'.')
         && !value.iter().any(u8::is_ascii_digit)
-        && value.split(|&byte| byte == b'.').all(identifier);
-    called || member || value.windows(2).any(|pair| pair == b"::") || is_place(value)
+        && value.split(|&byte| byte == b'.').all(is_identifier)
+}
+
+fn is_identifier(part: &[u8]) -> bool {
+    part.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+        && part.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 /// Words joined by `/`, such as a path that begins nowhere in particular.
@@ -149,7 +220,9 @@ pub(crate) fn is_place(value: &[u8]) -> bool {
         && value.split(|&byte| byte == b'/').all(|part| part.len() < 24 || !is_random(part))
         && !value.contains(&b'+')
         && !value.ends_with(b"=");
-    path || value.windows(3).any(|window| window == b"://")
+    // Nobody chooses a password of so many words with slashes between.
+    let deep = value.iter().filter(|byte| **byte == b'/').count() >= 4 && is_relative_path(value);
+    path || deep || value.windows(3).any(|window| window == b"://")
 }
 
 /// `8-4-4-4-12` hexadecimal digits.
@@ -225,12 +298,30 @@ mod tests {
             "[redacted:db]",
             "000000000000",
             "xoxp-1234-1234-1234-ab12",
+            "TokenExpired",
+            "MismatchedHashAndPassword",
+            ":password",
+            "@p0",
+            "%env(DB_PASSWORD",
+            "%env(DB_PASSWORD)%",
+            "<nil",
+            "scram-sha-256",
         ] {
             assert!(is_placeholder(value.as_bytes()), "{value}");
             assert!(is_placeholder(format!("{value}[redacted:A]").as_bytes()), "{value}");
         }
-        for value in ["hunter2", "$ecretPa55", "p@ss", "s3cr3t***"] {
+        for value in ["hunter2", "$ecretPa55", "p@ss", "s3cr3t***", "CorrectHorse", ":hunter", "@Hunter2"] {
             assert!(!is_placeholder(value.as_bytes()) || value.ends_with("***"), "{value}");
+        }
+    }
+
+    #[test]
+    fn words_of_people() {
+        for value in ["Permission", "Zugangsschl\u{fc}ssel", "Zugangsschl\\u00fcssel"] {
+            assert!(is_word(value.as_bytes()), "{value}");
+        }
+        for value in ["hunter", "HUnter", "Hunter2", "pa\u{df}wort1"] {
+            assert!(!is_word(value.as_bytes()), "{value}");
         }
     }
 
