@@ -291,9 +291,10 @@ impl Ledger {
         }
     }
 
-    /// Whether something below a key is wrong.
+    /// Whether a key, or something below it, is wrong.
     fn is_wrong_below(&self, key: &str) -> bool {
-        self.findings.iter().any(|one| one.verdict == Verdict::Invalid && one.key.starts_with(key))
+        let below = |one: &str| one.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        self.findings.iter().any(|one| one.verdict == Verdict::Invalid && below(&one.key))
     }
 
     fn unsupported(&mut self, key: &str, at: Place, why: impl Into<String>) {

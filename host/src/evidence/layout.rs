@@ -188,6 +188,19 @@ impl Layout {
         self.look(requested, platform).0
     }
 
+    /// As [`examine`](Self::examine), of an image that must be for this platform: one that says itself that it is for another
+    /// has a link that failed.
+    #[must_use]
+    pub fn examine_for(&self, requested: &Digest, platform: &Platform) -> Report {
+        let mut report = self.examine(requested, platform);
+        if platform.rank(&report.platform).is_none() {
+            let own = report.platform.to_string();
+            let why = format!("the image is for {own}, asked for is {platform}");
+            report.push(Link::failed(Step::Config, platform.to_string(), own, "platform", why));
+        }
+        report
+    }
+
     fn look(&self, requested: &Digest, platform: &Platform) -> (Report, Option<LayoutError>) {
         let (resolved, failure) = follow(requested, platform, None, self);
         let mut report = Report::of(&resolved);

@@ -47,7 +47,7 @@ pub fn journal(bytes: &[u8], folder: &Path) {
     let mut same = true;
     for (path, content) in &genuine.files {
         let changed = changed(content, genuine, &mut draw);
-        same &= changed == *content;
+        same &= said(path, &changed, content.len()) == said(path, content, content.len());
         fs::write(path, changed).unwrap();
     }
     let report = Journal::verify(&genuine.state, None).unwrap();
@@ -61,6 +61,16 @@ pub fn journal(bytes: &[u8], folder: &Path) {
     while let Some(record) = reader.next() {
         assert!(record.is_err() || genuine.lines().any(|line| line == reader.line()));
     }
+}
+
+/// What a file says: the head by its two slots, whichever comes first, and by nothing that somebody put behind them.
+fn said<'c>(path: &Path, content: &'c [u8], own: usize) -> Vec<&'c [u8]> {
+    if !path.ends_with("head") {
+        return vec![content];
+    }
+    let mut slots: Vec<_> = content.get(..own).unwrap_or(content).chunks(own / 2).collect();
+    slots.sort_unstable();
+    slots
 }
 
 fn changed(content: &[u8], genuine: &Genuine, draw: &mut Draw<'_>) -> Vec<u8> {

@@ -15,6 +15,12 @@ use super::{Files, LayoutError, Stream};
 /// How many members an archive may have.
 const MEMBERS_MAX: usize = 100_000;
 
+/// The longest name of a member, in bytes: no extractor makes a longer path (`PATH_MAX`).
+const NAME_MAX: usize = 4096;
+
+/// How many bytes the names of links may have together: they are kept.
+const LINKS_MAX: usize = 4 << 20;
+
 pub(super) struct Archive {
     file: File,
     places: BTreeMap<String, Place>,
@@ -70,6 +76,8 @@ fn refused(error: TarError) -> LayoutError {
 struct Members {
     places: BTreeMap<String, Place>,
     links: BTreeSet<String>,
+    /// The bytes of the links' names.
+    linked: usize,
 }
 
 impl Members {
@@ -87,6 +95,10 @@ impl Members {
             _ => Place::Other,
         };
         if matches!(member.kind, Kind::Symlink(_) | Kind::Hardlink(_)) {
+            self.linked += name.len();
+            if self.linked > LINKS_MAX {
+                return Err("it has too many links");
+            }
             self.links.insert(name.to_owned());
         }
         match is_layout_path(name).then(|| self.places.insert(name.to_owned(), place)) {
@@ -107,6 +119,9 @@ fn plain(member: &Member) -> Result<&str, &'static str> {
         if ["", "."].contains(&name) {
             return Ok("");
         }
+    }
+    if name.len() > NAME_MAX {
+        return Err("a name is too long");
     }
     match name.split('/').any(|part| ["", ".", ".."].contains(&part)) {
         true => Err("a name is not written plainly"),

@@ -426,4 +426,16 @@ fn of_a_manifest_by_itself_the_platform_is_the_images_own() {
     let layout = Layout::from_tar(file_of(&sample.archive(""))).unwrap();
     let other = layout.verify(&manifest, &"windows/s390x".parse().unwrap()).unwrap();
     assert_eq!(other.platform.to_string(), "linux/amd64");
+    let asked = layout.examine_for(&manifest, &"windows/s390x".parse().unwrap());
+    assert_eq!((asked.level(), asked.failure().is_some()), (Level::Claimed, true));
+    assert!(layout.examine_for(&manifest, &"linux/amd64".parse().unwrap()).failure().is_none());
+}
+
+#[test]
+fn links_that_are_kept_are_bounded() {
+    let sample = Sample::new(Algorithm::Sha256);
+    let names = (0..50_000).map(|number| format!("{number:090}"));
+    let many =
+        names.fold(sample.archive(""), |archive, name| with_member(archive, &name, tar::EntryType::Symlink, b""));
+    assert!(verify_archive(&many, &sample.index).unwrap_err().to_string().contains("too many links"));
 }
