@@ -165,7 +165,27 @@ pub fn documents(text: &str) {
     same_shape(&document, &redacted);
     let mut again = redacted.clone();
     builtin().json(&mut again);
-    assert_eq!(again, redacted, "what is masked stays");
+    marks_stay(&redacted, &again);
+}
+
+/// What is masked stays. More may be masked beside it: a mark ends a word that went on before.
+fn marks_stay(one: &Value, two: &Value) {
+    match (one, two) {
+        (Value::Object(one), Value::Object(two)) => {
+            one.values().zip(two.values()).for_each(|(one, two)| marks_stay(one, two));
+        }
+        (Value::Array(one), Value::Array(two)) => one.iter().zip(two).for_each(|(one, two)| marks_stay(one, two)),
+        (Value::String(one), Value::String(two)) => {
+            let mut left = marks(two).into_iter();
+            assert!(marks(one).into_iter().all(|mark| left.any(|other| other == mark)), "{one}\n{two}");
+            assert!(one == two || marks(two).len() > marks(one).len(), "{one}\n{two}");
+        }
+        (one, two) => assert_eq!(one, two),
+    }
+}
+
+fn marks(text: &str) -> Vec<&str> {
+    text.split("[redacted:").skip(1).filter_map(|rest| rest.split_once(']')).map(|(name, _)| name).collect()
 }
 
 fn same_shape(one: &Value, two: &Value) {

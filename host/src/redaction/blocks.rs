@@ -195,4 +195,19 @@ mod tests {
             assert_eq!(redactor.text(&expected), expected);
         }
     }
+
+    #[test]
+    fn a_key_is_found_wherever_the_text_is_cut() {
+        let redactor = Redactor::builder().rules(RuleSet::builtin()).build();
+        let header = "x-----BEGIN RSzfei: Bearer  2YoWpAA\r----BEGIN RSA PRIVATE KEY-----\n";
+        let text = format!("{header}MIIEo\nx-----BEGIN RSA PRIVATBE _AS");
+        let whole = redactor.text(&text);
+        for cut in 0..text.len() {
+            let (mut out, mut stream) = (Vec::new(), redactor.stream());
+            stream.push(&text.as_bytes()[..cut], &mut out);
+            stream.push(&text.as_bytes()[cut..], &mut out);
+            stream.finish(&mut out);
+            assert_eq!(String::from_utf8_lossy(&out), whole, "{cut}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Reading base64 and hexadecimal: of either alphabet or case, folded into lines, with separators, escaped once more.
 
-use super::walker::{Form, Walk, better, hex_pair, starts, starts_folded};
+use super::walker::{Form, MAX_LINE_PREFIX, Walk, better, hex_pair, starts, starts_folded};
 
 /// Most separators and blanks between two hexadecimal pairs.
 const MAX_SEPARATORS: usize = 6;
@@ -10,7 +10,10 @@ pub(crate) fn base64(needle: &[u8], text: &[u8], at: usize) -> Walk {
     let mut end = at;
     for (read, &letter) in needle.iter().enumerate() {
         if read > 0 {
-            end += fold_length(text.get(end..).unwrap_or_default());
+            match fold_length(text.get(end..).unwrap_or_default(), needle.get(read..).unwrap_or_default()) {
+                Some(length) => end += length,
+                None => return Walk::Partial,
+            }
         }
         let rest = text.get(end..).unwrap_or_default();
         match base64_letter(letter, rest) {
@@ -22,17 +25,33 @@ pub(crate) fn base64(needle: &[u8], text: &[u8], at: usize) -> Walk {
     Walk::Match(end)
 }
 
-/// The length of a line's end within folded base64, with the indentation of the next line.
-fn fold_length(rest: &[u8]) -> usize {
+/// The length of a line's end within folded base64, with the indentation of the next line, or with what a log puts before
+/// it: up to the blank behind which the needle goes on. Nothing if that is still to come.
+fn fold_length(rest: &[u8], needle: &[u8]) -> Option<usize> {
     let length = match rest {
         [b'\r', b'\n', ..] => 2,
         [b'\n', ..] => 1,
         [b'\\', b'r', b'\\', b'n', ..] => 4,
         [b'\\', b'n', ..] => 2,
-        _ => return 0,
+        _ => return Some(0),
     };
-    let indent = rest.get(length..).unwrap_or_default().iter().take(16);
-    length + indent.take_while(|&&byte| byte == b' ' || byte == b'\t').count()
+    let line = rest.get(length..).unwrap_or_default();
+    let blank = |byte: &u8| b" \t".contains(byte);
+    let indented = line.iter().take(MAX_LINE_PREFIX).take_while(|byte| blank(byte)).count();
+    let prefix = line.iter().take(MAX_LINE_PREFIX).take_while(|&&byte| byte != b'\n').count();
+    let goes_on = |at: &usize| goes_on(line.get(*at..).unwrap_or_default(), needle);
+    let after = line.iter().take(prefix).enumerate().filter(|(_, byte)| blank(byte)).map(|(at, _)| at + 1);
+    match [indented].into_iter().chain(after).find(goes_on) {
+        Some(at) => Some(length + at),
+        None if prefix == line.len() => None,
+        None => Some(length + indented),
+    }
+}
+
+/// Whether the next letters of a needle stand at the start of a text, as far as either goes.
+fn goes_on(text: &[u8], needle: &[u8]) -> bool {
+    let alike = |(byte, letter): (&u8, &u8)| byte == letter || !letter.is_ascii_alphanumeric();
+    !text.is_empty() && text.iter().zip(needle).take(4).all(alike)
 }
 
 /// One letter of base64, of either alphabet, as it is or escaped for a URL or for JSON.

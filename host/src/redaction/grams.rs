@@ -15,7 +15,6 @@ struct Entry {
 
 /// The filter: a bit set in front of a sorted table.
 pub(crate) struct Grams {
-    /// Whether some gram has a hash.
     slots: Slots,
     stride: usize,
     /// First entry of each bucket of hashed grams; one more than there are buckets.
@@ -26,18 +25,57 @@ pub(crate) struct Grams {
 /// The bits that upper and lower case letters differ in, in each of four bytes.
 const FOLD: u32 = 0x2020_2020;
 const WIDE_FOLD: u64 = 0x2020_2020_2020_2020;
-const MANY_BITS: u32 = 18;
-const FEW_BITS: u32 = 15;
 /// Up to so many grams are few: one in sixteen slots is taken then at most.
 const FEW: usize = 2048;
-
-/// One byte for each hash. Bytes, not bits, and of a fixed number: nothing is checked or shifted for each byte of a text. A
-/// small number of them stays in the fastest cache.
-enum Slots {
-    Few(Box<[u8; 1 << FEW_BITS]>),
-    Many(Box<[u8; 1 << MANY_BITS]>),
-}
+/// Up to so many are many: one in thirty-two slots is taken then at most.
+const MANY: usize = 8192;
 const BUCKET_BITS: u32 = 15;
+
+/// Whether some gram has a hash. Of a fixed number, so that nothing is checked for each byte of a text.
+enum Slots {
+    /// Bytes: nothing is shifted either, and so small a number of them stays in the fastest cache.
+    Few(Box<Bytes<{ 1 << 15 }>>),
+    Many(Box<Bytes<{ 1 << 18 }>>),
+    /// Bits: as many bytes, of which no more are taken.
+    Most(Box<Bits<{ 1 << 15 }>>),
+}
+
+/// A set of hashes.
+trait Set {
+    fn add(&mut self, gram: u32);
+    /// 1 if some gram of this hash was added, else 0.
+    fn holds(&self, gram: u32) -> u8;
+}
+
+/// A byte for each hash, `N` of them, which is a power of two.
+struct Bytes<const N: usize>([u8; N]);
+
+/// A bit for each hash, in `N` words, which is a power of two.
+struct Bits<const N: usize>([u64; N]);
+
+impl<const N: usize> Set for Bytes<N> {
+    fn add(&mut self, gram: u32) {
+        self.0.get_mut(hash(gram, N.trailing_zeros())).into_iter().for_each(|slot| *slot = 1);
+    }
+
+    #[inline(always)]
+    fn holds(&self, gram: u32) -> u8 {
+        self.0.get(hash(gram, N.trailing_zeros())).copied().unwrap_or_default()
+    }
+}
+
+impl<const N: usize> Set for Bits<N> {
+    fn add(&mut self, gram: u32) {
+        let place = hash(gram, N.trailing_zeros() + 6);
+        self.0.get_mut(place >> 6).into_iter().for_each(|word| *word |= 1 << (place & 63));
+    }
+
+    #[inline(always)]
+    fn holds(&self, gram: u32) -> u8 {
+        let place = hash(gram, N.trailing_zeros() + 6);
+        (self.0.get(place >> 6).copied().unwrap_or_default() >> (place & 63) & 1) as u8
+    }
+}
 
 /// The case-folded form of one byte, as this filter sees it.
 pub(crate) const fn fold(byte: u8) -> u8 {
@@ -120,25 +158,26 @@ impl Grams {
             return;
         }
         match &self.slots {
-            Slots::Few(slots) => self.scan_with(slots, text, from, &mut found),
-            Slots::Many(slots) => self.scan_with(slots, text, from, &mut found),
+            Slots::Few(slots) => self.scan_with(&**slots, text, from, &mut found),
+            Slots::Many(slots) => self.scan_with(&**slots, text, from, &mut found),
+            Slots::Most(slots) => self.scan_with(&**slots, text, from, &mut found),
         }
     }
 
-    fn scan_with<const N: usize>(&self, slots: &[u8; N], text: &[u8], from: usize, found: &mut impl FnMut(usize, u32)) {
+    fn scan_with(&self, slots: &impl Set, text: &[u8], from: usize, found: &mut impl FnMut(usize, u32)) {
         match self.stride {
-            1 => self.sample::<1, N>(slots, text, from, found),
-            2 => self.sample::<2, N>(slots, text, from, found),
-            3 => self.sample::<3, N>(slots, text, from, found),
-            8 => self.skip::<8, N>(slots, text, from, found),
-            _ => self.skip::<4, N>(slots, text, from, found),
+            1 => self.sample::<1, _>(slots, text, from, found),
+            2 => self.sample::<2, _>(slots, text, from, found),
+            3 => self.sample::<3, _>(slots, text, from, found),
+            8 => self.skip::<8, _>(slots, text, from, found),
+            _ => self.skip::<4, _>(slots, text, from, found),
         }
     }
 
     /// Looks at a text so densely that one window of eight bytes holds several samples.
-    fn sample<const STRIDE: usize, const N: usize>(
+    fn sample<const STRIDE: usize, S: Set>(
         &self,
-        slots: &[u8; N],
+        slots: &S,
         text: &[u8],
         from: usize,
         found: &mut impl FnMut(usize, u32),
@@ -151,21 +190,21 @@ impl Grams {
             let mut hits = 0;
             let mut offset = 0;
             while offset < step {
-                hits |= bit(slots, (wide >> (offset * 8)) as u32);
+                hits |= slots.holds((wide >> (offset * 8)) as u32);
                 offset += STRIDE;
             }
             if hits != 0 {
-                self.resolve_each::<STRIDE, N>(slots, text, (at, at + step), from, found);
+                self.resolve_each::<STRIDE, S>(slots, text, (at, at + step), from, found);
             }
             at += step;
         }
-        self.resolve_each::<STRIDE, N>(slots, text, (at, text.len()), from, found);
+        self.resolve_each::<STRIDE, S>(slots, text, (at, text.len()), from, found);
     }
 
     /// Looks at a text so sparsely that each sample is read by itself, eight at a time.
-    fn skip<const STRIDE: usize, const N: usize>(
+    fn skip<const STRIDE: usize, S: Set>(
         &self,
-        slots: &[u8; N],
+        slots: &S,
         text: &[u8],
         from: usize,
         found: &mut impl FnMut(usize, u32),
@@ -175,20 +214,20 @@ impl Grams {
             let mut hits = 0;
             for part in window.chunks_exact(STRIDE) {
                 let gram = part.first_chunk().map_or(0, |gram| u32::from_le_bytes(*gram) | FOLD);
-                hits |= bit(slots, gram);
+                hits |= slots.holds(gram);
             }
             if hits != 0 {
-                self.resolve_each::<STRIDE, N>(slots, text, (at, at + 8 * STRIDE), from, found);
+                self.resolve_each::<STRIDE, S>(slots, text, (at, at + 8 * STRIDE), from, found);
             }
             at += 8 * STRIDE;
         }
-        self.resolve_each::<STRIDE, N>(slots, text, (at, text.len()), from, found);
+        self.resolve_each::<STRIDE, S>(slots, text, (at, text.len()), from, found);
     }
 
     #[inline(never)]
-    fn resolve_each<const STRIDE: usize, const N: usize>(
+    fn resolve_each<const STRIDE: usize, S: Set>(
         &self,
-        slots: &[u8; N],
+        slots: &S,
         text: &[u8],
         range: (usize, usize),
         from: usize,
@@ -196,7 +235,7 @@ impl Grams {
     ) {
         for at in (range.0..range.1).step_by(STRIDE) {
             let Some(gram) = gram_at(text, at) else { return };
-            if bit(slots, gram) != 0 {
+            if slots.holds(gram) != 0 {
                 self.resolve(gram, at, from, found);
             }
         }
@@ -216,23 +255,18 @@ impl Grams {
 
 impl Slots {
     fn of(entries: &[Entry]) -> Self {
-        if entries.len() <= FEW { Self::Few(filled(entries)) } else { Self::Many(filled(entries)) }
-    }
-}
-
-fn filled<const N: usize>(entries: &[Entry]) -> Box<[u8; N]> {
-    let mut slots = Box::new([0u8; N]);
-    for entry in entries {
-        if let Some(slot) = slots.get_mut(hash(entry.gram, N.trailing_zeros())) {
-            *slot = 1;
+        match entries.len() {
+            ..=FEW => Self::Few(filled(Bytes([0; _]), entries)),
+            ..=MANY => Self::Many(filled(Bytes([0; _]), entries)),
+            _ => Self::Most(filled(Bits([0; _]), entries)),
         }
     }
-    slots
 }
 
-#[inline(always)]
-fn bit<const N: usize>(slots: &[u8; N], gram: u32) -> u8 {
-    slots.get(hash(gram, N.trailing_zeros())).copied().unwrap_or_default()
+fn filled<S: Set>(empty: S, entries: &[Entry]) -> Box<S> {
+    let mut slots = Box::new(empty);
+    entries.iter().for_each(|entry| slots.add(entry.gram));
+    slots
 }
 
 fn push_entry(entries: &mut Vec<Entry>, target: u32, head: &[u8], at: usize) {
@@ -246,11 +280,21 @@ const FREQUENT: &[u8] = b" etaoinsr-=:/\"lcdpmuhgfbywvkxjqz";
 /// The rank of everything else: digits, other signs.
 const UNFREQUENT: usize = 18;
 
-/// Where in a keyword the gram begins that holds the rarest characters.
+/// Words that logs are full of: a gram of one tells little.
+#[rustfmt::skip]
+const COMMON: &[&str] = &[
+    "user", "password", "program", "telegram", "histogram", "secret", "book", "record", "signature", "generated", "temporary", "create", "login", "role",
+    "client", "server", "service", "request", "response", "error", "info", "time", "name", "load", "status", "connect", "http", "https", "www.", ".com", ".org",
+    ".io/", "token", "access", "auth", "public", "string", "value", "level", "message", "data", "file", "path", "host", "port", "image", "container", "start",
+    "stop", "running", "version", "config", "default", "system", "session", "account", "application", "admin", "with ", "filter", "after", "later",
+];
+
+/// Where in a keyword the gram begins that holds the rarest characters, and is none of a common word.
 fn rarest(keyword: &[u8]) -> usize {
     let rarity =
         |byte: &u8| FREQUENT.iter().position(|letter| *letter == byte.to_ascii_lowercase()).unwrap_or(UNFREQUENT);
-    let score = |gram: &[u8]| gram.iter().map(rarity).sum::<usize>();
+    let common = |gram: &[u8]| COMMON.iter().any(|word| word.as_bytes().windows(4).any(|part| part == gram));
+    let score = |gram: &[u8]| if common(gram) { 0 } else { gram.iter().map(rarity).sum::<usize>() };
     let scores = keyword.windows(4).map(score).take(usize::from(u8::MAX)).enumerate();
     scores.max_by_key(|&(at, score)| (score, std::cmp::Reverse(at))).map_or(0, |(at, _)| at)
 }

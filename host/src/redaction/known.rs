@@ -7,10 +7,11 @@ use super::span::{Label, Span};
 use super::variants::{HEAD, Needle, needles};
 use super::walker::{Walk, Writing, walk};
 
-/// A head of some needle, with letters folded.
+/// A head of some needle, or of its anchor, with letters folded.
 struct Head {
     bytes: Vec<u8>,
     needle: u32,
+    anchors: bool,
 }
 
 /// A secret by name, and where its needles begin.
@@ -30,10 +31,22 @@ impl fmt::Debug for Secret {
 pub(crate) struct Known {
     secrets: Vec<Secret>,
     needles: Vec<(u32, Needle)>,
-    /// Sorted by their bytes.
+    /// Those that begin a needle first, each kind sorted by its bytes.
     heads: Vec<Head>,
     grams: Grams,
+    starts: Starts,
 }
+
+/// Which needles with an anchor a byte may begin, be it as it is or escaped.
+struct Starts {
+    by_byte: Vec<Vec<u32>>,
+    /// The most bytes that may stand before an anchor.
+    reach: usize,
+}
+
+/// Letters at least of an encoded value, with a line's end among them, that are held back until the next one is seen: fewer
+/// stand there by chance.
+const MIN_FOLDED: usize = 4;
 
 /// A place where a needle began and the text ended before it did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +63,15 @@ impl Known {
         }
         let mut heads = Vec::new();
         for (number, (_, needle)) in (0u32..).zip(&mut all) {
-            heads.extend(std::mem::take(&mut needle.heads).into_iter().map(|bytes| Head { bytes, needle: number }));
+            let anchor = needle.anchor.as_mut().map_or_else(Vec::new, |anchor| std::mem::take(&mut anchor.heads));
+            let head = |anchors| move |bytes| Head { bytes, needle: number, anchors };
+            heads.extend(std::mem::take(&mut needle.heads).into_iter().map(head(false)));
+            heads.extend(anchor.into_iter().map(head(true)));
         }
-        heads.sort_by(|a, b| a.bytes.cmp(&b.bytes));
+        heads.sort_by(|a, b| (a.anchors, &a.bytes).cmp(&(b.anchors, &b.bytes)));
         let grams = Grams::new((0u32..).zip(heads.iter().map(|head| head.bytes.as_slice())));
-        Self { secrets, needles: all, heads, grams }
+        let starts = Starts::new(&all);
+        Self { secrets, needles: all, heads, grams, starts }
     }
 
     pub(crate) fn secrets(&self) -> &[Secret] {
@@ -76,9 +93,23 @@ impl Known {
             let Some(head) = self.heads.get(head as usize) else { return };
             let window = text.get(at..).unwrap_or_default();
             if head.bytes.iter().zip(window).all(|(&wanted, &byte)| wanted == fold(byte)) {
-                self.try_needle(Pending { at, needle: head.needle }, text, found, pending);
+                match head.anchors {
+                    false => self.try_needle(Pending { at, needle: head.needle }, text, found, pending),
+                    true => self.try_before(Pending { at, needle: head.needle }, text, found, pending),
+                }
             }
         });
+    }
+
+    /// Looks for the beginning of a needle whose anchor stands at a place.
+    fn try_before(&self, place: Pending, text: &[u8], found: &mut Vec<Span>, pending: &mut Vec<Pending>) {
+        let Some((_, needle)) = self.needles.get(place.needle as usize) else { return };
+        let Some(anchor) = &needle.anchor else { return };
+        let first = place.at.saturating_sub(anchor.reach);
+        let places = first..(place.at + 1).saturating_sub(anchor.offset);
+        for at in places.filter(|&at| text.get(at).is_some_and(|&byte| may_begin(needle, byte))) {
+            self.try_needle(Pending { at, ..place }, text, found, pending);
+        }
     }
 
     /// Walks once more from places where the text had ended too early.
@@ -91,22 +122,57 @@ impl Known {
     fn try_needle(&self, place: Pending, text: &[u8], found: &mut Vec<Span>, pending: &mut Vec<Pending>) {
         let Some((secret, needle)) = self.needles.get(place.needle as usize) else { return };
         match walk(needle.writing, &needle.bytes, text, place.at) {
-            Walk::Match(end) => found.push(span(*secret, needle, text, place.at, end)),
+            Walk::Match(end) => {
+                found.push(span(*secret, needle, text, place.at, end));
+                // The next letter may be decided by the value in part.
+                pending.extend((needle.spills && end == text.len()).then_some(place));
+            }
             Walk::Partial => pending.push(place),
             Walk::No => {}
         }
     }
 
-    /// The first place in the last few bytes of the text, too short to be scanned, where a head may have begun.
+    /// The first place near the end of the text, too close to it to be scanned, where a value may have begun.
     pub(crate) fn head_at_end(&self, text: &[u8]) -> usize {
         let first = text.len().saturating_sub(HEAD - 1);
-        (first..text.len()).find(|&at| self.begins(text.get(at..).unwrap_or_default())).unwrap_or(text.len())
+        let head = (first..text.len()).find(|&at| self.begins(text.get(at..).unwrap_or_default()));
+        let at = head.unwrap_or(text.len()).min(self.start_at_end(text));
+        at - usize::from(at < text.len() && self.spills_before(text, at))
+    }
+
+    /// The first place of what is pending, with the letter before it that the value decides in part.
+    pub(crate) fn first_of(&self, pending: &[Pending], text: &[u8]) -> usize {
+        let places = pending.iter().map(|place| place.at - usize::from(self.spills_before(text, place.at)));
+        places.min().unwrap_or(text.len())
+    }
+
+    fn spills_before(&self, text: &[u8], at: usize) -> bool {
+        at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(is_base64)
+            && text.get(at).is_some_and(is_base64)
     }
 
     fn begins(&self, tail: &[u8]) -> bool {
         let folded: Vec<u8> = tail.iter().map(|&byte| fold(byte)).collect();
-        let first = self.heads.partition_point(|head| head.bytes < folded);
-        self.heads.get(first).is_some_and(|head| head.bytes.starts_with(&folded))
+        let first = self.heads.partition_point(|head| !head.anchors && head.bytes < folded);
+        self.heads.get(first).is_some_and(|head| !head.anchors && head.bytes.starts_with(&folded))
+    }
+
+    /// The same of values that an anchor may show, which is still to come.
+    fn start_at_end(&self, text: &[u8]) -> usize {
+        let first = text.len().saturating_sub(self.starts.reach);
+        let begun = |at: usize| {
+            let (Some(&byte), Some(rest)) = (text.get(at), text.get(at + 1..)) else { return false };
+            let folded = rest.iter().take(HEAD).any(|byte| b"\n\r\\".contains(byte))
+                && rest.iter().filter(|byte| byte.is_ascii_alphanumeric()).count() + 1 >= MIN_FOLDED;
+            self.starts.of(byte).iter().any(|&number| {
+                self.needles.get(number as usize).is_some_and(|(_, needle)| {
+                    (folded || needle.writing == Writing::Text)
+                        && needle.anchor.as_ref().is_some_and(|anchor| rest.len() < anchor.reach)
+                        && walk(needle.writing, &needle.bytes, text, at) == Walk::Partial
+                })
+            })
+        };
+        (first..text.len()).find(|&at| begun(at)).unwrap_or(text.len())
     }
 
     /// The name of a known value that stands in `text` in any form.
@@ -115,6 +181,30 @@ impl Known {
         self.scan(text, 0, &mut found, &mut Vec::new());
         let Label::Known(secret) = found.first()?.label else { return None };
         self.secrets.get(secret as usize).map(|secret| secret.name.as_str())
+    }
+}
+
+impl Starts {
+    fn new(needles: &[(u32, Needle)]) -> Self {
+        let anchored = || (0u32..).zip(needles).filter(|(_, (_, needle))| needle.anchor.is_some());
+        let begun = |byte: u8| anchored().filter(move |(_, (_, needle))| may_begin(needle, byte)).map(|(number, _)| number);
+        let by_byte = (0..=u8::MAX).map(|byte| begun(byte).collect()).collect();
+        let reaches = needles.iter().filter_map(|(_, needle)| needle.anchor.as_ref()).map(|anchor| anchor.reach);
+        Self { by_byte, reach: reaches.max().unwrap_or_default() }
+    }
+
+    fn of(&self, byte: u8) -> &[u32] {
+        self.by_byte.get(usize::from(byte)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Whether a needle, escaped or not, may begin with a byte.
+fn may_begin(needle: &Needle, byte: u8) -> bool {
+    let Some(&first) = needle.bytes.first() else { return false };
+    match needle.writing {
+        Writing::Text => byte == first || b"\\%&".contains(&byte),
+        Writing::Base64 => byte == first || (b"+/".contains(&first) && b"-_%\\&".contains(&byte)),
+        Writing::Hex => char::from(byte).to_digit(16) == Some(u32::from(first >> 4)),
     }
 }
 
@@ -134,5 +224,79 @@ fn is_base64(byte: &u8) -> bool {
 impl fmt::Debug for Known {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_list().entries(&self.secrets).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Redactor;
+    use super::MIN_FOLDED;
+
+    /// Whether a value is gone from a text, and what stands around it is not, wherever the text is cut.
+    fn masked(value: &str, before: &str, written: &str, after: &str) {
+        let redactor = Redactor::builder().secret("S", value.as_bytes()).unwrap().build();
+        let text = format!("{before}{written}{after}");
+        let whole = redactor.text(&text);
+        assert!(whole.starts_with(before) && whole.ends_with(after) && whole.contains("[redacted:S]"), "{text}\n{whole}");
+        assert!(whole.len() <= before.len() + after.len() + 20, "{text}\n{whole}");
+        for cut in 0..=text.len() {
+            let (mut out, mut stream) = (Vec::new(), redactor.stream());
+            stream.push(&text.as_bytes()[..cut], &mut out);
+            stream.push(&text.as_bytes()[cut..], &mut out);
+            stream.finish(&mut out);
+            let out = String::from_utf8(out).unwrap();
+            // Of an encoding that is folded at once, what stands before the line's end may leave.
+            let folded = written.find(['\n', '\r', '\\']).is_some_and(|end| end < MIN_FOLDED);
+            let early = folded && out.ends_with(&format!("[redacted:S]{after}")) && out.len() <= whole.len() + 20;
+            assert!(out == whole || early, "{cut}: {out}\n{whole}");
+        }
+    }
+
+    #[test]
+    fn escapes_may_be_mixed_from_the_first_sign_on() {
+        for (value, written) in [
+            ("pa\"&word99Q12", r#"pa\\\"\u0026word99Q12"#),
+            ("\u{fc}\"cdefgxxx", r#"\u00fc\"cdefgxxx"#),
+            ("b:;a8uFvI;", "b%3A;a8uFvI;"),
+            ("it's8uFvI9k", "it&#039;s8uFvI9k"),
+            ("p-w\u{f6}rd.8uFvI", "p-w&#246;rd.8uFvI"),
+            ("p-w\u{f6}rd.8uFvI", "p-w&#xF6;rd.8uFvI"),
+            ("a/cde+gh9Kq", "a/cde\\u002Bgh9Kq"),
+            ("ab,cd8uFvI9k", "ab\\,cd8uFvI9k"),
+            ("a=b/cd8uFvI9k", "a&#x3D;b&#x2F;cd8uFvI9k"),
+            ("aK3\u{1b}xQ9vTmZ7", "aK3\\x1bxQ9vTmZ7"),
+            ("gr\u{fc}n.x8uFvI", "gr\\xfcn.x8uFvI"),
+        ] {
+            masked(value, "value: ", written, " :value");
+        }
+    }
+
+    #[test]
+    fn folded_encodings_are_found_wherever_the_line_ends() {
+        let value = "qZ7rT2mVx9Lk4WpB";
+        // base64 and hexadecimal of the value, each letter of which it alone decides.
+        for letters in ["cVo3clQybVZ4OUxrNFdwQ", "715a377254326d5678394c6b34577042"] {
+            for fold in ["\n", "\r\n", "\n  ", "\\n"] {
+                for at in (0..=letters.len()).step_by(if letters.starts_with('7') { 2 } else { 1 }) {
+                    let (first, second) = letters.split_at(at);
+                    masked(value, "= ", &format!("{first}{fold}{second}"), " =");
+                }
+            }
+        }
+        for at in 1..20 {
+            let (first, second) = "cVo3clQybVZ4OUxrNFdwQ".split_at(at);
+            masked(value, "web-1  | eHh4 ", &format!("{first}\nweb-1  | {second}"), " =");
+        }
+    }
+
+    #[test]
+    fn the_lines_of_a_document_are_found_behind_whatever_a_log_puts_before_them() {
+        let value = "{\n  \"user\": \"svc\",\n  \"password\": \"correcthorsebatterystaple\"\n}";
+        let records = "\",\"stream\":\"stdout\",\"time\":\"2026-09-01T10:11:12.123456789Z\"}\n{\"log\":\"";
+        for between in ["\r\n", "\nweb-1  | ", "\n2026-09-01T10:11:12.5Z stdout F ", "\n      ", "\u{1b}[0m\n\u{1b}[36m"] {
+            masked(value, "> ", &value.replace('\n', between), " <\n");
+        }
+        let lines = value.replace('"', "\\\"").replace('\n', &format!("\\n{records}"));
+        masked(value, "{\"log\":\"", &lines, "\\n\",\"stream\":\"stdout\"}\n");
     }
 }

@@ -10,23 +10,39 @@ const MIN_DIGITS: usize = 8;
 /// Words that configuration and logs are full of; a secret that equals one cannot be masked everywhere.
 #[rustfmt::skip]
 const COMMON: &[&str] = &[
-    "access", "account", "active", "admin", "administrator", "alpine", "always", "anonymous", "apache", "api-key", "apikey", "backend",
-    "bitnami", "bridge", "busybox", "bearer", "changeme", "change-me", "client", "cluster", "config", "configuration", "connect", "console",
-    "container", "containers", "content", "credentials", "database", "data", "debian", "default", "defaults", "delete", "deploy",
-    "description", "dev", "devel", "develop", "developer", "development", "digest", "disable", "disabled", "docker", "docker.io",
-    "domain", "elastic", "enable", "enabled", "engine", "example", "example.com", "external", "failed", "failure", "false",
-    "fedora", "filter", "format", "gateway", "github", "gitlab", "global", "google", "grafana", "guest", "health", "healthy",
-    "hello-world", "host.docker.internal", "hostname", "image", "images", "info", "inspect", "internal", "keycloak", "kubernetes",
-    "label", "labels", "latest", "letmein", "library", "linux", "listen", "listener", "local", "localdomain", "localhost", "localhost.localdomain", "logger",
-    "logging", "machine", "manager", "mariadb", "master", "member", "memcached", "memory", "message", "minio", "minioadmin", "monitor",
-    "mongodb", "mysql", "network", "nginx", "nobody", "nodejs", "none", "normal", "number", "object", "oracle", "packages",
-    "passwd", "password", "password1", "pending", "plugin", "podman", "portreeve", "postgres", "postgresql", "private", "process", "prod",
-    "production", "program", "project", "prometheus", "protocol", "public", "python", "qwerty", "rabbitmq", "readonly", "read-only", "ready",
-    "redis", "registry", "release", "remote", "request", "response", "restart", "root", "rootless", "running", "runtime",
-    "sample", "schema", "secret", "secrets", "secure", "server", "service", "services", "session", "sqlite", "staging",
-    "started", "starting", "static", "status", "stderr", "stdout", "stopped", "storage", "stream", "string", "success",
-    "support", "system", "testing", "timeout", "token", "traefik", "true", "ubuntu", "unknown", "unless-stopped", "update", "user",
-    "username", "value", "verify", "version", "volume", "volumes", "wordpress", "worker", "workspace",
+    "accept", "accepted", "access", "account", "active", "address", "admin", "administrator", "allowed", "alpine", "always", "anonymous", "apache",
+    "api-key", "apikey", "application", "application/json", "argument", "arguments", "attempt", "attempts", "authentication", "authorization", "available",
+    "backend", "bearer", "bitnami", "bridge", "bucket", "buffer", "busybox", "cached", "cancelled", "certificate", "change-me", "changeme", "checking",
+    "checksum", "client", "closed", "closing", "cluster", "command", "commit", "complete", "completed", "component", "compose", "config", "configuration",
+    "connect", "connected", "connecting", "connection", "connections", "console", "consumer", "container", "containers", "content", "controller", "created",
+    "creating", "credentials", "critical", "cursor", "custom", "daemon", "dashboard", "data", "database", "deadline", "debian", "debugging", "default",
+    "defaults", "delete", "dependencies", "deploy", "deployment", "description", "destination", "dev", "devel", "develop", "developer", "development",
+    "device", "devices", "digest", "directory", "disable", "disabled", "disconnected", "docker", "docker.io", "domain", "download", "duration", "elastic",
+    "element", "emergency", "en-us", "enable", "enabled", "encoding", "engine", "environment", "errors", "event", "events", "example", "example.com",
+    "exception", "execute", "exited", "expected", "expired", "export", "extension", "external", "failed", "failing", "failure", "false", "fedora",
+    "fetching", "filter", "finished", "folder", "forbidden", "format", "forward", "function", "gateway", "generated", "github", "gitlab", "global",
+    "google", "grafana", "guest", "handler", "header", "headers", "health", "healthy", "hello-world", "host.docker.internal", "hostname", "identity",
+    "ignored", "image", "images", "import", "incoming", "info", "initialize", "initialized", "input", "inspect", "install", "installed", "instance",
+    "interface", "internal", "interval", "invalid", "issuer", "journal", "keep-alive", "keepalive", "keycloak", "kubernetes", "label", "labels", "latest",
+    "layers", "length", "letmein", "library", "linux", "listen", "listener", "loaded", "loading", "local", "localdomain", "localhost",
+    "localhost.localdomain", "location", "logger", "logging", "machine", "manager", "manifest", "mariadb", "master", "matched", "maximum", "member",
+    "memcached", "memory", "message", "metadata", "method", "metric", "metrics", "minimum", "minio", "minioadmin", "missing", "module", "mongodb",
+    "monitor", "mounted", "mysql", "namespace", "network", "nginx", "no-cache", "nobody", "nodejs", "none", "normal", "nothing", "notice", "notification",
+    "number", "object", "offset", "online", "opened", "operation", "optional", "options", "oracle", "outgoing", "output", "overlay", "package", "packages",
+    "parameter", "parser", "passed", "passwd", "password", "password1", "payload", "pending", "permission", "pipeline", "plugin", "podman", "policy",
+    "portreeve", "postgres", "postgresql", "prefix", "primary", "private", "process", "prod", "production", "profile", "program", "progress", "project",
+    "prometheus", "property", "protocol", "provider", "proxy", "public", "publish", "publisher", "python", "qwerty", "rabbitmq", "read-only", "readonly",
+    "ready", "received", "recovery", "redirect", "redis", "reference", "refused", "region", "registry", "release", "reload", "reloading", "remote",
+    "removed", "removing", "replica", "replicas", "repository", "request", "requests", "required", "resolved", "resource", "resources", "response",
+    "restart", "restarted", "result", "results", "retrying", "return", "rollback", "root", "rootless", "router", "runner", "running", "runtime", "sample",
+    "schedule", "scheduler", "schema", "script", "search", "secret", "secrets", "section", "secure", "select", "selected", "server", "service", "services",
+    "session", "settings", "sha256", "sha384", "sha512", "shutdown", "signal", "skipped", "snapshot", "socket", "source", "sqlite", "staging", "started",
+    "starting", "startup", "statement", "states", "static", "status", "stderr", "stdout", "stopped", "storage", "stream", "string", "subject", "submit",
+    "succeeded", "success", "successful", "suffix", "support", "syntax", "system", "target", "template", "terminated", "testing", "text/html", "text/plain",
+    "thread", "threads", "timeout", "timestamp", "token", "tracing", "traefik", "traffic", "transaction", "transfer", "trigger", "true", "ubuntu", "unable",
+    "unauthorized", "unavailable", "undefined", "unhealthy", "unique", "unknown", "unless-stopped", "update", "updated", "updating", "upload", "upstream",
+    "uptime", "user", "username", "utf-8", "validate", "validation", "value", "variable", "verbose", "verify", "version", "volume", "volumes", "waiting",
+    "warning", "warnings", "watcher", "webhook", "welcome", "window", "wordpress", "worker", "workspace",
 ];
 
 /// Says why a value cannot be masked, or nothing if it can. The words never hold the value.
@@ -37,6 +53,9 @@ pub(crate) fn objection(value: &[u8]) -> Option<&'static str> {
     }
     if value.len() > MAX_LENGTH {
         return Some("it is longer than 64 KiB; pass it as a file instead");
+    }
+    if is_date(trimmed) || is_host(trimmed) || is_region(trimmed) {
+        return Some("it reads as a date, an address or a region; use a random value");
     }
     if trimmed.len() < MIN_DIGITS && trimmed.iter().all(|byte| byte.is_ascii_digit() || b".:-".contains(byte)) {
         return Some("it is a short number; use at least 8 digits, or letters too");
@@ -57,6 +76,34 @@ pub(crate) fn objection(value: &[u8]) -> Option<&'static str> {
 fn is_common(value: &[u8]) -> bool {
     let bare = value.strip_suffix(b"!").unwrap_or(value);
     COMMON.iter().any(|word| bare.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// `2026-09-01`, with a time behind it or not.
+fn is_date(value: &[u8]) -> bool {
+    let fits = |(at, byte): (usize, &u8)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() };
+    let rest = value.get(10..).unwrap_or_default();
+    value.len() >= 10
+        && value.iter().take(10).enumerate().all(fits)
+        && rest.iter().all(|byte| byte.is_ascii_digit() || b"T :.,Z+-".contains(byte))
+}
+
+/// `127.0.0.1`, `localhost:8080`, `[::1]:5000`: an address, or a common name with a port.
+fn is_host(value: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(value) else { return false };
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, "1"));
+    let named = COMMON.contains(&host) && text.contains(':');
+    let ported = port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse::<std::net::IpAddr>().is_ok()
+        || text.parse::<std::net::SocketAddr>().is_ok()
+        || (ported && (named || host.parse::<std::net::Ipv4Addr>().is_ok()))
+}
+
+/// `us-east-1`, as clouds call their regions.
+fn is_region(value: &[u8]) -> bool {
+    let mut parts = value.split(|&byte| byte == b'-');
+    let [Some(area), Some(side), Some(number), None] = std::array::from_fn(|_| parts.next()) else { return false };
+    let lower = |part: &[u8]| part.iter().all(u8::is_ascii_lowercase);
+    area.len() == 2 && lower(area) && lower(side) && matches!(number, [digit] if digit.is_ascii_digit())
 }
 
 fn is_path(value: &[u8]) -> bool {
@@ -88,6 +135,16 @@ mod tests {
             "aaaaaaaaaa",
             "",
             "http://db:5432",
+            "sha256",
+            "WARNING",
+            "127.0.0.1",
+            "127.0.0.1:5000",
+            "[::1]:5000",
+            "localhost:8080",
+            "us-east-1",
+            "application/json",
+            "2026-09-01",
+            "2026-09-01T10:11:12.5Z",
         ] {
             assert!(objection(value.as_bytes()).is_some(), "{value}");
         }
@@ -95,7 +152,7 @@ mod tests {
 
     #[test]
     fn real_ones_are_not() {
-        for value in ["hunter2x", "12345678", "ab&9zQ", "/9kX+ab2Q==", "correct horse battery staple", "abababab"] {
+        for value in ["hunter2x", "12345678", "ab&9zQ", "/9kX+ab2Q==", "correct horse battery staple", "abababab", "us-east-key", "2026-09-0x1"] {
             assert_eq!(objection(value.as_bytes()), None, "{value}");
         }
     }

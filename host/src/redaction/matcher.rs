@@ -6,7 +6,7 @@ use regex_automata::meta::Regex;
 use regex_automata::{Anchored, Input};
 
 use super::assign::{self, Assignment, Link};
-use super::grams::{Grams, fold};
+use super::grams::Grams;
 use super::names::{Strength, is_reference, judge};
 use super::rule::{Reader, Rule};
 use super::span::{Label, Span};
@@ -15,7 +15,7 @@ use super::{blocks, escaped, headers, values};
 /// A rule set, ready to be run.
 pub(crate) struct Matcher {
     rules: Vec<Arc<Rule>>,
-    /// Each keyword, folded, with the rules that it triggers.
+    /// Each keyword with the rules that it triggers.
     keywords: Vec<(Vec<u8>, Vec<u32>)>,
     grams: Grams,
 }
@@ -40,9 +40,9 @@ impl Matcher {
         let mut places = std::collections::HashMap::new();
         for (number, rule) in (0u32..).zip(&rules) {
             for keyword in &rule.keywords {
-                let folded: Vec<u8> = keyword.bytes().map(fold).collect();
-                let place = *places.entry(folded.clone()).or_insert_with(|| {
-                    keywords.push((folded, Vec::new()));
+                let keyword = keyword.to_ascii_lowercase().into_bytes();
+                let place = *places.entry(keyword.clone()).or_insert_with(|| {
+                    keywords.push((keyword, Vec::new()));
                     keywords.len() - 1
                 });
                 if let Some((_, rules)) = keywords.get_mut(place) {
@@ -79,8 +79,7 @@ impl Matcher {
     /// Whether a keyword stands at `at` whole.
     fn stands(&self, text: &[u8], at: usize, keyword: u32) -> bool {
         let Some((keyword, _)) = self.keywords.get(keyword as usize) else { return false };
-        let window = text.get(at..at + keyword.len());
-        window.is_some_and(|window| window.iter().zip(keyword).all(|(&byte, &wanted)| fold(byte) == wanted))
+        text.get(at..at + keyword.len()).is_some_and(|window| window.eq_ignore_ascii_case(keyword))
     }
 
     fn triggered(
@@ -140,7 +139,7 @@ impl Matcher {
 
     /// The first rule for values under a name like this one, and what it masks.
     fn issued(&self, text: &[u8], assignment: &Assignment) -> Option<(Label, (usize, usize))> {
-        let name: Vec<u8> = text.get(assignment.name.0..assignment.name.1)?.iter().copied().map(fold).collect();
+        let name = text.get(assignment.name.0..assignment.name.1)?.to_ascii_lowercase();
         let stands = |keyword: &[u8]| name.windows(keyword.len()).any(|window| window == keyword);
         let mut rules: Vec<u32> =
             self.keywords.iter().filter(|(keyword, _)| stands(keyword)).flat_map(|(_, rules)| rules).copied().collect();

@@ -94,16 +94,14 @@ fn trim(line: &mut Vec<(usize, usize)>, end: usize) {
     line.retain(|part| part.0 < part.1 && end - part.0 <= MAX_DISTANCE);
 }
 
-/// Whether some line may be a record that another continues. An engine's log is all records or none: of much text, a few
-/// lines tell.
+/// Whether some line may be a record that another continues. An engine's log is all records or none: of much text, the
+/// beginnings of a few lines tell.
 fn may_hold_partial(text: &[u8]) -> bool {
     let few = text.get(..text.len().min(FEW)).unwrap_or_default();
     let brief = text.len() <= FEW;
-    let any = |form: fn(&[u8], usize) -> Option<Record>| {
-        brief || few.split(|&byte| byte == b'\n').any(|line| form(line, 0).is_some())
-    };
-    (any(read_cri) && memchr::memmem::find(text, b" P ").is_some())
-        || (any(read_json_file) && (brief || ends_in_part(text)))
+    let any = |begins: fn(&[u8]) -> bool| brief || few.split(|&byte| byte == b'\n').any(begins);
+    (any(|line| cri_content(line).is_some()) && memchr::memmem::find(text, b" P ").is_some())
+        || (any(|line| line.starts_with(JSON_FILE)) && (brief || ends_in_part(text)))
 }
 
 /// Whether some record of docker's json-file holds no end of a line.
@@ -118,36 +116,37 @@ fn read(line: &[u8], at: usize) -> Option<Record> {
 
 /// `2026-09-01T10:11:12.5Z stdout P content`
 fn read_cri(line: &[u8], at: usize) -> Option<Record> {
+    let (stream, start) = cri_content(line)?;
+    let partial = line.get(start - 2) == Some(&b'P');
+    let end = line.len() - usize::from(line.ends_with(b"\n"));
+    (start <= end).then_some(Record { stream, start: at + start, end: at + end, partial })
+}
+
+/// The stream of such a line, and where its content begins.
+fn cri_content(line: &[u8]) -> Option<(usize, usize)> {
     if line.get(4) != Some(&b'-') || line.get(10) != Some(&b'T') {
         return None;
     }
     let blank = line.iter().take(48).position(|&byte| byte == b' ')?;
-    let rest = line.get(blank + 1..)?;
-    let stream = match rest.get(..7)? {
+    let stream = match line.get(blank + 1..blank + 8)? {
         b"stdout " => 0,
         b"stderr " => 1,
         _ => return None,
     };
-    let (tag, content) = (rest.get(7)?, rest.get(8..)?);
-    let partial = matches!(tag, b'P');
-    let start = at + blank + 1 + 9;
-    let end = at + line.len() - usize::from(line.ends_with(b"\n"));
-    (content.first() == Some(&b' ') && (partial || *tag == b'F') && start <= end).then_some(Record {
-        stream,
-        start,
-        end,
-        partial,
-    })
+    matches!(line.get(blank + 8..blank + 10)?, b"P " | b"F ").then_some((stream, blank + 10))
 }
+
+/// What a record of docker's json-file begins with.
+const JSON_FILE: &[u8] = b"{\"log\":\"";
 
 /// `{"log":"content\n","stream":"stdout","time":"…"}`
 fn read_json_file(line: &[u8], at: usize) -> Option<Record> {
-    let head = b"{\"log\":\"";
-    let content = line.strip_prefix(head)?;
+    let content = line.strip_prefix(JSON_FILE)?;
     let end = memchr::memmem::rfind(content, b"\",\"stream\":\"")?;
     let stream = usize::from(content.get(end + 12..)?.starts_with(b"stderr"));
     let partial = !content.get(..end)?.ends_with(b"\\n");
-    Some(Record { stream, start: at + head.len(), end: at + head.len() + end, partial })
+    let start = at + JSON_FILE.len();
+    Some(Record { stream, start, end: start + end, partial })
 }
 
 /// The contents of several records as one text.
@@ -174,7 +173,7 @@ impl<'l> Joined<'l> {
             None => self.text.len(),
         };
         if !scanners.known.is_empty() {
-            let begun = pending.iter().map(|place| place.at).min().unwrap_or(self.text.len());
+            let begun = scanners.known.first_of(&pending, &self.text);
             certain = certain.min(begun).min(scanners.known.head_at_end(&self.text));
         }
         union(&mut spans);
@@ -207,5 +206,26 @@ impl<'l> Joined<'l> {
             before += end - start;
         }
         usize::MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Redactor;
+
+    #[test]
+    fn a_value_over_two_records_is_masked_however_long_the_first_is() {
+        let redactor = Redactor::builder().secret("S", b"qZ7rT2mVx9Lk4WpB").unwrap().build();
+        let tail = "\",\"stream\":\"stdout\",\"time\":\"2026-09-01T10:11:12.123456789Z\"}\n";
+        for length in [0, 10, 2000, 2048, 5000, 16 * 1024 - 8] {
+            let lead = "x".repeat(length);
+            let json = format!("{{\"log\":\"{lead}qZ7rT2mV{tail}{{\"log\":\"x9Lk4WpB end\\n{tail}");
+            let time = "2026-09-01T10:11:12.5Z";
+            let cri = format!("{time} stdout P {lead}qZ7rT2mV\n{time} stdout F x9Lk4WpB end\n");
+            for text in [json, cri] {
+                let out = redactor.text(&text);
+                assert!(!out.contains("qZ7r") && !out.contains("4WpB") && out.contains(" end"), "{length}: {out}");
+            }
+        }
     }
 }

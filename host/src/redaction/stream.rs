@@ -228,7 +228,7 @@ impl RedactionStream {
         match mode {
             Mode::Finish => end,
             Mode::More | Mode::Idle => {
-                self.pending.iter().map(|place| place.at).min().unwrap_or(end).min(known.head_at_end(&self.buffer))
+                known.first_of(&self.pending, &self.buffer).min(known.head_at_end(&self.buffer))
             }
         }
     }

@@ -3,6 +3,9 @@
 //! Escaped forms share one needle, the value itself: [`super::walker`] reads them all. What differs is how each begins, so
 //! every escape here is applied to the first few characters only. Base64 needles hold the letters that the value alone
 //! decides, whatever stands before and after it.
+//!
+//! Programs mix escapes, and fold what they encode: no list of heads holds every beginning. A needle has an anchor too, a
+//! part further in that most programs leave as it is; from there the beginning is looked for.
 
 use super::walker::Writing;
 
@@ -14,6 +17,18 @@ const SHORT_HEAD: usize = 8;
 const MIN_BASE64: usize = 6;
 /// A line of a longer value is masked by itself from this length on.
 const MIN_LINE: usize = 8;
+/// Bytes of an anchor at least: enough to sample a text every fourth byte.
+const MIN_ANCHOR: usize = 7;
+/// How far in an anchor may begin, and how many bytes of a text may stand before it.
+const MAX_ANCHOR: usize = 256;
+const MAX_REACH: usize = 1000;
+/// Bytes that one of a value may become: `\\\\u0026`; a letter of base64: `\u002b`; a pair of hexadecimal digits: `,` and
+/// ` 0x26`, or a line's end and an indentation.
+const LONGEST_ESCAPE: usize = 10;
+const LONGEST_LETTER: usize = 6;
+const LONGEST_PAIR: usize = 10;
+/// Bytes that a line's end may become, with what a log puts before the next line.
+const LONGEST_BREAK: usize = 2 * super::walker::MAX_LINE_PREFIX;
 /// Characters of the value that a head is made from.
 const HEAD_CHARACTERS: usize = 14;
 
@@ -24,6 +39,17 @@ pub(crate) struct Needle {
     pub(crate) bytes: Vec<u8>,
     /// Whether a letter before or after is decided in part by the value, and is masked too.
     pub(crate) spills: bool,
+    pub(crate) heads: Vec<Vec<u8>>,
+    pub(crate) anchor: Option<Anchor>,
+}
+
+/// A part of a needle that may be found where its beginning is not.
+#[derive(Clone)]
+pub(crate) struct Anchor {
+    /// Where in the needle it begins.
+    pub(crate) offset: usize,
+    /// How many bytes of a text may stand between the beginning of the needle and it.
+    pub(crate) reach: usize,
     pub(crate) heads: Vec<Vec<u8>>,
 }
 
@@ -55,11 +81,35 @@ fn stands_alone(line: &[u8]) -> bool {
 }
 
 fn text_needle(value: &[u8], needles: &mut Vec<Needle>) {
-    needles.push(Needle { writing: Writing::Text, bytes: value.to_vec(), spills: false, heads: text_heads(value) });
+    let (heads, anchor) = (text_heads(value), text_anchor(value));
+    needles.push(Needle { writing: Writing::Text, bytes: value.to_vec(), spills: false, heads, anchor });
+}
+
+/// The first long word that a value has behind its signs, or its longest.
+fn text_anchor(value: &[u8]) -> Option<Anchor> {
+    if value.iter().take(SHORT_HEAD).all(u8::is_ascii_alphanumeric) {
+        return None;
+    }
+    let word = |at: usize| value.iter().skip(at).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let begins = |at: &usize| value.get(at - 1).is_some_and(|byte| !byte.is_ascii_alphanumeric());
+    let places = || (1..(value.len() + 1).saturating_sub(MIN_ANCHOR).min(MAX_ANCHOR)).filter(begins);
+    let long = || places().find(|&at| word(at) >= SHORT_HEAD);
+    let offset = long().or_else(|| places().filter(|&at| word(at) > 0).max_by_key(|&at| word(at)))?;
+    let before = value.get(..offset)?;
+    let lines = before.iter().filter(|byte| **byte == b'\n').count();
+    let reach = (offset * LONGEST_ESCAPE + lines * LONGEST_BREAK).min(MAX_REACH);
+    Some(Anchor { offset, reach, heads: text_heads(value.get(offset..)?) })
 }
 
 fn encoded_needles(value: &[u8], needles: &mut Vec<Needle>) {
-    needles.push(Needle { writing: Writing::Hex, bytes: value.to_vec(), spills: false, heads: hex_heads(value) });
+    let half = (value.len() / 2).min(HEAD / 2);
+    let anchor = ((value.len() - half) * 2 >= MIN_ANCHOR).then(|| Anchor {
+        offset: half,
+        reach: half * LONGEST_PAIR,
+        heads: hex_heads(value.get(half..).unwrap_or_default()),
+    });
+    let heads = hex_heads(value);
+    needles.push(Needle { writing: Writing::Hex, bytes: value.to_vec(), spills: false, heads, anchor });
     for core in base64_cores(value) {
         for twice in base64_cores(&core).into_iter().chain(base64_cores(&url_alphabet(&core))) {
             base64_needle(twice, needles);
@@ -71,8 +121,14 @@ fn encoded_needles(value: &[u8], needles: &mut Vec<Needle>) {
 fn base64_needle(core: Vec<u8>, needles: &mut Vec<Needle>) {
     let known = |needle: &Needle| needle.writing == Writing::Base64 && needle.bytes == core;
     if core.len() >= MIN_BASE64 && !needles.iter().any(known) {
-        let heads = base64_heads(&core);
-        needles.push(Needle { writing: Writing::Base64, bytes: core, spills: true, heads });
+        // Where a line ends in the first half, the second is whole.
+        let half = (core.len() / 2).min(HEAD);
+        let halves = (half >= MIN_ANCHOR).then(|| core.split_at(half));
+        let (first, second) = halves.unwrap_or((&core, &[]));
+        let reach = half * LONGEST_LETTER + LONGEST_BREAK;
+        let anchor = halves.map(|_| Anchor { offset: half, reach, heads: base64_heads(second) });
+        let heads = base64_heads(first);
+        needles.push(Needle { writing: Writing::Base64, bytes: core, spills: true, heads, anchor });
     }
 }
 
@@ -152,7 +208,7 @@ fn distinct(forms: impl Iterator<Item = Vec<u8>>, length: usize) -> Vec<Vec<u8>>
 type Escape = fn(&[u8], &mut Vec<u8>);
 
 fn text_heads(value: &[u8]) -> Vec<Vec<u8>> {
-    let escapes: [Escape; 30] = [
+    let escapes: [Escape; 32] = [
         plain,
         percent_all,
         percent_every,
@@ -171,6 +227,8 @@ fn text_heads(value: &[u8]) -> Vec<Vec<u8>> {
         xml_hex,
         xml_numbers,
         xml_all,
+        xml_ascii,
+        xml_ascii_hex,
         hex_bytes,
         octal_bytes,
         braced,
@@ -364,6 +422,22 @@ fn xml_all(unit: &[u8], out: &mut Vec<u8>) {
     match (unit, code_of(unit)) {
         ([byte], _) if byte.is_ascii_alphanumeric() => out.push(*byte),
         (_, Some(code)) => out.extend(format!("&#{};", u32::from(code)).bytes()),
+        _ => plain(unit, out),
+    }
+}
+
+/// XML in ASCII alone: everything else as its number.
+fn xml_ascii(unit: &[u8], out: &mut Vec<u8>) {
+    match unit {
+        [byte] if byte.is_ascii() => xml_text(unit, out),
+        _ => xml_all(unit, out),
+    }
+}
+
+fn xml_ascii_hex(unit: &[u8], out: &mut Vec<u8>) {
+    match (unit, code_of(unit)) {
+        ([byte], _) if byte.is_ascii() => xml_text(unit, out),
+        (_, Some(code)) => out.extend(format!("&#x{:x};", u32::from(code)).bytes()),
         _ => plain(unit, out),
     }
 }

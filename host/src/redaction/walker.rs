@@ -32,9 +32,11 @@ pub(crate) enum Writing {
 /// Longest run of backslashes that is read as one escape: JSON within JSON within JSON.
 const MAX_BACKSLASHES: usize = 8;
 /// Longest prefix that a log adds before each line of a value of several lines.
-const MAX_LINE_PREFIX: usize = 96;
+pub(crate) const MAX_LINE_PREFIX: usize = 160;
+/// Longest suffix that a log adds behind each line.
+const MAX_LINE_SUFFIX: usize = 16;
 /// Most positions followed at once; further ones are dropped.
-const MAX_POSITIONS: usize = 256;
+const MAX_POSITIONS: usize = 512;
 
 /// Reads `needle`, written as `writing` says, from `text` at `at`.
 pub(crate) fn walk(writing: Writing, needle: &[u8], text: &[u8], at: usize) -> Walk {
@@ -64,7 +66,10 @@ fn walk_text(needle: &[u8], text: &[u8], at: usize) -> Walk {
             return if reach.ragged { Walk::Partial } else { Walk::No };
         }
     }
-    reach.ends.iter().max().map_or(Walk::No, |&end| Walk::Match(end))
+    // Of the ways to write the last character the longest; but none that stands further on behind what a log put there.
+    let nearest = reach.ends.iter().min().copied().unwrap_or_default();
+    let alike = reach.ends.iter().filter(|&&end| end <= nearest + MAX_BACKSLASHES).max();
+    alike.map_or(Walk::No, |&end| Walk::Match(end))
 }
 
 /// One character of a value that is UTF-8 there, else one byte.
@@ -119,7 +124,7 @@ impl Reach<'_> {
             }
             Some(b'"') if unit == b"\"" => self.literal(b"\"\"", rest, at, next),
             Some(b'+') if unit == b" " => next.push(at + 1),
-            Some(b'\n' | b'\r' | b' ') if unit == b"\n" => self.line_break(rest, at, next),
+            Some(_) if unit == b"\n" => self.line_break(rest, at, next),
             _ => {}
         }
     }
@@ -160,7 +165,12 @@ impl Reach<'_> {
             self.ragged |= run == rest.len() && run < MAX_BACKSLASHES;
         }
         match escape(unit, rest.get(run..).unwrap_or_default()) {
-            Form::Length(length) => next.push(at + run + length),
+            Form::Length(length) => {
+                next.push(at + run + length);
+                if unit == b"\n" {
+                    self.record_break(at + run + length, next);
+                }
+            }
             Form::Ragged => self.ragged = true,
             Form::Other => self.bytewise(unit, at, numeric_escape, next),
         }
@@ -179,20 +189,43 @@ impl Reach<'_> {
         }
     }
 
-    /// A line's end inside the value: LF, CRLF or a blank, then any prefix that a log may put before the next line.
+    /// A line's end inside the value: LF, CRLF, CR or a blank, with what a log may put before it (blanks, the end of a colour
+    /// or of a string) and any prefix of the next line.
     fn line_break(&mut self, rest: &[u8], at: usize, next: &mut Vec<usize>) {
-        let length = match rest {
-            [b'\r', b'\n', ..] => 2,
-            [b'\n' | b' ', ..] => 1,
-            [b'\r'] => return self.ragged = true,
-            _ => return,
-        };
-        let prefix = rest.get(length..).unwrap_or_default();
-        let longest = if rest.first() == Some(&b' ') { 0 } else { MAX_LINE_PREFIX };
-        let longest = prefix.iter().take(longest).take_while(|&&byte| byte != b'\n').count();
-        next.extend((0..=longest).map(|skipped| at + length + skipped));
-        self.ragged |= longest == prefix.len();
+        let length = rest.iter().take(MAX_LINE_SUFFIX).take_while(|byte| ends_a_line(byte)).count();
+        match rest.get(length) {
+            Some(b'\n') => self.line_prefix(at + length + 1, next),
+            None => self.ragged = true,
+            Some(_) => {}
+        }
+        if let Some(b'\r' | b' ') = rest.first() {
+            next.push(at + 1);
+        }
     }
+
+    /// The same between two records of one line each, where the line's end itself is escaped: what the first ends with.
+    fn record_break(&mut self, at: usize, next: &mut Vec<usize>) {
+        let rest = self.text.get(at..).unwrap_or_default();
+        let closes = rest.iter().take(MAX_BACKSLASHES).find(|&&byte| byte != b'\\').is_none_or(|&byte| byte == b'"');
+        let tail = rest.get(..rest.len().min(MAX_LINE_PREFIX)).filter(|_| closes).unwrap_or_default();
+        match memchr::memchr(b'\n', tail) {
+            Some(length) => self.line_prefix(at + length + 1, next),
+            None => self.ragged |= closes && tail.len() == rest.len(),
+        }
+    }
+
+    /// Whatever a log puts before a line.
+    fn line_prefix(&mut self, at: usize, next: &mut Vec<usize>) {
+        let rest = self.text.get(at..).unwrap_or_default();
+        let longest = rest.iter().take(MAX_LINE_PREFIX).take_while(|&&byte| byte != b'\n').count();
+        next.extend((0..=longest).map(|skipped| at + skipped));
+        self.ragged |= longest == rest.len();
+    }
+}
+
+/// What may stand between the end of a value's line and the end of the line that a log makes of it.
+fn ends_a_line(byte: &u8) -> bool {
+    b" \t\r\"'\x1b[;m".contains(byte) || byte.is_ascii_digit()
 }
 
 /// Whether a form stands at the start of a text.

@@ -1,14 +1,21 @@
-//! The algorithm that Buildkite's agent publishes for its job logs, written plainly: needles by their first byte, and a list of
-//! those that are matched in part, advanced with each byte.
+//! The algorithm that Buildkite's agent publishes for its job logs, step by step: needles by their first byte, two lists of
+//! those that are matched in part, which take turns with each byte, and a buffer that is put out up to the first of them.
 
 /// Removes needles from a stream.
 pub(crate) struct Replacer<'n> {
     by_first: Vec<Vec<&'n [u8]>>,
-    /// Needles that are matched in part, and how far.
-    partial: Vec<(&'n [u8], usize)>,
     held: Vec<u8>,
+    partial: Vec<Partial<'n>>,
+    next: Vec<Partial<'n>>,
     /// Parts of what is held that are to be replaced.
-    ranges: Vec<(usize, usize)>,
+    complete: Vec<(usize, usize)>,
+}
+
+/// How far a needle is matched.
+#[derive(Clone, Copy)]
+struct Partial<'n> {
+    needle: &'n [u8],
+    matched: usize,
 }
 
 impl<'n> Replacer<'n> {
@@ -17,43 +24,65 @@ impl<'n> Replacer<'n> {
         for needle in needles {
             by_first[usize::from(needle[0])].push(*needle);
         }
-        Self { by_first, partial: Vec::new(), held: Vec::new(), ranges: Vec::new() }
+        Self { by_first, held: Vec::new(), partial: Vec::new(), next: Vec::new(), complete: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
-        for &byte in chunk {
-            self.held.push(byte);
-            let end = self.held.len();
-            let ranges = &mut self.ranges;
-            self.partial.retain_mut(|(needle, matched)| {
-                if needle[*matched] != byte {
-                    return false;
-                }
-                *matched += 1;
-                if *matched == needle.len() {
-                    ranges.push((end - needle.len(), end));
-                    return false;
-                }
-                true
-            });
-            let begun = self.by_first[usize::from(byte)].iter().map(|needle| (*needle, 1));
-            self.partial.extend(begun);
-            if self.partial.is_empty() {
-                self.flush(out);
-            }
+        let before = self.held.len();
+        self.held.extend_from_slice(chunk);
+        for (at, &byte) in chunk.iter().enumerate() {
+            self.step(byte, before + at + 1);
         }
+        merge(&mut self.complete);
+        let begun = self.partial.iter().map(|partial| self.held.len() - partial.matched);
+        let limit = begun.min().unwrap_or(self.held.len());
+        self.flush(limit, out);
     }
 
-    fn flush(&mut self, out: &mut Vec<u8>) {
-        let mut at = 0;
-        for (start, end) in self.ranges.drain(..) {
-            if start >= at {
-                out.extend_from_slice(&self.held[at..start]);
-                out.extend_from_slice(b"[REDACTED]");
+    /// Goes on with every needle that is matched in part, and begins those that start with this byte.
+    fn step(&mut self, byte: u8, end: usize) {
+        for &partial in &self.partial {
+            if partial.needle[partial.matched] != byte {
+                continue;
             }
-            at = at.max(end);
+            let matched = partial.matched + 1;
+            match matched < partial.needle.len() {
+                true => self.next.push(Partial { matched, ..partial }),
+                false => self.complete.push((end - partial.needle.len(), end)),
+            }
         }
-        out.extend_from_slice(&self.held[at..]);
-        self.held.clear();
+        let begun = self.by_first[usize::from(byte)].iter().map(|&needle| Partial { needle, matched: 1 });
+        self.next.extend(begun);
+        std::mem::swap(&mut self.partial, &mut self.next);
+        self.next.clear();
     }
+
+    fn flush(&mut self, mut limit: usize, out: &mut Vec<u8>) {
+        let (mut at, mut done) = (0, 0);
+        for &(start, end) in self.complete.iter().take_while(|range| range.0 < limit) {
+            if end > limit {
+                limit = start;
+                break;
+            }
+            out.extend_from_slice(&self.held[at..start]);
+            out.extend_from_slice(b"[REDACTED]");
+            (at, done) = (end, done + 1);
+        }
+        out.extend_from_slice(&self.held[at..limit]);
+        self.held.drain(..limit);
+        self.complete.drain(..done);
+        self.complete.iter_mut().for_each(|range| *range = (range.0 - limit, range.1 - limit));
+    }
+}
+
+/// Joins ranges that overlap; they are in the order of their ends.
+fn merge(ranges: &mut Vec<(usize, usize)>) {
+    let mut merged: Vec<(usize, usize)> = Vec::with_capacity(ranges.len());
+    for &(mut start, end) in ranges.iter() {
+        while let Some(last) = merged.pop_if(|last| last.1 > start) {
+            start = start.min(last.0);
+        }
+        merged.push((start, end));
+    }
+    *ranges = merged;
 }
