@@ -168,9 +168,11 @@ impl StateDir {
     /// [`StateError`], when it can't be created or opened, when another user owns it or may write in it, when the key
     /// can be read by others, or is gone though there is a journal.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StateError> {
-        let path = path.as_ref().to_path_buf();
+        // What lies in it is handed to engines by name, whatever folder they run in.
+        let path = std::path::absolute(&path).map_err(io_error("find", path.as_ref()))?;
         let dir = open_or_create(&path).map_err(io_error("open", &path))?;
         check_dir(&dir, &path)?;
+        let path = std::fs::canonicalize(&path).map_err(io_error("find", &path))?;
         let key = InstallKey::load_or_create(&dir, &path)?;
         let install = InstallId::of(&key);
         Ok(Self { dir, path, key, install })

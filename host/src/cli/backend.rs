@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use portreeve::approval::Approvals;
-use portreeve::state::{InstallId, StateDir, default_path};
+use portreeve::state::{StateDir, default_path};
 use portreeve::{BackendInfo, BackendSource, Digest, Error, Standing};
 
 use super::approve;
@@ -152,10 +152,9 @@ pub(super) fn usable(common: &Common) -> Result<Vec<BackendSource>, Failure> {
     Ok(sources)
 }
 
-/// The install of the state directory that was named, where it is there.
-pub(super) fn named_install(common: &Common) -> Result<Option<InstallId>, Failure> {
-    let named = if common.state.is_some() { state(common)? } else { None };
-    Ok(named.map(|state| state.install().clone()))
+/// The state directory that was named, where it is there.
+pub(super) fn named_state(common: &Common) -> Result<Option<StateDir>, Failure> {
+    if common.state.is_some() { state(common) } else { Ok(None) }
 }
 
 fn list(common: &Common) -> Outcome {

@@ -12,7 +12,7 @@ use portreeve::{BackendSource, Error, Policy};
 use serde_json::{Value, json};
 
 use super::arguments::Common;
-use super::backend::{named_install, state_path, usable};
+use super::backend::{named_state, state_path, usable};
 use super::desk;
 use super::exit::{Failure, Outcome, Status};
 use super::show::{self, Out, command_line, plain};
@@ -70,9 +70,9 @@ impl Court {
         }
         // Without a policy that is named, the question is about any.
         let policy = common.policy.is_some().then(|| desk::policy(common)).transpose()?;
-        let variables = match named_install(common)? {
+        let variables = match named_state(common)? {
             None => variables(common),
-            Some(install) => variables(common).on_install(&install),
+            Some(state) => variables(common).of_state(&state),
         };
         Ok(Self { backends, policy, variables })
     }

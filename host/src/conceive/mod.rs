@@ -6,16 +6,16 @@
 
 mod request;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::grants::{Bindings, Command, Effect, Grants, Object, Slot};
 use crate::limits::{NOFILE_CEILING, NPROC_CEILING};
-use crate::owner::OwnerLabel;
+use crate::owner::{ObjectKind, OwnerLabel};
 use crate::policy::Policy;
 use crate::reference::Reference;
 use crate::scope::{Call, for_engine};
 use crate::spec::{EnvName, ExecSpec, Secret, SecretDelivery, SecretValue, Signal, SpecError};
-use crate::state::{Area, InstallId, from_hex};
+use crate::state::{Area, InstallId, InstallKey, from_hex};
 
 /// Within what a request is looked for.
 pub(crate) struct Bounds<'a> {
@@ -25,7 +25,37 @@ pub(crate) struct Bounds<'a> {
     pub(crate) protected: &'a [PathBuf],
     /// The install, where it is known.
     pub(crate) install: Option<&'a str>,
+    /// What it has, where that is at hand.
+    pub(crate) own: Option<&'a Own>,
+    /// Whether a folder may be the one in memory that the host's user has while logged in.
+    pub(crate) is_login: &'a dyn Fn(&str) -> bool,
 }
+
+/// What an install has of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Own {
+    /// The key that its labels are made with.
+    pub(crate) key: InstallKey,
+    /// The state directory.
+    pub(crate) folder: PathBuf,
+}
+
+impl Bounds<'_> {
+    /// Whether a folder may be the state directory; where the install is not known, any but one of the system's.
+    fn is_state(&self, folder: &Path) -> bool {
+        let system = || NO_STATE.iter().any(|system| folder.starts_with(system)) || folder == Path::new("/");
+        self.own.map_or_else(|| !system(), |own| folder == own.folder)
+    }
+
+    /// Whether the folder may be the one that secrets lie in as files.
+    fn keeps_secrets(&self, folder: &str) -> bool {
+        let of_user = folder.strip_prefix("/dev/shm/portreeve-");
+        (self.is_login)(folder) || of_user.is_some_and(|user| user.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+}
+
+/// Folders that no state directory lies in.
+const NO_STATE: &[&str] = &["/bin", "/boot", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr"];
 
 /// A value that no request leads to.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,13 +86,14 @@ impl Candidate<'_> {
     pub(crate) fn check(&self, bounds: &Bounds<'_>) -> Result<(), Objection> {
         self.check_open()?;
         self.check_host_facts(bounds.install)?;
+        self.check_owner(bounds.own)?;
         self.check_queries()?;
         if (self.command.effect(), self.command.object()) == (Effect::Create, Object::Container) {
             return request::check(self.found, bounds);
         }
         self.check_image(bounds.policy)?;
         self.check_exec()?;
-        self.check_exchange()?;
+        self.check_exchange(bounds)?;
         self.check_signal()
     }
 
@@ -190,27 +221,36 @@ impl Candidate<'_> {
         spec.check().map_err(|error| Objection { slot: None, value: error.value.clone(), why: error.to_string() })
     }
 
-    /// The host makes a folder for each copy, below its state.
-    fn check_exchange(&self) -> Result<(), Objection> {
-        let is_exchange = |path: &str| {
-            let mut parts = path.rsplit('/').skip(1);
-            let folder = parts.next().is_some_and(|name| from_hex::<16>(name.as_bytes()).is_some());
-            folder && parts.next() == Some(Area::Exchange.name())
+    /// With the key at hand, the label is one that it made for what is created.
+    fn check_owner(&self, own: Option<&Own>) -> Result<(), Objection> {
+        let Some(Own { key, .. }) = own else { return Ok(()) };
+        let names = [
+            (ObjectKind::Container, Slot::ContainerName),
+            (ObjectKind::Volume, Slot::VolumeName),
+            (ObjectKind::Network, Slot::NetworkName),
+            (ObjectKind::Pod, Slot::PodName),
+        ];
+        let is_for = |label: &OwnerLabel, (kind, slot): (ObjectKind, Slot)| {
+            self.scalar(slot).is_some_and(|name| label.check(key, &InstallId::of(key), kind, name).is_ok())
         };
-        match self.command.object() {
+        let is_own = |text: &str| OwnerLabel::parse(text).is_ok_and(|label| names.iter().any(|&at| is_for(&label, at)));
+        self.require(Slot::OwnerLabel, is_own, "this install made no such label for what is created")
+    }
+
+    /// The host makes a folder for each copy, below its state.
+    fn check_exchange(&self, bounds: &Bounds<'_>) -> Result<(), Objection> {
+        let (is_theirs, why): (fn(&Path) -> Option<&Path>, _) = match self.command.object() {
             Object::Image => {
-                let why = "the host gives its own copy of an archive a name of its own";
-                return self.require(Slot::ExchangeFile, is_archive, why);
+                (archived_in, "the host gives its own copy of an archive a name of its own, in its state directory")
             }
             Object::Engine => {
-                let why = "the host writes units that are judged into a folder of its own";
-                return self.require(Slot::ExchangeFile, is_unit, why);
+                (unit_in, "the host writes units that are judged into a folder of its own, in its state directory")
             }
-            _ => {}
-        }
-        let why = "the host makes a folder of its own for each copy";
-        self.require(Slot::ExchangeFile, is_exchange, why)?;
-        self.require(Slot::ExchangeNew, is_exchange, why)
+            _ => (exchanged_in, "the host makes a folder of its own for each copy, in its state directory"),
+        };
+        let lies = |text: &str| is_theirs(Path::new(text)).is_some_and(|state| bounds.is_state(state));
+        self.require(Slot::ExchangeFile, lies, why)?;
+        self.require(Slot::ExchangeNew, lies, why)
     }
 
     fn check_signal(&self) -> Result<(), Objection> {
@@ -219,16 +259,26 @@ impl Candidate<'_> {
     }
 }
 
-/// `…/archives/0123456789abcdef.tar`.
-fn is_archive(text: &str) -> bool {
-    let name = text.rsplit_once("/archives/").and_then(|(_, name)| name.strip_suffix(".tar"));
-    name.is_some_and(|name| from_hex::<8>(name.as_bytes()).is_some())
+/// The state directory of `…/archives/0123456789abcdef.tar`.
+fn archived_in(path: &Path) -> Option<&Path> {
+    let digits = path.file_name()?.to_str()?.strip_suffix(".tar")?;
+    from_hex::<8>(digits.as_bytes())?;
+    path.parent()?.ends_with(Area::Archives.name()).then(|| path.ancestors().nth(2))?
 }
 
-/// `…/unit-check-0123456789abcdef/NAME`.
-fn is_unit(text: &str) -> bool {
-    let folder = text.rsplit('/').nth(1).and_then(|name| name.strip_prefix("unit-check-"));
-    folder.is_some_and(|digits| from_hex::<8>(digits.as_bytes()).is_some())
+/// The state directory of `…/unit-check-0123456789abcdef/NAME`.
+fn unit_in(path: &Path) -> Option<&Path> {
+    let folder = path.parent()?;
+    let digits = folder.file_name()?.to_str()?.strip_prefix("unit-check-")?;
+    from_hex::<8>(digits.as_bytes())?;
+    folder.parent()
+}
+
+/// The state directory of `…/exchange/0123456789abcdef0123456789abcdef/NAME`.
+fn exchanged_in(path: &Path) -> Option<&Path> {
+    let folder = path.parent()?;
+    from_hex::<16>(folder.file_name()?.as_encoded_bytes())?;
+    folder.parent()?.ends_with(Area::Exchange.name()).then(|| folder.ancestors().nth(2))?
 }
 
 fn is_install(text: &str) -> bool {

@@ -19,7 +19,7 @@ const SOME_IMAGE: &str = "example.invalid/some/image:1";
 
 /// Whether one well-formed request that the policy lets through has exactly these facts.
 pub(super) fn check(found: &Bindings, bounds: &Bounds<'_>) -> Result<(), Objection> {
-    let reading = Reading { found };
+    let reading = Reading { found, bounds };
     let (spec, files) = reading.request()?;
     spec.check().map_err(|error| Objection { slot: None, value: error.value.clone(), why: error.to_string() })?;
     let refused = |refusal: crate::Refusal| {
@@ -102,6 +102,7 @@ fn text(value: &Binding) -> String {
 
 struct Reading<'a> {
     found: &'a Bindings,
+    bounds: &'a Bounds<'a>,
 }
 
 type Request = (ContainerSpec, Vec<SecretFile>);
@@ -235,7 +236,9 @@ impl Reading<'_> {
         let source = part(fact, "source");
         let (install, container) = (self.scalar(Slot::InstallId), self.scalar(Slot::ContainerName));
         let folder = Path::new(SECRETS_FOLDER).join(install.unwrap_or_default()).join(container.unwrap_or_default());
-        if install.is_some() && !Path::new(source).ends_with(folder.join(name)) {
+        let place = source.strip_suffix(folder.join(name).to_str().unwrap_or_default());
+        let is_place = |place: &str| self.bounds.keeps_secrets(place.trim_end_matches('/'));
+        if install.is_some() && !place.is_some_and(is_place) {
             return Err(Objection::new(Slot::SecretFile, source, "no secret of this container lies there"));
         }
         Ok(SecretFile { name: name.to_owned(), source: source.to_owned() })

@@ -10,9 +10,9 @@ use super::matcher::Recognition;
 use super::nearest::distance;
 use super::program::EndpointGrant;
 use super::slot::{Shape, Slot};
-use crate::conceive::{Bounds, Candidate, Objection};
+use crate::conceive::{Bounds, Candidate, Objection, Own};
 use crate::policy::{Policy, below_home};
-use crate::state::InstallId;
+use crate::state::{InstallId, StateDir};
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,7 @@ pub enum Explanation {
 pub struct Variables {
     known: Vec<(String, String)>,
     install: Option<String>,
+    own: Option<Own>,
     protected: Vec<PathBuf>,
 }
 
@@ -53,13 +54,21 @@ impl Variables {
     /// `/root` or a folder of `/home`.
     pub fn new<K: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
         let known = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { known, install: None, protected: Vec::new() }
+        Self { known, ..Self::default() }
     }
 
     /// The same on one install: what bears the labels of another one could not have come from it.
     #[must_use]
     pub fn on_install(self, install: &InstallId) -> Self {
         Self { install: Some(install.as_str().to_owned()), ..self }
+    }
+
+    /// The same on the install of a state directory: its key says which owner labels are its own, its place where the files
+    /// lie that the host hands over.
+    #[must_use]
+    pub fn of_state(self, state: &StateDir) -> Self {
+        let own = Own { key: state.key().clone(), folder: state.path().to_owned() };
+        Self { own: Some(own), ..self.on_install(state.install()).with_state(state.path()) }
     }
 
     /// The same where a folder of the host's own, its state directory, is never mounted.
@@ -115,7 +124,13 @@ impl Grants {
     /// The same, within one policy.
     #[must_use]
     pub fn explain_within(&self, argv: &[String], variables: &Variables, policy: &Policy) -> Explanation {
-        let bounds = Bounds { policy, protected: &variables.protected(), install: variables.install.as_deref() };
+        let bounds = Bounds {
+            policy,
+            protected: &variables.protected(),
+            install: variables.install.as_deref(),
+            own: variables.own.as_ref(),
+            is_login: &|folder| variables.may_be("XDG_RUNTIME_DIR", folder),
+        };
         let question = Question { grants: self, argv: &self.by_name(argv), variables, bounds };
         question.answer()
     }

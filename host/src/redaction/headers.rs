@@ -72,13 +72,14 @@ fn secret_in(user: &[u8], writing: &Writing) -> Option<usize> {
     (!user.starts_with(b"[") && !query.is_some_and(is_port)).then_some(begin)
 }
 
-/// Masks the values of a `Cookie` header, or the first one of `Set-Cookie`, whose name ends at `end`.
-pub(crate) fn cookie(text: &[u8], start: usize, end: usize, label: Label, found: &mut Vec<Span>) {
+/// Masks the values of a `Cookie` header, or the first one of `Set-Cookie`, whose name ends at `end`. Gives up to where the
+/// text was read: a further such name before that is part of a value.
+pub(crate) fn cookie(text: &[u8], start: usize, end: usize, label: Label, found: &mut Vec<Span>) -> usize {
     let name = assign::name_around(text, start, end);
     if !text.get(name.0..name.1).is_some_and(|name| name.to_ascii_lowercase().ends_with(b"cookie")) {
-        return;
+        return end;
     }
-    let Some(mut at) = after_separator(text, name.1) else { return };
+    let Some(mut at) = after_separator(text, name.1) else { return end };
     let rest = text.get(at..text.len().min(at + MAX_COOKIES)).unwrap_or_default();
     let ends = |byte: &u8| b"\n\r\"]\x1b`".contains(byte);
     let limit = at + rest.iter().position(ends).unwrap_or(rest.len());
@@ -91,6 +92,7 @@ pub(crate) fn cookie(text: &[u8], start: usize, end: usize, label: Label, found:
         }
         at += length + 1;
     }
+    limit
 }
 
 fn cookie_pair(pair: &[u8], sign: usize, at: usize, label: Label, found: &mut Vec<Span>) {

@@ -187,7 +187,8 @@ impl Known {
 impl Starts {
     fn new(needles: &[(u32, Needle)]) -> Self {
         let anchored = || (0u32..).zip(needles).filter(|(_, (_, needle))| needle.anchor.is_some());
-        let begun = |byte: u8| anchored().filter(move |(_, (_, needle))| may_begin(needle, byte)).map(|(number, _)| number);
+        let begun =
+            |byte: u8| anchored().filter(move |(_, (_, needle))| may_begin(needle, byte)).map(|(number, _)| number);
         let by_byte = (0..=u8::MAX).map(|byte| begun(byte).collect()).collect();
         let reaches = needles.iter().filter_map(|(_, needle)| needle.anchor.as_ref()).map(|anchor| anchor.reach);
         Self { by_byte, reach: reaches.max().unwrap_or_default() }
@@ -237,7 +238,10 @@ mod tests {
         let redactor = Redactor::builder().secret("S", value.as_bytes()).unwrap().build();
         let text = format!("{before}{written}{after}");
         let whole = redactor.text(&text);
-        assert!(whole.starts_with(before) && whole.ends_with(after) && whole.contains("[redacted:S]"), "{text}\n{whole}");
+        assert!(
+            whole.starts_with(before) && whole.ends_with(after) && whole.contains("[redacted:S]"),
+            "{text}\n{whole}"
+        );
         assert!(whole.len() <= before.len() + after.len() + 20, "{text}\n{whole}");
         for cut in 0..=text.len() {
             let (mut out, mut stream) = (Vec::new(), redactor.stream());
@@ -293,7 +297,9 @@ mod tests {
     fn the_lines_of_a_document_are_found_behind_whatever_a_log_puts_before_them() {
         let value = "{\n  \"user\": \"svc\",\n  \"password\": \"correcthorsebatterystaple\"\n}";
         let records = "\",\"stream\":\"stdout\",\"time\":\"2026-09-01T10:11:12.123456789Z\"}\n{\"log\":\"";
-        for between in ["\r\n", "\nweb-1  | ", "\n2026-09-01T10:11:12.5Z stdout F ", "\n      ", "\u{1b}[0m\n\u{1b}[36m"] {
+        for between in
+            ["\r\n", "\nweb-1  | ", "\n2026-09-01T10:11:12.5Z stdout F ", "\n      ", "\u{1b}[0m\n\u{1b}[36m"]
+        {
             masked(value, "> ", &value.replace('\n', between), " <\n");
         }
         let lines = value.replace('"', "\\\"").replace('\n', &format!("\\n{records}"));

@@ -152,7 +152,16 @@ mod tests {
 
     #[test]
     fn real_ones_are_not() {
-        for value in ["hunter2x", "12345678", "ab&9zQ", "/9kX+ab2Q==", "correct horse battery staple", "abababab", "us-east-key", "2026-09-0x1"] {
+        for value in [
+            "hunter2x",
+            "12345678",
+            "ab&9zQ",
+            "/9kX+ab2Q==",
+            "correct horse battery staple",
+            "abababab",
+            "us-east-key",
+            "2026-09-0x1",
+        ] {
             assert_eq!(objection(value.as_bytes()), None, "{value}");
         }
     }

@@ -31,6 +31,8 @@ pub(crate) struct Carried {
 const REACH: usize = 4096;
 /// The same, for an expression that is one word.
 const TOKEN_REACH: usize = 512;
+/// How much of an assignment tells whether its value looks like a secret.
+const NEAR: usize = 1024;
 /// How much may stand between a keyword and a value, and how much longer than what its rule takes a value is read.
 const SLACK: usize = 512;
 
@@ -110,9 +112,15 @@ impl Matcher {
                 Reader::Assignment => assignment(text, (at, at + keyword.len()), label, found),
                 Reader::Named => self.named(text, (at, at + keyword.len()), label, found),
                 Reader::Userinfo => headers::userinfo(text, at, label, found),
-                Reader::Cookie => headers::cookie(text, at, at + keyword.len(), label, found),
+                Reader::Cookie => {
+                    if at >= searched.until(number) {
+                        searched.note(number, headers::cookie(text, at, at + keyword.len(), label, found));
+                    }
+                }
                 Reader::PrivateKey => {
-                    if let Some(open) = blocks::read(text, at, label, found) {
+                    if !is_within(found, at, label)
+                        && let Some(open) = blocks::read(text, at, label, found)
+                    {
                         *block = Some(open);
                     }
                 }
@@ -458,8 +466,8 @@ fn assignment(text: &[u8], keyword: (usize, usize), label: Label, found: &mut Ve
         return;
     }
     // What looks like no secret at its beginning is not read to its end, lest a flood of such names is for each of them.
-    let near = text.get(..text.len().min(keyword.1 + REACH)).unwrap_or_default();
-    if strength > Strength::Weak || secret_of(near, strength, keyword).is_some() {
+    let near = text.get(..text.len().min(keyword.1 + NEAR)).unwrap_or_default();
+    if secret_of(near, strength, keyword).is_some() {
         let value = secret_of(text, strength, keyword);
         found.extend(value.map(|(start, end)| Span { start, end, label }));
     }

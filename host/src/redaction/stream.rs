@@ -227,9 +227,7 @@ impl RedactionStream {
         self.pending = pending;
         match mode {
             Mode::Finish => end,
-            Mode::More | Mode::Idle => {
-                known.first_of(&self.pending, &self.buffer).min(known.head_at_end(&self.buffer))
-            }
+            Mode::More | Mode::Idle => known.first_of(&self.pending, &self.buffer).min(known.head_at_end(&self.buffer)),
         }
     }
 
