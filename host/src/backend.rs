@@ -87,18 +87,24 @@ impl BackendSource {
         })
     }
 
+    /// Reads a component from a file; its grant is what it asks for.
+    ///
+    /// # Errors
+    /// When it can't be read, or is no component with a request.
+    pub fn file(component: &std::path::Path) -> Result<Self, Error> {
+        Self::asking(&component.display().to_string(), read_named(component, MOST_COMPONENT)?)
+    }
+
     /// Reads both from files.
     ///
     /// # Errors
     /// When one can't be read.
     pub fn files(component: &std::path::Path, grants: &std::path::Path) -> Result<Self, Error> {
-        let read =
-            |path: &std::path::Path| std::fs::read(path).map_err(|error| Error::io(path.display().to_string(), error));
-        let text = String::from_utf8(read(grants)?)
+        let text = String::from_utf8(read_named(grants, MOST_GRANTS)?)
             .map_err(|_| Error::Config(format!("{}: it is no UTF-8", grants.display())))?;
         Ok(Self {
             origin: component.display().to_string(),
-            component: read(component)?.into(),
+            component: read_named(component, MOST_COMPONENT)?.into(),
             known: None,
             grants: text,
             grants_origin: grants.display().to_string(),
@@ -187,6 +193,22 @@ impl BackendSource {
             Grants::parse(request, &format!("request of {}", self.origin))
         }
     }
+}
+
+/// Bytes of a component, and of a grants file, at most.
+const MOST_COMPONENT: u64 = 64 << 20;
+const MOST_GRANTS: u64 = 1 << 20;
+
+/// What a regular file of at most so many bytes holds.
+fn read_named(path: &std::path::Path, most: u64) -> Result<Vec<u8>, Error> {
+    let read = || {
+        let file = crate::ambient::open_named(path)?;
+        match file.metadata()?.is_file() {
+            true => crate::state::whole::read(file, most),
+            false => Err(std::io::Error::other("it is no regular file")),
+        }
+    };
+    read().map_err(|error| Error::io(path.display().to_string(), error))
 }
 
 /// What a backend takes of its host's environment; read once, by the façade.

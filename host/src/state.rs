@@ -5,6 +5,7 @@
 
 mod hex;
 mod key;
+mod turn;
 pub(crate) mod whole;
 
 use std::ffi::OsStr;
@@ -20,6 +21,7 @@ use crate::ambient;
 
 pub(crate) use self::hex::{from_hex, push_hex, to_hex};
 pub use self::key::{DerivedKey, InstallId, InstallKey};
+pub(crate) use self::turn::Turn;
 
 /// Bits by which someone else could write.
 const OTHERS_WRITE: u32 = 0o022;
@@ -124,6 +126,8 @@ pub enum Area {
     Quarantine,
     /// Secret files on their way into a container.
     Secrets,
+    /// Names that a call of some process is making something of.
+    Turns,
 }
 
 impl Area {
@@ -141,6 +145,7 @@ impl Area {
             Self::Proofs => "proofs",
             Self::Quarantine => "quarantine",
             Self::Secrets => "secrets",
+            Self::Turns => "turns",
         }
     }
 }
@@ -209,6 +214,16 @@ impl StateDir {
             }
         });
         held.map_err(|error| io_error("lock", &self.path)(error.into()))
+    }
+
+    /// The turn to make something of a name; none while a call of this or another process has it.
+    ///
+    /// # Errors
+    /// [`StateError`], as for [`StateDir::area`].
+    pub(crate) fn try_turn(&self, kind: &str, name: &str) -> Result<Option<Turn>, StateError> {
+        let (area, name) = (self.area(Area::Turns)?, format!("{kind}-{name}"));
+        let path = self.path.join(Area::Turns.name()).join(&name);
+        Turn::take(area, name).map_err(io_error("lock", &path))
     }
 
     /// Opens an area, and creates it (0700) where it is missing.

@@ -116,7 +116,7 @@ impl Engine {
         let commands: Vec<Vec<&str>> = vec![
             vec!["pull", "docker.io/library/alpine:3"],
             vec!["image", "inspect", "docker.io/library/alpine:3"],
-            vec!["rmi", "--force", "docker.io/library/alpine:3"],
+            vec!["rmi", "docker.io/library/alpine:3"],
             vec!["start", &id],
             vec!["stop", "-t", "10", &id],
             vec!["kill", "--signal=SIGKILL", &id],

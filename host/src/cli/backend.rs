@@ -243,12 +243,10 @@ fn source(common: &Common, what: &Path, grants: Option<&Path>) -> Result<Backend
 
 /// A component under a grants file, or by itself.
 pub(super) fn of_file(path: &Path, grants: Option<&Path>) -> Result<BackendSource, Failure> {
-    if let Some(grants) = grants {
-        return Ok(BackendSource::files(path, grants)?);
-    }
-    let shown = path.display().to_string();
-    let component = std::fs::read(path).map_err(|source| Error::Io { what: shown.clone(), source })?;
-    Ok(BackendSource::asking(&shown, component)?)
+    Ok(match grants {
+        Some(grants) => BackendSource::files(path, grants)?,
+        None => BackendSource::file(path)?,
+    })
 }
 
 /// An approved one, or else an embedded one.

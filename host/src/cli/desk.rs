@@ -1,6 +1,5 @@
 //! What a command that asks an engine needs: a runtime, the host, somebody who tells what happens.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,13 +78,7 @@ impl Desk {
 
 /// The policy that was named, or `home`.
 pub(crate) fn policy(common: &Common) -> Result<Policy, Failure> {
-    common.policy.as_deref().map_or_else(|| Ok(Policy::home()), |file| Ok(read_policy(file)?))
-}
-
-fn read_policy(file: &Path) -> Result<Policy, Error> {
-    let shown = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|source| Error::Io { what: shown.clone(), source })?;
-    Policy::parse(&text, &shown)
+    common.policy.as_deref().map_or_else(|| Ok(Policy::home()), |file| Ok(Policy::open(file)?))
 }
 
 /// Runs a command with a host; a signal drops it, and with it whatever it had started.

@@ -104,7 +104,7 @@ fn names(image: &ImageInfo) -> Vec<String> {
 /// `rmi`.
 #[derive(Debug, Args)]
 pub(crate) struct Rmi {
-    /// Although containers use it
+    /// Although containers use it, where the engine leaves those alone: Docker does, and Podman refuses
     #[arg(long, short)]
     force: bool,
     /// One that is not held is no error

@@ -398,11 +398,13 @@ async fn undo(desk: &Desk, spec: &ContainerSpec, begun: Begun) -> Result<(), Err
         Err(Error::NotFound { .. } | Error::NoEngine(_)) => return Ok(()),
         found => found?,
     };
+    // It gets to end by itself, whatever an engine does before it removes by force.
+    let grace = spec.stop_grace.map_or(GRACE, |seconds| Duration::from_secs(seconds.into()));
+    let stopped = desk.portreeve.stop(name, grace).await;
     if begun.made(container.created.as_deref()) {
         return desk.portreeve.remove(name, true).await.map(drop);
     }
-    let grace = spec.stop_grace.map_or(GRACE, |seconds| Duration::from_secs(seconds.into()));
-    desk.portreeve.stop(name, grace).await.map(drop)
+    stopped.map(drop)
 }
 
 #[cfg(test)]

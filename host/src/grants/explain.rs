@@ -10,6 +10,7 @@ use super::matcher::Recognition;
 use super::nearest::distance;
 use super::program::EndpointGrant;
 use super::slot::{Shape, Slot};
+use super::template::Piece;
 use crate::conceive::{Bounds, Candidate, Objection, Own};
 use crate::policy::{Policy, below_home};
 use crate::state::{InstallId, StateDir};
@@ -189,12 +190,31 @@ impl Question<'_> {
         self.unreachable(nearest)
     }
 
-    /// Whether it fits farther, or, where both differ at the same word, has one that is more like it.
+    /// Whether it fits farther; where both differ at the same word, has more of the other words; and where they have as many,
+    /// one that is more like it.
     fn is_nearer(&self, (one, command): (&Attempt, &Command), (best, other): (&Attempt, &Command)) -> bool {
-        match one.index.cmp(&best.index) {
+        let fits = one.index.cmp(&best.index).then_with(|| self.kinship(command).cmp(&self.kinship(other)));
+        match fits {
             Ordering::Equal => self.unlikeness(one, command) < self.unlikeness(best, other),
             order => order == Ordering::Greater,
         }
+    }
+
+    /// How many words behind the program a command has too, a flag by its name; its own words count before its flags.
+    fn kinship(&self, command: &Command) -> (usize, usize) {
+        let literals = || {
+            command.template().elements.iter().filter_map(|element| match element.pieces.first() {
+                Some(Piece::Text(text)) => Some(flag_of(text)),
+                _ => None,
+            })
+        };
+        let words = self.argv.iter().skip(1).take(KIN).map(|word| alias(flag_of(word)));
+        let mut kin = (0, 0);
+        for word in words.filter(|word| literals().any(|own| own == *word)) {
+            let count = if word.starts_with('-') { &mut kin.1 } else { &mut kin.0 };
+            *count += 1;
+        }
+        kin
     }
 
     /// How many letters of the word would have to change.
@@ -289,6 +309,30 @@ impl Question<'_> {
             found: self.argv.first().cloned(),
             why: None,
         }
+    }
+}
+
+/// Words of a command line that tell which command it is most like.
+const KIN: usize = 24;
+
+/// A flag without its value; any other word as it is.
+fn flag_of(word: &str) -> &str {
+    word.split_once('=').filter(|(flag, _)| flag.starts_with("--")).map_or(word, |(flag, _)| flag)
+}
+
+/// What people write where engines have another word for it, or commands of the grants do it in parts.
+fn alias(word: &str) -> &str {
+    match word {
+        "run" => "create",
+        "-v" | "--volume" => "--mount",
+        "-e" => "--env",
+        "-p" => "--publish",
+        "-l" => "--label",
+        "-u" => "--user",
+        "-w" => "--workdir",
+        "-m" => "--memory",
+        "-f" => "--follow",
+        other => other,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Without a file the `home` profile holds. A file starts from deny-all unless it says `extends = "home"`.
 
 mod file;
+mod open;
 mod protected;
 
 pub use protected::{Ancestor, ResolvedMount};

@@ -82,12 +82,19 @@ impl Portreeve {
         };
         match running {
             Ok(running) => {
-                inner.kept_created(&created)?;
+                // One that is to be removed at its end is nobody's before.
+                if spec.remove {
+                    inner.kept_volumes(&created)?
+                } else {
+                    inner.kept_created(&created)?
+                }
                 Ok(LogStream::attached(Arc::clone(&self.inner), broker, running, created, spec.remove))
             }
             Err(error) => {
-                inner.abandon(backend, spec.name.as_str()).await;
-                inner.unmake(backend, &created.volumes).await;
+                if !created.existed {
+                    inner.abandon(backend, spec.name.as_str()).await;
+                    inner.unmake(backend, &created.volumes).await;
+                }
                 Err(error)
             }
         }

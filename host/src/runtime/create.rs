@@ -1,6 +1,7 @@
 //! Creating a container: exactly what was asked for, of an image that was proved, or nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::mounts::Checked;
 use super::volumes::Volumes;
@@ -16,7 +17,10 @@ use crate::owner::{Nonce, ObjectKind, OwnerLabel, SPEC_LABEL, SpecSeal};
 use crate::redaction::Redactor;
 use crate::scope::{Call, Scope, SecretFile};
 use crate::spec::{ContainerSpec, Gpus, Mount, MountSource, Name, NetworkMode, Ulimit};
-use crate::state::random;
+use crate::state::{Turn, random};
+
+/// How long to wait before it is looked again whether a name is free.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// A container that was asked for, and how it came to be.
 pub(super) struct Created {
@@ -106,6 +110,8 @@ impl Inner {
     ) -> Result<Created, Error> {
         let mut spec = spec.clone();
         let (mounts, redactor) = self.admit(&mut spec)?;
+        // Of several calls for one name the first makes the container, and the others find it.
+        let _turn = self.turn(ObjectKind::Container, spec.name.as_str()).await?;
         let existing = self.looker(backend, Call::Create)?.look_at_container(spec.name.as_str()).await?;
         let existing = existing.map(|found| self.ours_or_conflict(found, role.kind())).transpose()?;
         self.check_limits(backend, &spec)?;
@@ -124,6 +130,17 @@ impl Inner {
             Some(container) => self.same_or_conflict(container, prepared),
             None => self.create_anew(backend, prepared).await,
         }
+    }
+
+    /// Waits until no other call, in whatever process of this install, makes something of this name.
+    pub(super) async fn turn(&self, kind: ObjectKind, name: &str) -> Result<Option<Turn>, Error> {
+        while !self.services.dry_run {
+            if let Some(turn) = self.state.try_turn(kind.as_str(), name)? {
+                return Ok(Some(turn));
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        Ok(None)
     }
 
     /// The command line that would create a container, as its backend plans it. Nothing is run but what looks.

@@ -2,8 +2,8 @@
 //!
 //! A call that hands what it made to its caller says so in the journal, by the nonce of the owner label. Left over is what
 //! bears this install's own label, of which the journal has the intent and no such word, whose process is gone, and
-//! which does nothing: a container that was never started, a pod without its holder, a volume or a network that nobody
-//! uses. What runs, or ran, is somebody's. What the journal does not know (any more) is left alone.
+//! which does nothing: a container that was never started, or that has ended and was to be removed then; a pod without its
+//! holder; a volume or a network that nobody uses. What runs is somebody's. What the journal does not know (any more) is left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -117,6 +117,11 @@ impl Open {
     }
 }
 
+/// Whether a container was never started, or has ended.
+fn does_nothing(container: &ContainerInfo) -> bool {
+    matches!(container.state, ContainerState::Created | ContainerState::Exited)
+}
+
 /// Whether there is such a process. Another one that has its number by now counts: what is in doubt is left alone.
 fn is_alive(pid: u32) -> bool {
     std::path::Path::new("/proc").join(pid.to_string()).exists()
@@ -197,15 +202,19 @@ impl Inner {
 
     fn left_containers(&self, backend: &Backend, open: &Open, containers: &[ContainerInfo]) -> Vec<Leftover> {
         let (key, install) = (self.state.key(), self.state.install());
-        let left = containers.iter().filter(|one| one.state == ContainerState::Created).filter_map(|one| {
+        let left = containers.iter().filter(|one| does_nothing(one)).filter_map(|one| {
             let kind = [ObjectKind::Container, ObjectKind::Pod]
                 .into_iter()
                 .find(|kind| one.is_ours_as(*kind, key, install))?;
             let label = one.host_label(OWNER_LABEL)?;
             let begun = open.begun(Some(label))?;
             let (kind, why) = match kind {
-                ObjectKind::Pod => ("pod", "its holder was created and never started"),
-                _ => ("container", "it was created and never started"),
+                ObjectKind::Pod if one.state == ContainerState::Created => {
+                    ("pod", "its holder was created and never started")
+                }
+                ObjectKind::Pod => ("pod", "its holder has ended, and the call that made it never did"),
+                _ if one.state == ContainerState::Created => ("container", "it was created and never started"),
+                _ => ("container", "it has ended, and the call that was to remove it is gone"),
             };
             let name = if kind == "pod" { one.name.strip_suffix(HOLDER)? } else { &one.name };
             Some(left(kind, name, backend, begun, why, label))
@@ -305,8 +314,7 @@ impl Inner {
 
     async fn clean_container(&self, backend: &Arc<Backend>, name: &str, label: &str) -> Result<Removed, Error> {
         let seen = self.looker(backend, Call::Remove)?.look_at_container(name).await?;
-        let still =
-            |one: &ContainerInfo| one.host_label(OWNER_LABEL) == Some(label) && one.state == ContainerState::Created;
+        let still = |one: &ContainerInfo| one.host_label(OWNER_LABEL) == Some(label) && does_nothing(one);
         let Some(container) = seen.filter(still) else { return Ok(Removed::Absent) };
         // Without force: one that was started just now is refused by the engine.
         self.remove_container(backend, &container, false).await?;

@@ -104,6 +104,7 @@ enum Found {
 impl Inner {
     /// The network of a spec: there already, or made now; and whether it was made.
     async fn ensure_network(&self, backend: &Arc<Backend>, spec: &NetworkSpec) -> Result<(NetworkInfo, bool), Error> {
+        let _turn = self.turn(ObjectKind::Network, spec.name.as_str()).await?;
         match self.looker(backend, Call::NetworkEnsure)?.look_at_network(spec.name.as_str()).await? {
             Some(found) => Ok((as_asked(self.our_network(found)?, spec)?, false)),
             None => {

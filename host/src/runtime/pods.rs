@@ -124,6 +124,7 @@ impl Portreeve {
 
 impl Inner {
     async fn ensure_pod(&self, backend: &Arc<Backend>, spec: &PodSpec) -> Result<PodInfo, Error> {
+        let _turn = self.turn(ObjectKind::Pod, spec.name.as_str()).await?;
         let (engines, made) = self.ready_engine_pod(backend, spec).await?;
         match self.ensure_holder(backend, spec, engines.as_ref()).await {
             Ok(holder) => {

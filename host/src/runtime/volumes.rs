@@ -302,10 +302,14 @@ impl Inner {
         if created.existed {
             return Ok(());
         }
-        for volume in &created.volumes.made {
-            self.kept(ObjectKind::Volume, &volume.name, volume.owner_label())?;
-        }
+        self.kept_volumes(created)?;
         self.kept_container(ObjectKind::Container, &created.container)
+    }
+
+    /// The volumes alone: of a container that is removed when it ends.
+    pub(super) fn kept_volumes(&self, created: &Created) -> Result<(), Error> {
+        let mut made = created.volumes.made.iter();
+        made.try_for_each(|volume| self.kept(ObjectKind::Volume, &volume.name, volume.owner_label()))
     }
 }
 

@@ -64,8 +64,9 @@ impl Backend for Podman {
         PODMAN.image_inspect(image).map(|image| image.size)
     }
 
-    fn image_remove(image: &Image, force: bool) -> Result<()> {
-        PODMAN.image_remove(image, force)
+    fn image_remove(image: &Image, _force: bool) -> Result<()> {
+        // Podman's own force removes containers: a container that uses the image is in the way.
+        PODMAN.image_remove(image, false)
     }
 
     fn image_load(_file: &str) -> Result<ImageSummary> {

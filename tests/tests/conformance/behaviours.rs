@@ -117,6 +117,7 @@ behaviours! {
         a_registry_that_fails_is_unavailable
         a_login_that_nobody_has_is_unauthorised
         images_are_listed_and_removed
+        an_image_that_is_removed_by_force_costs_no_container
     }
     all: archives {
         a_pull_is_tried_again_after_what_passes
@@ -165,6 +166,7 @@ behaviours! {
         no_network_means_none
         mounts_are_what_they_say
         create_again_gives_the_existing_one
+        calls_for_one_name_make_it_once
         another_spec_is_a_conflict_that_says_what_differs
         a_changed_secret_is_a_conflict_that_tells_no_value
         a_foreign_name_is_a_conflict
@@ -367,6 +369,7 @@ behaviours! {
         the_program_removes_what_it_ran
         a_dry_run_of_the_program_prints_argvs
         an_interrupted_program_leaves_nothing
+        what_a_killed_program_was_to_remove_is_cleaned_up
         the_program_makes_lists_shows_and_removes_volumes
         the_program_runs_a_command_in_a_container
         the_program_copies_in_and_out

@@ -210,6 +210,22 @@ pub(crate) async fn create_again_gives_the_existing_one(setting: Arc<Setting>) {
     assert_eq!(starts, 1);
 }
 
+pub(crate) async fn calls_for_one_name_make_it_once(setting: Arc<Setting>) {
+    let spec = setting.spec(&["wait"]);
+    // A host of its own, as another process has.
+    let other = setting.ground.builder(setting.host.state_dir()).build().await.unwrap();
+    let (mark, name) = (setting.mark(), spec.name.as_str());
+    let (first, second, third, fourth) =
+        tokio::join!(setting.host.run(&spec), other.run(&spec), setting.host.create(&spec), other.run(&spec));
+    let ids = [first, second, third, fourth].map(|made| made.unwrap().id);
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    assert!(setting.is_running(name) && !setting.was_told_to("rm", mark));
+    let network = crate::networks::network(&setting.name("at-once"));
+    let (one, another) = tokio::join!(setting.host.ensure_network(&network), other.ensure_network(&network));
+    assert_eq!(one.unwrap().id, another.unwrap().id);
+    setting.host.remove_network(network.name.as_str(), false).await.unwrap();
+}
+
 pub(crate) async fn another_spec_is_a_conflict_that_says_what_differs(setting: Arc<Setting>) {
     let mut spec = setting.spec(&["wait"]);
     spec.env = vec!["A=1".parse().unwrap()];

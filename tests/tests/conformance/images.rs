@@ -128,3 +128,13 @@ pub(crate) async fn images_are_listed_and_removed(setting: Arc<Setting>) {
     let error = setting.host.remove_image(&image.single(), false).await.unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{pulled:?}: {error:?}");
 }
+
+pub(crate) async fn an_image_that_is_removed_by_force_costs_no_container(setting: Arc<Setting>) {
+    let image = setting.publish(ImageOptions::default());
+    setting.host.pull(&image.single()).await.unwrap();
+    let name = setting.name("bystander");
+    setting.foreign_of(&image, &name, &[]);
+    // Docker takes the name of the image away, Podman refuses.
+    let _either = setting.host.remove_image(&image.single(), true).await;
+    assert!(setting.exists(&name), "a container of somebody else went with its image");
+}

@@ -174,6 +174,24 @@ pub(crate) async fn an_interrupted_program_leaves_nothing(setting: Arc<Setting>)
     }
 }
 
+pub(crate) async fn what_a_killed_program_was_to_remove_is_cleaned_up(setting: Arc<Setting>) {
+    let (image, name) = (setting.image.single().to_string(), setting.name("killed"));
+    let mut command = portreeve(&setting);
+    command.args(["run", "--rm", "--network", "none", "--name", &name, &image, "say", "here", "wait"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(setting.is_running(&name));
+    says(&setting, 0, &["cleanup", "--force"]).await;
+    assert!(setting.is_running(&name), "what runs is not left over");
+    says(&setting, 0, &["kill", &name]).await;
+    says(&setting, 137, &["wait", &name]).await;
+    says(&setting, 0, &["cleanup", "--force"]).await;
+    assert!(!setting.exists(&name));
+}
+
 pub(crate) async fn the_program_makes_lists_shows_and_removes_volumes(setting: Arc<Setting>) {
     let (image, name) = (setting.image.single().to_string(), setting.name("program-volume"));
     let says = async |status: i32, words: &[&str]| says(&setting, status, words).await;
