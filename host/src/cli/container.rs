@@ -126,7 +126,7 @@ impl Logs {
             since: self.since.map(|since| since.to_string()),
             timestamps: self.timestamps,
         };
-        let mut sink = Sink::open(desk.json)?;
+        let mut sink = Sink::open(desk.json, false)?;
         let mut stream = desk.portreeve.logs(&self.name, &options).await?;
         desk.teller.finish();
         pump(&mut stream, &mut sink).await?;

@@ -78,7 +78,7 @@ impl Exec {
 }
 
 async fn run(desk: &Desk, name: &str, spec: &ExecSpec) -> Outcome {
-    let mut sink = Sink::open(desk.json)?;
+    let mut sink = Sink::open(desk.json, spec.terminal)?;
     let mut stream = desk.portreeve.exec(name, spec).await?;
     desk.teller.finish();
     attach(&mut stream, &mut sink, spec.terminal).await?;

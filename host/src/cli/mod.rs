@@ -42,6 +42,7 @@ mod secret;
 mod show;
 mod signals;
 mod standard;
+mod tame;
 mod unit;
 mod usage;
 mod verify;

@@ -2,7 +2,7 @@
 //!
 //! Writing happens beside the runtime, so that a reader who is slow or gone can't keep a signal from being heard.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
 use portreeve::{LogChunk, LogStream};
@@ -11,33 +11,35 @@ use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
 use super::exit::Failure;
+use super::tame::Tamer;
 
 /// The longest line that becomes one JSON document; a longer one is cut into several.
 const LINE: usize = 64 << 10;
 
 /// Where it goes.
 pub(crate) enum Sink {
-    /// As it is.
-    Bytes { stdout: File, stderr: File },
+    /// As it is, but for what would steer a terminal that is none of the container's own.
+    Bytes { stdout: Output, stderr: Output },
     /// `{"stream":"stdout","line":"…"}`, one a line.
     Lines { stdout: File, out: Lines, err: Lines },
 }
 
 impl Sink {
-    /// Our own standard output and error.
-    pub(crate) fn open(json: bool) -> io::Result<Self> {
-        let stdout = file(io::stdout())?;
+    /// Our own standard output and error. A terminal of ours may be the container's own.
+    pub(crate) fn open(json: bool, own_terminal: bool) -> io::Result<Self> {
         if json {
+            let stdout = file(io::stdout())?;
             return Ok(Self::Lines { stdout, out: Lines::new("stdout"), err: Lines::new("stderr") });
         }
-        Ok(Self::Bytes { stdout, stderr: file(io::stderr())? })
+        let stdout = Output::new(io::stdout(), own_terminal)?;
+        Ok(Self::Bytes { stdout, stderr: Output::new(io::stderr(), own_terminal)? })
     }
 
     /// Hands on one piece.
     pub(super) async fn put(&mut self, chunk: &LogChunk) -> io::Result<()> {
         match (self, chunk) {
-            (Self::Bytes { stdout, .. }, LogChunk::Stdout(bytes)) => write(stdout, bytes).await,
-            (Self::Bytes { stderr, .. }, LogChunk::Stderr(bytes)) => write(stderr, bytes).await,
+            (Self::Bytes { stdout, .. }, LogChunk::Stdout(bytes)) => stdout.put(bytes).await,
+            (Self::Bytes { stderr, .. }, LogChunk::Stderr(bytes)) => stderr.put(bytes).await,
             (Self::Lines { stdout, out, .. }, LogChunk::Stdout(bytes)) => write(stdout, &out.take(bytes)).await,
             (Self::Lines { stdout, err, .. }, LogChunk::Stderr(bytes)) => write(stdout, &err.take(bytes)).await,
             _ => Ok(()),
@@ -46,9 +48,42 @@ impl Sink {
 
     /// Hands on what is left of a line.
     pub(super) async fn end(&mut self) -> io::Result<()> {
-        let Self::Lines { stdout, out, err } = self else { return Ok(()) };
-        write(stdout, &out.rest()).await?;
-        write(stdout, &err.rest()).await
+        match self {
+            Self::Bytes { stdout, stderr } => {
+                stdout.end().await?;
+                stderr.end().await
+            }
+            Self::Lines { stdout, out, err } => {
+                write(stdout, &out.rest()).await?;
+                write(stdout, &err.rest()).await
+            }
+        }
+    }
+}
+
+/// One of our own streams.
+pub(crate) struct Output {
+    file: File,
+    /// Where it is a terminal.
+    tamer: Option<Tamer>,
+}
+
+impl Output {
+    fn new(stream: impl AsFd + IsTerminal, own_terminal: bool) -> io::Result<Self> {
+        let tamer = (stream.is_terminal() && !own_terminal).then(Tamer::default);
+        Ok(Self { file: file(stream)?, tamer })
+    }
+
+    async fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.tamer {
+            Some(tamer) => write(&mut self.file, &tamer.take(bytes)).await,
+            None => write(&mut self.file, bytes).await,
+        }
+    }
+
+    async fn end(&mut self) -> io::Result<()> {
+        let rest = self.tamer.as_mut().map_or_else(Vec::new, Tamer::rest);
+        write(&mut self.file, &rest).await
     }
 }
 

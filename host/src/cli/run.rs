@@ -370,7 +370,7 @@ async fn foreground(desk: &Desk, signals: &mut Signals, spec: &ContainerSpec, be
 
 /// The container's status. Whatever cuts this short drops the stream, and with it the engine's client.
 async fn attached(desk: &Desk, signals: &mut Signals, spec: &ContainerSpec) -> Result<i32, Failure> {
-    let mut sink = Sink::open(desk.json)?;
+    let mut sink = Sink::open(desk.json, spec.terminal)?;
     let mut stream = signals.unless(desk.portreeve.run_attached(spec)).await?;
     desk.teller.finish();
     signals.unless(attach(&mut stream, &mut sink, spec.terminal)).await?;

@@ -205,14 +205,27 @@ impl Slots {
         (offset, slot)
     }
 
-    /// The newest anchor that this install wrote, and whether the other slot is spoilt.
-    pub(super) fn newest(&self, seals: &Seals) -> (Option<Anchor>, bool) {
+    /// The newest anchor that this install wrote, and what is to be said of the other slot.
+    pub(super) fn newest(&self, seals: &Seals) -> (Option<Anchor>, Other) {
         let [first, second] = &self.0;
         match (read_slot(first, false, seals), read_slot(second, true, seals)) {
-            (Some(a), Some(b)) => (Some(if b.head.count > a.head.count { b } else { a }), false),
-            (one, other) => (one.or(other), true),
+            // The slots take turns: one never says what the other does, but where nothing was written yet.
+            (Some(a), Some(_)) if first == second && a.head.count > 0 => (Some(a), Other::Same),
+            (Some(a), Some(b)) => (Some(if b.head.count > a.head.count { b } else { a }), Other::Whole),
+            (one, other) => (one.or(other), Other::Spoilt),
         }
     }
+}
+
+/// What the slot is like that is not the newest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Other {
+    /// An earlier anchor.
+    Whole,
+    /// No anchor of this install.
+    Spoilt,
+    /// The same anchor: it was put over the newest.
+    Same,
 }
 
 fn read_slot(slot: &[u8; SLOT], number: bool, seals: &Seals) -> Option<Anchor> {
@@ -249,9 +262,18 @@ mod tests {
     #[test]
     fn the_newest_slot_counts() {
         let (old, new) = (anchor(4, true), anchor(5, false));
-        assert_eq!(both(&old, &new).newest(&seals()), (Some(new), false));
-        assert_eq!(both(&old, &old.turned()).newest(&seals()), (Some(old.turned()), false));
-        assert_eq!(Slots::BLANK.newest(&seals()), (None, true));
+        assert_eq!(both(&old, &new).newest(&seals()), (Some(new), Other::Whole));
+        let synced = Anchor { synced: 4, ..old.turned() };
+        assert_eq!(both(&old, &synced).newest(&seals()), (Some(synced), Other::Whole));
+        assert_eq!(Slots::BLANK.newest(&seals()), (None, Other::Spoilt));
+    }
+
+    #[test]
+    fn a_slot_that_was_put_over_the_other_is_told() {
+        let old = anchor(4, true);
+        assert_eq!(both(&old, &old.turned()).newest(&seals()), (Some(old.turned()), Other::Same));
+        let nothing = anchor(0, true);
+        assert_eq!(both(&nothing, &nothing.turned()).newest(&seals()).1, Other::Whole);
     }
 
     #[test]
@@ -284,7 +306,7 @@ mod tests {
             let mut slots = both(&old, &new);
             slots.bytes_mut()[at] ^= 1 << bit;
             let left = if at < SLOT { old } else { new };
-            prop_assert_eq!(slots.newest(&seals()), (Some(left), true));
+            prop_assert_eq!(slots.newest(&seals()), (Some(left), Other::Spoilt));
         }
     }
 }

@@ -35,6 +35,8 @@ pub enum FindingKind {
     HeadSlotTorn,
     /// There is no readable head.
     HeadLost,
+    /// Both slots of the head say the same, as this install never writes them: one was put over the other.
+    HeadTurnedBack,
     /// The head doesn't fit the record that it names.
     HeadDiffers,
     /// Records up to `to` were lost in a power cut, and were never waited for.
@@ -109,6 +111,9 @@ impl fmt::Display for Finding {
                 write!(f, "one slot of the head is unreadable; the other ends at record {seq}")
             }
             FindingKind::HeadLost => write!(f, "the head is gone or unreadable: records after {seq} may be missing"),
+            FindingKind::HeadTurnedBack => {
+                write!(f, "the head was turned back to record {seq}: one after it may have been cut off")
+            }
             FindingKind::HeadDiffers => write!(f, "the head doesn't fit record {seq}"),
             FindingKind::PowerCut { to } => write!(f, "{} lost in a power cut", records(*seq, *to)),
             FindingKind::Edited { to } => write!(f, "{} edited", records(*seq, *to)),

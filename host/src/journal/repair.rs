@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::chain::{Anchor, Head, LineHash, Seals};
+use super::chain::{Anchor, Head, LineHash, Other, Seals};
 use super::pen::Pen;
 use super::record::{Entry, Kind, open_line};
 use super::segment::{self, Lines, Piece};
@@ -72,6 +72,7 @@ pub(super) const POWER_CUT: &str = "power-cut";
 enum Incident {
     SlotTorn,
     HeadLost,
+    HeadTurnedBack,
     HeadBehind { records: u64, boot: bool },
     Torn { bytes: u64, hash: LineHash },
     Foreign { bytes: u64 },
@@ -85,7 +86,7 @@ impl Incident {
             Self::SlotTorn | Self::Torn { .. } => true,
             Self::HeadBehind { records, boot } => *records == 1 || *boot,
             Self::Cut { boot, .. } => *boot,
-            Self::HeadLost | Self::Foreign { .. } => false,
+            Self::HeadLost | Self::HeadTurnedBack | Self::Foreign { .. } => false,
         }
     }
 
@@ -93,6 +94,7 @@ impl Incident {
         match self {
             Self::SlotTorn => "head-slot-torn",
             Self::HeadLost => "head-lost",
+            Self::HeadTurnedBack => "head-turned-back",
             Self::HeadBehind { .. } => "head-behind",
             Self::Torn { .. } => "torn-record",
             Self::Foreign { .. } => "foreign-lines",
@@ -105,6 +107,9 @@ impl Incident {
         match self {
             Self::SlotTorn => "one slot of the head was unreadable, the other was used".to_owned(),
             Self::HeadLost => "the head was unreadable or gone: records may have been cut off unseen".to_owned(),
+            Self::HeadTurnedBack => {
+                "both slots of the head said the same: a record may have been cut off unseen".to_owned()
+            }
             Self::HeadBehind { records, .. } => format!("the head was {records} behind the records"),
             Self::Torn { bytes, hash } => {
                 format!("a torn record of {bytes} bytes was removed; their SHA-256 is {hash}")
@@ -142,8 +147,12 @@ impl Pen {
     fn find_anchor(&mut self, incidents: &mut Vec<Incident>) -> io::Result<()> {
         let segments = segment::list(&self.dir)?;
         match self.slots.newest(&self.seals) {
-            (Some(anchor), spoilt) => {
-                incidents.extend(spoilt.then_some(Incident::SlotTorn));
+            (Some(anchor), other) => {
+                match other {
+                    Other::Whole => {}
+                    Other::Spoilt => incidents.push(Incident::SlotTorn),
+                    Other::Same => incidents.push(Incident::HeadTurnedBack),
+                }
                 self.anchor = anchor;
             }
             (None, _) if segments.is_empty() => self.begin()?,

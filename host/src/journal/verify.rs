@@ -8,7 +8,7 @@ use std::io;
 
 use cap_std::fs::Dir;
 
-use super::chain::{Anchor, Head, LineHash, Seals, Slots};
+use super::chain::{Anchor, Head, LineHash, Other, Seals, Slots};
 use super::findings::{FindingKind, KeptHead, VerifyReport};
 use super::pen::lock_shared;
 use super::record::Kind;
@@ -119,13 +119,14 @@ impl Walk {
     }
 
     fn read_head(&mut self, slots: &Slots, empty: bool) {
-        let (anchor, spoilt) = slots.newest(&self.seals);
+        let (anchor, other) = slots.newest(&self.seals);
         self.anchor = anchor;
-        match anchor {
-            None if empty => {}
-            None => self.report.damage(0, FindingKind::HeadLost),
-            Some(anchor) if spoilt => self.report.crash(anchor.head.count, FindingKind::HeadSlotTorn),
-            Some(_) => {}
+        match (anchor, other) {
+            (None, _) if empty => {}
+            (None, _) => self.report.damage(0, FindingKind::HeadLost),
+            (Some(anchor), Other::Spoilt) => self.report.crash(anchor.head.count, FindingKind::HeadSlotTorn),
+            (Some(anchor), Other::Same) => self.report.damage(anchor.head.count, FindingKind::HeadTurnedBack),
+            (Some(_), Other::Whole) => {}
         }
     }
 

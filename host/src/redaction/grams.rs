@@ -256,8 +256,8 @@ impl Grams {
 impl Slots {
     fn of(entries: &[Entry]) -> Self {
         match entries.len() {
-            ..=FEW => Self::Few(filled(Bytes([0; _]), entries)),
-            ..=MANY => Self::Many(filled(Bytes([0; _]), entries)),
+            count if count <= FEW => Self::Few(filled(Bytes([0; _]), entries)),
+            count if count <= MANY => Self::Many(filled(Bytes([0; _]), entries)),
             _ => Self::Most(filled(Bits([0; _]), entries)),
         }
     }

@@ -134,13 +134,15 @@ impl Inner {
 
     /// Waits until no other call, in whatever process of this install, makes something of this name.
     pub(super) async fn turn(&self, kind: ObjectKind, name: &str) -> Result<Option<Turn>, Error> {
-        while !self.services.dry_run {
+        if self.services.dry_run {
+            return Ok(None);
+        }
+        loop {
             if let Some(turn) = self.state.try_turn(kind.as_str(), name)? {
                 return Ok(Some(turn));
             }
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
-        Ok(None)
     }
 
     /// The command line that would create a container, as its backend plans it. Nothing is run but what looks.
