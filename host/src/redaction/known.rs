@@ -270,6 +270,8 @@ mod tests {
             ("a=b/cd8uFvI9k", "a&#x3D;b&#x2F;cd8uFvI9k"),
             ("aK3\u{1b}xQ9vTmZ7", "aK3\\x1bxQ9vTmZ7"),
             ("gr\u{fc}n.x8uFvI", "gr\\xfcn.x8uFvI"),
+            ("x9#Kq2!zW", "x9#Kq2\\!zW"),
+            ("Zx81kQ\nQm28sd\nq81mZx\nabK28x", "Zx81kQ\r\nQm28sd\r\nq81mZx\r\nabK28x"),
         ] {
             masked(value, "value: ", written, " :value");
         }

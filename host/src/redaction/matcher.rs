@@ -214,7 +214,9 @@ fn anchored(rule: &Rule, whole: bool, text: &[u8], at: usize, label: Label, foun
         return found.push(Span { start: at, end, label });
     }
     let input = |end: usize| Input::new(text).span(at..end).anchored(Anchored::Yes);
-    let hit = rule.regex().and_then(|regex| regex.search(&input(text.len())));
+    let search = |end: usize| rule.regex().and_then(|regex| regex.search(&input(end)));
+    // What begins no match nearby is not read to its end, lest a flood of such keywords is for each of them.
+    let hit = search(text.len().min(at + REACH)).and_then(|_| search(text.len()));
     // No secret of one word goes on in the next line, whatever the expression takes for a blank.
     let line = hit.and_then(|hit| memchr::memchr(b'\n', text.get(hit.range())?).map(|length| hit.start() + length));
     if hit.is_some() {

@@ -17,8 +17,8 @@ const SHORT_HEAD: usize = 8;
 const MIN_BASE64: usize = 6;
 /// A line of a longer value is masked by itself from this length on.
 const MIN_LINE: usize = 8;
-/// Bytes of an anchor at least: enough to sample a text every fourth byte.
-const MIN_ANCHOR: usize = 7;
+/// Bytes of an anchor at least: enough to sample a text every third byte.
+const MIN_ANCHOR: usize = 6;
 /// How far in an anchor may begin, and how many bytes of a text may stand before it.
 const MAX_ANCHOR: usize = 256;
 const MAX_REACH: usize = 1000;
@@ -98,7 +98,10 @@ fn text_anchor(value: &[u8]) -> Option<Anchor> {
     let before = value.get(..offset)?;
     let lines = before.iter().filter(|byte| **byte == b'\n').count();
     let reach = (offset * LONGEST_ESCAPE + lines * LONGEST_BREAK).min(MAX_REACH);
-    Some(Anchor { offset, reach, heads: text_heads(value.get(offset..)?) })
+    // What a log puts between two lines is no part of it.
+    let behind = value.get(offset..)?;
+    let line = behind.split(|byte| b"\r\n".contains(byte)).next().filter(|line| line.len() >= MIN_ANCHOR);
+    Some(Anchor { offset, reach, heads: text_heads(line.unwrap_or(behind)) })
 }
 
 fn encoded_needles(value: &[u8], needles: &mut Vec<Needle>) {
