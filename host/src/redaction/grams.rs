@@ -34,10 +34,10 @@ const BUCKET_BITS: u32 = 15;
 /// Whether some gram has a hash. Of a fixed number, so that nothing is checked for each byte of a text.
 enum Slots {
     /// Bytes: nothing is shifted either, and so small a number of them stays in the fastest cache.
-    Few(Box<Bytes<{ 1 << 15 }>>),
-    Many(Box<Bytes<{ 1 << 18 }>>),
+    Few(Bytes<{ 1 << 15 }>),
+    Many(Bytes<{ 1 << 18 }>),
     /// Bits: as many bytes, of which no more are taken.
-    Most(Box<Bits<{ 1 << 15 }>>),
+    Most(Bits<{ 1 << 15 }>),
 }
 
 /// A set of hashes.
@@ -48,10 +48,10 @@ trait Set {
 }
 
 /// A byte for each hash, `N` of them, which is a power of two.
-struct Bytes<const N: usize>([u8; N]);
+struct Bytes<const N: usize>(Box<[u8; N]>);
 
 /// A bit for each hash, in `N` words, which is a power of two.
-struct Bits<const N: usize>([u64; N]);
+struct Bits<const N: usize>(Box<[u64; N]>);
 
 impl<const N: usize> Set for Bytes<N> {
     fn add(&mut self, gram: u32) {
@@ -158,9 +158,9 @@ impl Grams {
             return;
         }
         match &self.slots {
-            Slots::Few(slots) => self.scan_with(&**slots, text, from, &mut found),
-            Slots::Many(slots) => self.scan_with(&**slots, text, from, &mut found),
-            Slots::Most(slots) => self.scan_with(&**slots, text, from, &mut found),
+            Slots::Few(slots) => self.scan_with(slots, text, from, &mut found),
+            Slots::Many(slots) => self.scan_with(slots, text, from, &mut found),
+            Slots::Most(slots) => self.scan_with(slots, text, from, &mut found),
         }
     }
 
@@ -256,17 +256,21 @@ impl Grams {
 impl Slots {
     fn of(entries: &[Entry]) -> Self {
         match entries.len() {
-            count if count <= FEW => Self::Few(filled(Bytes([0; _]), entries)),
-            count if count <= MANY => Self::Many(filled(Bytes([0; _]), entries)),
-            _ => Self::Most(filled(Bits([0; _]), entries)),
+            count if count <= FEW => Self::Few(filled(Bytes(zeros()), entries)),
+            count if count <= MANY => Self::Many(filled(Bytes(zeros()), entries)),
+            _ => Self::Most(filled(Bits(zeros()), entries)),
         }
     }
 }
 
-fn filled<S: Set>(empty: S, entries: &[Entry]) -> Box<S> {
-    let mut slots = Box::new(empty);
+fn filled<S: Set>(mut slots: S, entries: &[Entry]) -> S {
     entries.iter().for_each(|entry| slots.add(entry.gram));
     slots
+}
+
+/// Made where it stays: a guest's call has a small stack.
+fn zeros<T: Copy + Default, const N: usize>() -> Box<[T; N]> {
+    vec![T::default(); N].into_boxed_slice().try_into().unwrap_or_else(|_| Box::new([T::default(); N]))
 }
 
 fn push_entry(entries: &mut Vec<Entry>, target: u32, head: &[u8], at: usize) {

@@ -187,7 +187,7 @@ pub(crate) async fn what_a_killed_program_was_to_remove_is_cleaned_up(setting: A
     says(&setting, 0, &["cleanup", "--force"]).await;
     assert!(setting.is_running(&name), "what runs is not left over");
     says(&setting, 0, &["kill", &name]).await;
-    says(&setting, 137, &["wait", &name]).await;
+    says(&setting, 0, &["wait", &name]).await;
     says(&setting, 0, &["cleanup", "--force"]).await;
     assert!(!setting.exists(&name));
 }

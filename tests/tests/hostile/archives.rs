@@ -12,7 +12,7 @@ async fn stand(component: &str) -> (Stand, PathBuf) {
     let stand = Stand::new(component).await;
     let file = stand.shared().join("image.tar");
     stand.honest.save_image(&stand.reference(), &file).await.unwrap();
-    stand.honest.remove_image(&stand.reference(), true).await.unwrap();
+    stand.honest.remove_image(&stand.reference(), false).await.unwrap();
     (stand.mark(), file)
 }
 
