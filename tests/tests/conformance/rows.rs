@@ -84,6 +84,7 @@ const ROWS: &[Row] = &[
             "more_than_the_mask_is_ended",
             "more_than_the_mask_ends_an_attached_run",
             "an_absent_gpu_of_several_fails_before_anything_is_created",
+            "a_profile_that_nobody_can_judge_ends_a_call",
             "a_required_gpu_fails_before_an_engine_is_asked",
             "an_optional_gpu_is_left_out_aloud",
             "absent_gpus_end_a_call_before_anything_is_created",
