@@ -98,6 +98,8 @@ pub(crate) struct Inner {
     services: Arc<Services>,
     sandbox: Sandbox,
     backends: Vec<Arc<Backend>>,
+    /// Where one is preferred: the others.
+    aside: Option<builder::Aside>,
     policy: Policy,
     redactor: Redactor,
     /// What was masked so far.

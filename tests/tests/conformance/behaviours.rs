@@ -99,6 +99,7 @@ behaviours! {
     rehearsal: preflight {
         an_engine_that_hangs_is_bounded
         engines_are_asked_side_by_side_in_order_of_preference
+        a_preference_hides_no_daemon_from_a_standard
     }
     real: preflight { a_context_elsewhere_is_told_and_not_followed }
     masquerade: detection {

@@ -350,7 +350,7 @@ const ROWS: &[Row] = &[
     ),
     row(
         "A host against a standard",
-        &["a_standard_is_compared_with_the_host"],
+        &["a_standard_is_compared_with_the_host", "a_preference_hides_no_daemon_from_a_standard"],
         &["the_program_compares_a_host_with_a_standard"],
         "",
     ),
