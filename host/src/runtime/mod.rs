@@ -10,6 +10,7 @@ mod containers;
 mod copies;
 mod create;
 mod detect;
+mod differs;
 mod events;
 mod exec;
 mod explain_parts;

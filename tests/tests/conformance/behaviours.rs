@@ -262,6 +262,7 @@ behaviours! {
         a_filter_is_a_whole_name_or_id
         filters_by_label_and_state_are_exact
         filters_by_image_and_volume_are_exact
+        a_container_has_its_ports_before_it_runs_and_after
     }
     all: health {
         a_health_check_is_what_was_asked_for

@@ -236,6 +236,7 @@ const ROWS: &[Row] = &[
             "a_filter_is_a_whole_name_or_id",
             "filters_by_label_and_state_are_exact",
             "filters_by_image_and_volume_are_exact",
+            "a_container_has_its_ports_before_it_runs_and_after",
             "a_raw_document_is_the_engines_and_hides_secrets",
         ],
         &["the_program_filters_pauses_and_renames_not"],
