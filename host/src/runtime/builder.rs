@@ -169,6 +169,7 @@ impl PortreeveBuilder {
             patience: self.patience.unwrap_or(PATIENCE),
             pulls: self.pulls.unwrap_or(retry::PULLS),
             chosen: tokio::sync::OnceCell::new(),
+            imagined_volumes: std::sync::Mutex::default(),
             policy,
             environment,
             state,

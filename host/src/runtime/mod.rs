@@ -113,6 +113,8 @@ pub(crate) struct Inner {
     /// How often a pull is tried.
     pulls: u32,
     chosen: OnceCell<(Arc<Backend>, Detection)>,
+    /// The volumes that a dry run would have made so far.
+    imagined_volumes: std::sync::Mutex<std::collections::BTreeSet<String>>,
 }
 
 impl Portreeve {

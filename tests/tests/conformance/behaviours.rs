@@ -339,6 +339,7 @@ behaviours! {
     }
     all: compose {
         a_project_comes_up_and_goes_down
+        a_dry_run_of_a_project_makes_each_part_once
         a_project_that_fails_half_way_leaves_nothing
         a_project_with_an_unsupported_key_is_not_brought_up
     }
