@@ -207,6 +207,17 @@ impl Broker {
         self.scope.call()
     }
 
+    /// What the caller asked for, by its name: where it is not there this is what is not.
+    pub(crate) fn asked(&self) -> Option<String> {
+        match self.call() {
+            Call::CopyIn | Call::CopyOut => {
+                let path = self.scope.caller().get(Slot::InsidePath).first()?;
+                path.iter().next().map(|(_, path)| path.to_owned())
+            }
+            _ => self.scope.subject().map(str::to_owned),
+        }
+    }
+
     /// What is removed from everything that is shown.
     pub(crate) fn redactor(&self) -> &Redactor {
         &self.redactor

@@ -382,7 +382,10 @@ impl Guest {
             Err(error) => Err(fault(&self.broker, self.store.data(), &error)),
             Ok(Err(error)) => {
                 let (about, fault) = (self.broker.call().about(), |kind, why: &str| said(&self.broker, kind, why));
-                Err(convert::from_guest(error, about, |text| self.clean(text), fault))
+                if let wit::Error::NotFound(said) = &error {
+                    self.broker.narrate_own(Level::Detail, &self.clean(said));
+                }
+                Err(convert::from_guest(error, about, self.broker.asked(), |text| self.clean(text), fault))
             }
             Ok(Ok(value)) => Ok(value),
         }

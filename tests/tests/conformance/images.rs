@@ -90,7 +90,8 @@ pub(crate) async fn an_unknown_digest_is_not_found(setting: Arc<Setting>) {
     let other = setting.publish(ImageOptions::default());
     let unknown = image.by(&format!("@{}", other.image.manifest()));
     let error = setting.host.pull(&unknown).await.unwrap_err();
-    assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+    let named = |name: &String| *name == unknown.to_string();
+    assert!(matches!(&error, Error::NotFound { kind: "image", name } if named(name)), "{error:?}");
     let error = setting.host.image(&image.single()).await.unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
 }
