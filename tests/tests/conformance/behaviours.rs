@@ -118,6 +118,7 @@ behaviours! {
         a_registry_that_fails_is_unavailable
         a_login_that_nobody_has_is_unauthorised
         images_are_listed_and_removed
+        one_of_two_names_of_an_image_is_removed
     }
     all: archives {
         a_pull_is_tried_again_after_what_passes

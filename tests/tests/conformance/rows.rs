@@ -126,6 +126,7 @@ const ROWS: &[Row] = &[
         "Images: list, size, inspect, remove, advice",
         &[
             "images_are_listed_and_removed",
+            "one_of_two_names_of_an_image_is_removed",
             "an_image_is_looked_at_and_measured",
             "an_image_that_is_not_held_may_be_removed_when_asked",
             "what_no_container_is_of_is_told",
