@@ -41,7 +41,7 @@ pub(crate) struct Broker {
     budget: Budget,
     call: CallId,
     refusals: Mutex<Vec<Refusal>>,
-    /// With which status each command that changes something ended.
+    /// With which status each command that changes or removes something ended.
     changes: Mutex<Vec<i32>>,
     /// Of a call that is only planned: what it would run.
     plan: Option<Mutex<Vec<Line>>>,
@@ -90,7 +90,7 @@ impl Broker {
         }
         let raw = self.services.executor.run(&permit).await.map_err(|error| self.failed(error))?;
         let output = Output::redact(&raw, &self.redactor);
-        if permit.effect() == Effect::Change {
+        if matches!(permit.effect(), Effect::Change | Effect::Remove) {
             self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(output.status());
         }
         intent.concluded(output.status(), Some(raw.timing().spawn)).map_err(|error| self.lost(error))?;
@@ -175,7 +175,7 @@ impl Broker {
         self.services.journal.append(&entry).map(drop).map_err(|error| Error::State(format!("the journal: {error}")))
     }
 
-    /// With which status each command that changes something ended, as the host saw it.
+    /// With which status each command that changes or removes something ended, as the host saw it.
     pub(crate) fn changes(&self) -> Vec<i32> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -205,6 +205,17 @@ impl Broker {
     /// The call that it serves.
     pub(crate) fn call(&self) -> Call {
         self.scope.call()
+    }
+
+    /// What the caller asked for, by its name: where it is not there this is what is not.
+    pub(crate) fn asked(&self) -> Option<String> {
+        match self.call() {
+            Call::CopyIn | Call::CopyOut => {
+                let path = self.scope.caller().get(Slot::InsidePath).first()?;
+                path.iter().next().map(|(_, path)| path.to_owned())
+            }
+            _ => self.scope.subject().map(str::to_owned),
+        }
     }
 
     /// What is removed from everything that is shown.

@@ -114,13 +114,24 @@ impl Failure {
             Self::Call(error) | Self::Unproved(error) => error.kind(),
             _ => "io",
         };
-        let mut error = json!({ "kind": kind, "message": message, "status": self.status().code() });
-        if let (Self::Call(call), Some(members)) = (self, error.as_object_mut()) {
-            members.insert("retryable".to_owned(), json!(call.is_retryable()));
-            members.extend(call.advice().map(|advice| ("advice".to_owned(), json!(advice))));
+        let (retryable, advice) = self.outlook();
+        let mut error = json!({
+            "kind": kind, "message": message, "status": self.status().code(), "retryable": retryable, "advice": advice,
+        });
+        if let (Self::Call(call) | Self::Unproved(call), Some(members)) = (self, error.as_object_mut()) {
             members.extend(details(call));
         }
         Some(json!({ "error": error }))
+    }
+
+    /// Whether the same may succeed later, and what to do.
+    fn outlook(&self) -> (bool, Option<&'static str>) {
+        match self {
+            Self::Call(error) | Self::Unproved(error) => (error.is_retryable(), error.advice()),
+            Self::Late(_) => (true, Some("call again; a longer `--deadline` allows more time")),
+            Self::Usage(_) => (false, Some("write it as the message says; `--help` shows every argument")),
+            _ => (false, Some("see that what it writes to can be written")),
+        }
     }
 }
 
@@ -197,6 +208,10 @@ fn words(failure: &Failure) -> Option<String> {
 /// An error, and what to do about it.
 fn advised(error: &Error) -> String {
     let text = plain_lines(&error.to_string());
+    if matches!(error, Error::Spec(_) | Error::Reference(_) | Error::Config(_)) {
+        // What is wrong is said with what would be right.
+        return text;
+    }
     error.advice().map_or_else(|| text.clone(), |advice| format!("{text}\n  {:<8} {advice}", "remedy"))
 }
 
@@ -254,7 +269,7 @@ mod tests {
           value    any
           remedy   a policy file would add "any" to addresses under [ports]
         "#);
-        insta::assert_snapshot!(refused().document().unwrap(), @r#"{"error":{"kind":"refused","message":"refused: ports may not be published on every address of this machine [policy: command create, slot port, value any]; a policy file would add \"any\" to addresses under [ports]","status":126,"retryable":false,"refusal":{"rule":"policy","command":"create","slot":"port","value":"any","why":"ports may not be published on every address of this machine","remedy":"a policy file would add \"any\" to addresses under [ports]"}}}"#);
+        insta::assert_snapshot!(refused().document().unwrap(), @r#"{"error":{"kind":"refused","message":"refused: ports may not be published on every address of this machine [policy: command create, slot port, value any]; a policy file would add \"any\" to addresses under [ports]","status":126,"retryable":false,"advice":"do what its remedy says, or ask for less","refusal":{"rule":"policy","command":"create","slot":"port","value":"any","why":"ports may not be published on every address of this machine","remedy":"a policy file would add \"any\" to addresses under [ports]"}}}"#);
     }
 
     #[test]
@@ -264,8 +279,25 @@ mod tests {
         insta::assert_snapshot!(words(&failure).unwrap(), @r"
         conflict: web exists with another spec:
           - image: aa is there, bb was asked for
+          remedy   ask for what is there, remove it first (`rm -f`), or take another name
         ");
-        insta::assert_snapshot!(failure.document().unwrap(), @r#"{"error":{"kind":"conflict","message":"conflict: web exists with another spec:\n  - image: aa is there, bb was asked for","status":125,"retryable":false,"object":"container","name":"web","differs":[{"field":"image","existing":"aa","asked":"bb"}]}}"#);
+        insta::assert_snapshot!(failure.document().unwrap(), @r#"{"error":{"kind":"conflict","message":"conflict: web exists with another spec:\n  - image: aa is there, bb was asked for","status":125,"retryable":false,"advice":"ask for what is there, remove it first (`rm -f`), or take another name","object":"container","name":"web","differs":[{"field":"image","existing":"aa","asked":"bb"}]}}"#);
+    }
+
+    #[test]
+    fn every_failure_says_whether_to_try_again_and_what_to_do() {
+        let failures = [
+            (Failure::Late(Duration::from_secs(1)), true),
+            (Failure::Usage("no".to_owned()), false),
+            (Failure::from(Error::Spec("a b".parse::<portreeve::spec::Name>().unwrap_err())), false),
+            (Failure::Unproved(Box::new(Error::Digest("no".to_owned()))), false),
+            (Failure::Output(io::Error::other("no")), false),
+        ];
+        for (failure, retryable) in failures {
+            let document = failure.document().unwrap();
+            assert_eq!(document["error"]["retryable"], retryable, "{document}");
+            assert!(document["error"]["advice"].is_string(), "{document}");
+        }
     }
 
     #[test]

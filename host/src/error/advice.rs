@@ -10,13 +10,13 @@ impl Error {
         matches!(self, Self::Unavailable(_) | Self::Timeout(_) | Self::Quarantined { .. })
     }
 
-    /// What to do about it, in a sentence; none where the message itself says so.
+    /// What to do about it, in a sentence.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
         Some(match self {
             Self::NotFound { .. } => "see what there is with `ps --all`, `images`, `volume ls`",
             Self::InUse(_) => {
-                "`ps --all` shows what is in the way: start, end or remove it first, or take another name"
+                "`ps --all` shows what is in the way: start, stop or remove it first (`rm -f` ends what runs), or take another name"
             }
             Self::PortInUse(_) => "publish another host port, or 0 for one of the engine's choice",
             Self::NoSpace(_) => "free space where the engine stores images and containers, then call again",
@@ -33,14 +33,18 @@ impl Error {
             Self::State(_) => {
                 "see that the state directory is ours, writable and has space: without a record nothing is done"
             }
-            Self::Refused(_)
-            | Self::Spec(_)
-            | Self::Reference(_)
-            | Self::Conflict(_)
-            | Self::Cancelled
-            | Self::Backend { .. }
-            | Self::Config(_)
-            | Self::Io { .. } => return None,
+            Self::Refused(refusal) if refusal.remedy.is_some() => "do what its remedy says, or ask for less",
+            Self::Refused(_) => "ask for less; `policy show` and `backend inspect` say what is allowed",
+            Self::Spec(_) | Self::Reference(_) | Self::Config(_) => "write it as the message says, then call again",
+            Self::Conflict(conflict) if conflict.differs.is_empty() => {
+                "take another name; what others made is left to the engine's own client"
+            }
+            Self::Conflict(_) => "ask for what is there, remove it first (`rm -f`), or take another name",
+            Self::Cancelled => "call again where it is wanted after all",
+            Self::Backend { .. } => "`backend list` and `backend inspect` say what can be used",
+            Self::Io { .. } => {
+                "see that the file or folder is there, that this user may use it, and that there is space"
+            }
         })
     }
 }
@@ -48,6 +52,23 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_error_says_what_to_do() {
+        let reference = "a b".parse::<crate::reference::Reference>().unwrap_err();
+        let conflict = |differs| super::super::Conflict { kind: "container", name: String::new(), differs };
+        for error in [
+            Error::Reference(reference),
+            Error::Spec("a b".parse::<crate::spec::Name>().unwrap_err()),
+            Error::Conflict(conflict(Vec::new())),
+            Error::Refused(super::super::Refusal::not_approved("x")),
+            Error::Cancelled,
+            Error::Config(String::new()),
+            Error::io("x", std::io::Error::other("y")),
+        ] {
+            assert!(error.advice().is_some_and(|advice| !advice.is_empty()), "{error:?}");
+        }
+    }
 
     #[test]
     fn only_what_may_pass_by_itself_is_retryable() {

@@ -180,7 +180,7 @@ impl ContainerInfo {
             pid: number_at(&grant.pid).and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
             health: checkup.health,
             created: text(document, grant.created.as_deref()),
-            ports: ports(document, grant.ports.as_deref()),
+            ports: published(document, grant),
             mounts: mounts(document, grant.mounts.as_deref()),
             networks: keys(document, grant.networks.as_deref()),
             network_mode: text(document, grant.network.as_deref()),
@@ -260,6 +260,13 @@ impl ContainerInfo {
     }
 }
 
+/// The ports that are published, or are to be: an engine may tell of none while a container does not run.
+fn published(document: &Value, grant: &ContainerEvidence) -> Vec<Port> {
+    let ports_at = |pointer: &Option<String>| ports(document, pointer.as_deref());
+    let published = ports_at(&grant.ports);
+    if published.is_empty() { ports_at(&grant.ports_asked) } else { published }
+}
+
 /// `{"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]}`, as both Podman and Docker have it.
 fn ports(document: &Value, pointer: Option<&str>) -> Vec<Port> {
     let Some(Value::Object(members)) = pointer.and_then(|pointer| document.pointer(pointer)) else {
@@ -282,10 +289,15 @@ fn port(inside: &str, binding: &Value) -> Option<Port> {
         binding.get("HostIp").and_then(Value::as_str).filter(|address| !address.is_empty()).unwrap_or("0.0.0.0");
     Some(Port {
         address: address.trim_matches(['[', ']']).parse().ok()?,
-        host: binding.get("HostPort").and_then(Value::as_str)?.parse().ok()?,
+        host: host_port(binding.get("HostPort")?.as_str()?)?,
         container: container.parse().ok()?,
         protocol: protocol.parse().ok()?,
     })
+}
+
+/// Where the choice is left to the engine, and not made yet, there are no digits.
+fn host_port(digits: &str) -> Option<u16> {
+    if digits.is_empty() { Some(0) } else { digits.parse().ok() }
 }
 
 /// `[{"Type": "bind", "Source": "/a", "Destination": "/b", "RW": true}]`, as both Podman and Docker have it.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::document::{number, text, texts};
+use super::settings::Compared;
 use crate::grants::ContainerEvidence;
 use crate::spec::{HealthCheck, words};
 
@@ -49,6 +50,8 @@ pub(crate) struct Checkup {
     pub(crate) health: Option<Health>,
     /// The command, as the engine has it.
     test: Vec<String>,
+    /// Whether the command was looked for.
+    looked: bool,
     /// Nanoseconds.
     interval: Option<i64>,
     timeout: Option<i64>,
@@ -66,6 +69,7 @@ impl Checkup {
         Self {
             health: Health::parse(&word),
             test: texts(document, grant.health_test.as_deref()),
+            looked: grant.health_test.is_some(),
             interval: number(&grant.health_interval),
             timeout: number(&grant.health_timeout),
             start_period: number(&grant.health_start_period),
@@ -91,6 +95,38 @@ impl Checkup {
             && same(&grant.health_timeout, self.timeout, asked.timeout.as_nanos())
             && same(&grant.health_start_period, self.start_period, asked.start_period.as_nanos())
             && same(&grant.health_retries, self.retries, asked.retries.into())
+    }
+
+    /// What is told of it, beside what is asked for now. An image may bring a check of its own.
+    pub(crate) fn against(&self, asked: Option<&HealthCheck>) -> Option<Compared> {
+        let none = || "none".to_owned();
+        let existing = match (self.test.as_slice(), asked) {
+            ([], _) => none(),
+            ([kind], _) if kind == "NONE" => none(),
+            (_, Some(asked)) if self.runs(&asked.words) => self.told(&asked.words),
+            (test, _) => self.told(test),
+        };
+        let wanted = asked.map_or_else(none, |asked| Self::of(asked).told(&asked.words));
+        self.looked.then(|| Compared { sure: asked.is_some(), ..Compared::sure("health", existing, wanted) })
+    }
+
+    /// As an engine would have it.
+    fn of(asked: &HealthCheck) -> Self {
+        let nanos = |time: Duration| i64::try_from(time.as_nanos()).ok();
+        Self {
+            interval: nanos(asked.interval),
+            timeout: nanos(asked.timeout),
+            start_period: nanos(asked.start_period),
+            retries: Some(asked.retries.into()),
+            ..Self::default()
+        }
+    }
+
+    fn told(&self, words: &[String]) -> String {
+        let time = |nanos: Option<i64>| Duration::from_nanos(nanos.unwrap_or_default().unsigned_abs());
+        let (interval, timeout, start) = (time(self.interval), time(self.timeout), time(self.start_period));
+        let retries = self.retries.unwrap_or_default();
+        format!("{words:?} every {interval:?} within {timeout:?}, {retries} times, after {start:?}")
     }
 
     /// Without a shell, or by one that finds every word in quotes.

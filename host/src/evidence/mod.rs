@@ -26,6 +26,8 @@ pub(crate) mod tee;
 pub(crate) mod usage;
 pub(crate) mod volume;
 
+pub(crate) use settings::Compared;
+
 pub use container::{ContainerInfo, ContainerState, MountInfo};
 pub use events::{ContainerEvent, Happening};
 pub use health::Health;

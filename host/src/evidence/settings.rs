@@ -34,7 +34,7 @@ impl Settings {
             added: capabilities(&grant.cap_add),
             dropped: capabilities(&grant.cap_drop),
             tmpfs: grant.tmpfs.as_ref().map(|_| keys(at(&grant.tmpfs))),
-            restart: text(document, grant.restart.as_deref()).filter(|policy| !policy.is_empty()),
+            restart: text(document, grant.restart.as_deref()).map(policy),
             retries: number(document, grant.restart_retries.as_deref()),
         }
     }
@@ -53,6 +53,27 @@ impl Settings {
         self.check_capabilities(spec)?;
         self.check_tmpfs(spec)?;
         self.check_restart(spec)
+    }
+
+    /// What is told of it, beside what is asked for now.
+    pub(crate) fn against(&self, spec: &ContainerSpec) -> Vec<Compared> {
+        let read_only =
+            self.read_only.map(|seen| Compared::sure("read-only", seen.to_string(), spec.read_only.to_string()));
+        let policy = spec.restart.unwrap_or(RestartPolicy::No);
+        let restart = self.policy().map(|seen| Compared::sure("restart", seen, policy.to_string()));
+        let tmpfs = spec.tmpfs.iter().map(|tmpfs| tmpfs.target.to_string()).collect();
+        let (add, drop) = (bare_all(&spec.cap_add), bare_all(&spec.cap_drop));
+        let added = self.added.as_ref().map(|seen| Compared::sets("cap-add", seen, &add, &[]));
+        let dropped = self.dropped.as_ref().map(|seen| Compared::sets("cap-drop", seen, &drop, DROPPED));
+        let tmpfs = self.tmpfs.as_ref().map(|seen| Compared::sets("tmpfs", seen, &tmpfs, MOUNTED));
+        [read_only, restart, added, dropped, tmpfs].into_iter().flatten().collect()
+    }
+
+    /// As callers write it.
+    fn policy(&self) -> Option<String> {
+        let policy = self.restart.clone()?;
+        let times = self.retries.filter(|times| policy == "on-failure" && *times > 0);
+        Some(times.map_or(policy.clone(), |times| format!("{policy}:{times}")))
     }
 
     fn check_capabilities(&self, spec: &ContainerSpec) -> Result<(), String> {
@@ -86,6 +107,54 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// Capabilities that some engines give by default and others do not.
+const DROPPED: &[&str] = &["AUDIT_WRITE", "MKNOD", "NET_RAW"];
+/// File systems in memory that an engine makes for a root file system that can't be written.
+const MOUNTED: &[&str] = &["/run", "/tmp", "/var/tmp", "/dev/shm"];
+/// As many capabilities in a list are all that an engine gives.
+const MOST: usize = 10;
+
+/// Something of a container, as it is and as it is asked for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Compared {
+    pub(crate) field: String,
+    pub(crate) existing: String,
+    pub(crate) asked: String,
+    /// Whether nothing but another wish can be why they differ.
+    pub(crate) sure: bool,
+}
+
+impl Compared {
+    pub(crate) fn sure(field: &str, existing: impl Into<String>, asked: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), existing: existing.into(), asked: asked.into(), sure: true }
+    }
+
+    /// An engine adds something of its own, some of it known; what is asked for and not there is sure. `ALL` it may list
+    /// one by one.
+    fn sets(field: &str, seen: &BTreeSet<String>, asked: &BTreeSet<String>, own: &[&str]) -> Self {
+        let is_told = |name: &&String| asked.contains(*name) || !own.contains(&name.as_str());
+        let seen: BTreeSet<String> = match asked.contains("ALL") && seen.len() >= MOST {
+            true => asked.clone(),
+            false => seen.iter().filter(is_told).cloned().collect(),
+        };
+        let text = |set: &BTreeSet<String>| match set.is_empty() {
+            true => "none".to_owned(),
+            false => set.iter().map(String::as_str).collect::<Vec<_>>().join(" "),
+        };
+        let sure = asked.iter().any(|name| name != "ALL" && !is_in(&seen, name));
+        Self { sure, ..Self::sure(field, text(&seen), text(asked)) }
+    }
+}
+
+fn bare_all(names: &[String]) -> BTreeSet<String> {
+    names.iter().map(|name| bare(name)).collect()
+}
+
+/// An engine may have an empty word for none.
+fn policy(word: String) -> String {
+    if word.is_empty() { RestartPolicy::No.to_string() } else { word }
 }
 
 /// A list that names all of them has each.

@@ -189,11 +189,23 @@ pub struct Command {
     marked: Vec<String>,
     stdin: Stdin,
     unstarted: Vec<String>,
+    absent: Vec<String>,
 }
 
 impl Command {
-    pub(super) const KEYS: [&'static str; 10] =
-        ["purpose", "effect", "object", "timeout", "argv", "match", "not-match", "dangerous", "stdin", "unstarted"];
+    pub(super) const KEYS: [&'static str; 11] = [
+        "purpose",
+        "effect",
+        "object",
+        "timeout",
+        "argv",
+        "match",
+        "not-match",
+        "dangerous",
+        "stdin",
+        "unstarted",
+        "absent",
+    ];
 
     pub(super) fn read(section: Section<'_>, programs: &[ProgramGrant]) -> Result<Self, GrantsError> {
         section.only(&Self::KEYS)?;
@@ -211,6 +223,7 @@ impl Command {
             marked: section.texts("dangerous")?,
             stdin: section.get("stdin").map_or(Ok(Stdin::None), |entry| entry.choice(&Stdin::WORDS))?,
             unstarted: section.texts("unstarted")?,
+            absent: section.texts("absent")?,
         };
         command.check(&section)?;
         command.check_marks(&section)?;
@@ -320,8 +333,13 @@ impl Command {
     /// Whether the last line of standard error says that the engine never started what it was to run in a container.
     #[must_use]
     pub fn is_unstarted(&self, line: &str) -> bool {
-        let line = line.to_ascii_lowercase();
-        self.unstarted.iter().any(|text| line.contains(&text.to_ascii_lowercase()))
+        holds_any(line, &self.unstarted)
+    }
+
+    /// Whether the last line of what was printed says that there is no such program in the container.
+    #[must_use]
+    pub fn is_absent(&self, line: &str) -> bool {
+        holds_any(line, &self.absent)
     }
 
     /// The command line that it becomes.
@@ -380,6 +398,11 @@ fn check_program(
         return Ok(());
     }
     Err(first.error("`argv` begins with the name of a program of [programs]").near(template.program(), names()))
+}
+
+fn holds_any(line: &str, texts: &[String]) -> bool {
+    let line = line.to_ascii_lowercase();
+    texts.iter().any(|text| line.contains(&text.to_ascii_lowercase()))
 }
 
 #[cfg(test)]

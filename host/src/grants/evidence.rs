@@ -72,6 +72,7 @@ evidence! {
         pid "pid" optional "Its first process.",
         created "created" optional "When it was created.",
         ports "ports" optional "Its published ports.",
+        ports_asked "ports-asked" optional "The ports that it is to publish, where it has none while it does not run.",
         mounts "mounts" optional "Its mounts.",
         env "env" optional "Its environment.",
         words "words" optional "The words of its command.",

@@ -17,7 +17,7 @@ use crate::evidence::image::Verifier;
 use crate::evidence::proofs::ProofStore;
 use crate::evidence::registry::{AuthFile, Limits, RegistryClient};
 use crate::executor::Executor;
-use crate::grants::{Binding, Slot};
+use crate::grants::{Binding, Grants, Slot};
 use crate::journal::{Durability, Entry, Journal, JournalOptions, Kind};
 use crate::policy::Policy;
 use crate::quarantine::Quarantine;
@@ -156,7 +156,9 @@ impl PortreeveBuilder {
         let tally = Tally::default();
         let redactor = Redactor::builder().rules(rules).tally(tally.clone());
         let client = (!self.offline).then(|| RegistryClient::new(Limits::default(), auth_file(&environment)));
+        let aside = self.prefer.as_ref().map(|prefer| Aside::of(prefer, &self.backends));
         let inner = Inner {
+            aside,
             sandbox: Sandbox::new(Some(CodeCache::new(state.area(Area::Code)?, state.key().derive("code"))))?,
             backends: load(self.backends, self.prefer.as_deref(), &environment, &state, &services)?,
             redactor: if policy.is_lenient_on_secrets() { redactor.lenient() } else { redactor }.build(),
@@ -167,6 +169,7 @@ impl PortreeveBuilder {
             patience: self.patience.unwrap_or(PATIENCE),
             pulls: self.pulls.unwrap_or(retry::PULLS),
             chosen: tokio::sync::OnceCell::new(),
+            imagined_volumes: std::sync::Mutex::default(),
             policy,
             environment,
             state,
@@ -198,24 +201,12 @@ fn load(
     services: &Services,
 ) -> Result<Vec<Arc<Backend>>, Error> {
     let sources = if given.is_empty() { shipped_and_approved(prefer, state, services)? } else { given };
-    let install = vec![(Slot::InstallId, Binding::scalar(state.install().as_str()))];
     let mut backends = Vec::new();
     for source in sources {
         let granted = source.parse_grants()?;
-        let name = granted.backend().to_owned();
-        if prefer.is_some_and(|prefer| prefer != name) {
-            continue;
+        if prefer.is_none_or(|prefer| prefer == granted.backend()) {
+            backends.push(load_one(&source, &granted, environment, state, services)?);
         }
-        if source.standing == Standing::Asking {
-            let why = "a component that only asks is not run: give it a grant";
-            let refused = Refusal::new(Rule::Approval, why).value(&name).into();
-            return Err(recorded(&services.journal, &name, None, refused));
-        }
-        let component = source.read_component();
-        let component = component.map_err(|error| Error::Backend { name: name.clone(), why: error.to_string() })?;
-        let digest = component.digest().to_string();
-        let backend = Backend::new(&source, &granted, environment.clone(), install.clone(), component);
-        backends.push(Arc::new(backend.map_err(|error| recorded(&services.journal, &name, Some(&digest), error))?));
     }
     match prefer {
         Some(prefer) if backends.is_empty() => Err(Error::Backend {
@@ -223,6 +214,64 @@ fn load(
             why: "there is no such backend; `portreeve backend list` shows them".to_owned(),
         }),
         _ => Ok(backends),
+    }
+}
+
+fn load_one(
+    source: &BackendSource,
+    granted: &Grants,
+    environment: &HostEnvironment,
+    state: &StateDir,
+    services: &Services,
+) -> Result<Arc<Backend>, Error> {
+    let name = granted.backend();
+    if source.standing == Standing::Asking {
+        let why = "a component that only asks is not run: give it a grant";
+        let refused = Refusal::new(Rule::Approval, why).value(name).into();
+        return Err(recorded(&services.journal, name, None, refused));
+    }
+    let component = source.read_component();
+    let component = component.map_err(|error| Error::Backend { name: name.to_owned(), why: error.to_string() })?;
+    let digest = component.digest().to_string();
+    let install = vec![(Slot::InstallId, Binding::scalar(state.install().as_str()))];
+    let backend = Backend::new(source, granted, environment.clone(), install, component);
+    Ok(Arc::new(backend.map_err(|error| recorded(&services.journal, name, Some(&digest), error))?))
+}
+
+/// What a preference leaves aside: no call uses it, and yet it is of this host.
+pub(super) struct Aside {
+    prefer: String,
+    /// Those that an embedder gave; none where the embedded and the approved ones are meant.
+    given: Option<Vec<BackendSource>>,
+}
+
+impl Aside {
+    fn of(prefer: &str, given: &[BackendSource]) -> Self {
+        Self { prefer: prefer.to_owned(), given: Some(given.to_vec()).filter(|given| !given.is_empty()) }
+    }
+}
+
+impl Inner {
+    /// The backends that are left aside. One that can't be loaded is told of, and is left out.
+    pub(super) fn left_aside(&self) -> Result<Vec<Arc<Backend>>, Error> {
+        let Some(aside) = &self.aside else { return Ok(Vec::new()) };
+        let sources = match &aside.given {
+            Some(given) => given.clone(),
+            None => shipped_and_approved(None, &self.state, &self.services)?,
+        };
+        let mut backends = Vec::new();
+        for source in sources {
+            let granted = source.parse_grants()?;
+            if granted.backend() == aside.prefer {
+                continue;
+            }
+            match load_one(&source, &granted, &self.environment, &self.state, &self.services) {
+                Ok(backend) => backends.push(backend),
+                Err(error @ Error::State(_)) => return Err(error),
+                Err(error) => self.say(Level::Warning, || format!("{} is not looked at: {error}", granted.backend())),
+            }
+        }
+        Ok(backends)
     }
 }
 

@@ -164,12 +164,12 @@ impl Portreeve {
     /// Removes a container of ours, and its unnamed volumes; a running one only by force. Named volumes stay.
     ///
     /// # Errors
-    /// `NotFound` where it is not there or not ours, `Conflict` or `Engine` where it runs.
+    /// `NotFound` where it is not there or not ours, `InUse` where it runs and is not to be ended.
     pub async fn remove(&self, name: &str, force: bool) -> Result<Removed, Error> {
         let (backend, container) = self.inner.find(name).await?;
         if container.state.is_alive() && !force {
-            let why = format!("{name} is {}; stop it first, or remove it by force", container.state.as_str());
-            return Err(Error::Engine { command: "remove".to_owned(), status: 1, message: why });
+            let why = format!("{name} is {}; stop it first, or remove it by force (`rm -f`)", container.state.as_str());
+            return Err(Error::InUse(why));
         }
         self.inner.remove_container(&backend, &container, force).await?;
         if self.inner.services.dry_run {

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::differs::differences;
 use super::mounts::Checked;
 use super::volumes::Volumes;
 use super::{Inner, PulledImage};
 use crate::backend::Backend;
 use crate::broker::Line;
-use crate::error::{Conflict, Difference, Error, FaultKind, Refusal, Rule};
-use crate::evidence::document::is_id;
+use crate::error::{Conflict, Error, FaultKind, Refusal, Rule};
 use crate::evidence::{ContainerInfo, MountInfo, NetworkInfo};
 use crate::grants::{Binding, Effect, Slot};
 use crate::limits::HostLimits;
 use crate::owner::{Nonce, ObjectKind, OwnerLabel, SPEC_LABEL, SpecSeal};
 use crate::redaction::Redactor;
 use crate::scope::{Call, Scope, SecretFile};
-use crate::spec::{ContainerSpec, Gpus, Mount, MountSource, Name, NetworkMode, Ulimit};
+use crate::spec::{ContainerSpec, Gpus, Mount, MountSource, Name, Ulimit};
 use crate::state::{Turn, random};
 
 /// How long to wait before it is looked again whether a name is free.
@@ -205,7 +205,8 @@ impl Inner {
             let (redactor, mounts, gpus) = (prepared.redactor, prepared.mounts, Some(prepared.spec.gpus));
             return Ok(Created { container, redactor, mounts, volumes: Volumes::default(), gpus, existed: true });
         }
-        let differs = differences(&container, &prepared);
+        let joined = prepared.is_in_its_pod(&container);
+        let differs = differences(&container, &prepared.spec, &prepared.image.id, joined, &prepared.redactor);
         Err(Error::Conflict(Conflict { kind: "container", name: container.name, differs }))
     }
 
@@ -394,102 +395,39 @@ fn with_limits(mut scope: Scope, spec: &ContainerSpec) -> Scope {
 }
 
 /// What an idempotent create compares: every fact with its secrets' values, and the image's ID. Paths of secret files
-/// are the host's own choice and don't count.
+/// are the host's own choice and don't count, nor does the order of what has none: only words of a command follow on one
+/// another.
 fn canonical(spec: &ContainerSpec, image_id: &str) -> Vec<u8> {
     let scope = Scope::of_create(spec, &[]);
-    let mut bytes = Vec::new();
-    let mut field = |text: &[u8]| {
-        bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(text);
-    };
-    field(crate::evidence::document::bare_id(image_id).as_bytes());
+    let mut bytes = fields([crate::evidence::document::bare_id(image_id).as_bytes()]);
     for (slot, bindings) in scope.caller().iter() {
-        for binding in bindings {
-            field(slot.name().as_bytes());
-            binding.iter().for_each(|(name, value)| {
-                field(name.as_bytes());
-                field(value.as_bytes());
-            });
+        let said = |binding: &Binding| {
+            let parts = binding.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+            fields(std::iter::once(slot.name().as_bytes()).chain(parts))
+        };
+        let mut facts: Vec<Vec<u8>> = bindings.iter().map(said).collect();
+        if slot != Slot::Word {
+            facts.sort();
         }
+        bytes.extend(facts.concat());
     }
-    for secret in &spec.secrets {
-        field(secret.name.as_str().as_bytes());
-        field(secret.value.expose());
-    }
+    let mut secrets: Vec<_> = spec.secrets.iter().collect();
+    secrets.sort_by_key(|secret| secret.name.as_str());
+    bytes.extend(
+        secrets.into_iter().flat_map(|secret| fields([secret.name.as_str().as_bytes(), secret.value.expose()])),
+    );
     bytes
+}
+
+/// Each with its length before it.
+fn fields<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let field = |text: &'a [u8]| [&(text.len() as u64).to_be_bytes(), text].concat();
+    texts.into_iter().flat_map(field).collect()
 }
 
 /// What a dry run would have made.
 fn imagined(backend: &Backend, prepared: &Prepared) -> ContainerInfo {
     ContainerInfo::imagined(backend.name(), prepared.spec.name.as_str(), &prepared.image.id)
-}
-
-/// In what an existing container differs from what was asked: from the host's evidence, and of secrets no value.
-fn differences(container: &ContainerInfo, prepared: &Prepared) -> Vec<Difference> {
-    let spec = &prepared.spec;
-    let mut differs = Vec::new();
-    let mut compare = |field: &str, existing: String, asked: String| {
-        if existing != asked {
-            differs.push(Difference {
-                field: field.to_owned(),
-                existing: prepared.redactor.text(&existing),
-                asked: prepared.redactor.text(&asked),
-            });
-        }
-    };
-    compare("image", container.image_id.clone(), crate::evidence::document::bare_id(&prepared.image.id).to_owned());
-    if !spec.words.is_empty() || !spec.entrypoint.is_empty() {
-        let words = spec.entrypoint.iter().skip(1).chain(&spec.words).cloned().collect::<Vec<_>>();
-        compare("command", format!("{:?}", container.words), format!("{words:?}"));
-    }
-    for variable in &spec.env {
-        let there = container.variable(variable.name.as_str()).unwrap_or("nothing");
-        compare(&format!("env {}", variable.name), there.to_owned(), variable.value.clone());
-    }
-    for label in &spec.labels {
-        let there = container.labels.get(label.key()).map_or("nothing", String::as_str);
-        compare(&format!("label {}", label.key()), there.to_owned(), label.value().to_owned());
-    }
-    if let Some(user) = &spec.user {
-        compare("user", container.user.clone().unwrap_or_default(), user.as_str().to_owned());
-    }
-    if let Some(workdir) = &spec.workdir {
-        compare("workdir", container.workdir.clone().unwrap_or_default(), workdir.to_string());
-    }
-    if let Some(memory) = spec.memory {
-        compare("memory", container.memory.unwrap_or_default().to_string(), memory.bytes().to_string());
-    }
-    if let Some(NetworkMode::Named(name)) = &spec.network {
-        compare("network", sorted(container.networks.iter().cloned()), name.to_string());
-    }
-    if let Some(pod) = &spec.pod {
-        let there = if prepared.is_in_its_pod(container) { pod.as_str() } else { "another network" };
-        compare("pod", there.to_owned(), pod.to_string());
-    }
-    compare("mounts", mounts_there(container), mounts_asked(spec));
-    compare(
-        "ports",
-        ports_text(container.ports.iter().map(|port| port.container)),
-        ports_text(spec.ports.iter().map(|port| port.container)),
-    );
-    if differs.is_empty() {
-        let field = if spec.secrets.is_empty() { "another option" } else { "a secret or another option" };
-        differs.push(Difference {
-            field: field.to_owned(),
-            existing: "what it was created with".to_owned(),
-            asked: "something else (changed)".to_owned(),
-        });
-    }
-    differs
-}
-
-fn mounts_there(container: &ContainerInfo) -> String {
-    let own = |target: &str, source: &str| !source.contains(crate::grants::SECRETS_FOLDER) && !target.is_empty();
-    // A volume without a name of anybody's is the image's own.
-    let named = |mount: &&MountInfo| mount.kind == "volume" && !is_id(&mount.source);
-    let bound = |mount: &&MountInfo| mount.kind == "bind" && own(&mount.target, &mount.source);
-    let mounts = container.mounts.iter().filter(|mount| bound(mount) || named(mount));
-    sorted(mounts.map(|mount| format!("{}:{}:{}", mount.source, mount.target, mode(mount.read_only))))
 }
 
 fn is_volume(mount: &Mount) -> bool {
@@ -503,27 +441,59 @@ fn is_mounted(seen: &ContainerInfo, mount: &Mount) -> bool {
     seen.mounts.iter().any(|one| one.kind == "volume" && is_it(one) && one.read_only == mount.read_only)
 }
 
-fn mounts_asked(spec: &ContainerSpec) -> String {
-    sorted(spec.mounts.iter().map(|mount| {
-        let source = match &mount.source {
-            MountSource::Path(path) => path.to_string_lossy().into_owned(),
-            MountSource::Volume(name) => name.to_string(),
-        };
-        format!("{source}:{}:{}", mount.target, mode(mount.read_only))
-    }))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Secret;
 
-fn ports_text(ports: impl Iterator<Item = u16>) -> String {
-    sorted(ports.map(|port| port.to_string()))
-}
+    fn spec() -> ContainerSpec {
+        let mut spec = ContainerSpec::new("example.org/app:1".parse().unwrap(), "web".parse().unwrap());
+        spec.words = vec!["a".to_owned(), "b".to_owned()];
+        spec.env = ["A=1", "B=2"].map(|text| text.parse().unwrap()).to_vec();
+        spec.labels =
+            [("a", "1"), ("b", "2")].map(|(key, value)| crate::spec::Label::new(key, value).unwrap()).to_vec();
+        spec.mounts = ["v:/v", "w:/w"].map(|text| text.parse().unwrap()).to_vec();
+        spec.ports = ["127.0.0.1:1:80", "127.0.0.1:2:81"].map(|text| text.parse().unwrap()).to_vec();
+        spec.cap_drop = vec!["CHOWN".to_owned(), "MKNOD".to_owned()];
+        spec.secrets = ["X", "Y"].map(secret).to_vec();
+        spec
+    }
 
-fn sorted(texts: impl Iterator<Item = String>) -> String {
-    let mut texts: Vec<String> = texts.collect();
-    texts.sort();
-    texts.dedup();
-    if texts.is_empty() { "none".to_owned() } else { texts.join(" ") }
-}
+    fn secret(name: &str) -> Secret {
+        Secret {
+            name: name.parse().unwrap(),
+            value: crate::spec::SecretValue::new(name.as_bytes()),
+            delivery: crate::spec::SecretDelivery::Environment,
+        }
+    }
 
-fn mode(read_only: bool) -> &'static str {
-    if read_only { "ro" } else { "rw" }
+    #[test]
+    fn the_order_of_what_has_none_is_no_other_spec() {
+        let mut other = spec();
+        other.env.reverse();
+        other.labels.reverse();
+        other.mounts.reverse();
+        other.ports.reverse();
+        other.cap_drop.reverse();
+        other.secrets.reverse();
+        assert_eq!(canonical(&spec(), "aa"), canonical(&other, "aa"));
+    }
+
+    #[test]
+    fn everything_else_is() {
+        let changes: [fn(&mut ContainerSpec); 6] = [
+            |spec| spec.words.reverse(),
+            |spec| spec.env = ["A=2", "B=1"].map(|text| text.parse().unwrap()).to_vec(),
+            |spec| spec.mounts = ["v:/w", "w:/v"].map(|text| text.parse().unwrap()).to_vec(),
+            |spec| spec.ports.truncate(1),
+            |spec| std::mem::swap(&mut spec.cap_drop, &mut spec.cap_add),
+            |spec| spec.secrets.truncate(1),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut other = spec();
+            change(&mut other);
+            assert_ne!(canonical(&spec(), "aa"), canonical(&other, "aa"), "{number}");
+        }
+        assert_ne!(canonical(&spec(), "aa"), canonical(&spec(), "bb"));
+    }
 }

@@ -60,8 +60,12 @@ impl Portreeve {
     /// # Errors
     /// When the journal can't be written. An engine that does not work is no error, but says so.
     pub async fn detect(&self) -> Result<Vec<Detection>, Error> {
+        self.detect_all(&self.inner.backends).await
+    }
+
+    pub(super) async fn detect_all(&self, backends: &[Arc<Backend>]) -> Result<Vec<Detection>, Error> {
         let mut tasks = Vec::new();
-        for backend in &self.inner.backends {
+        for backend in backends {
             let (inner, backend) = (Arc::clone(&self.inner), Arc::clone(backend));
             tasks.push(AbortOnDrop(tokio::spawn(async move { inner.detect(&backend).await })));
         }

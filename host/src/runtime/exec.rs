@@ -84,6 +84,14 @@ pub(super) fn check_running(container: &ContainerInfo) -> Result<(), Error> {
     Err(Error::InUse(format!("{name} is {state}; only a running container runs a command")))
 }
 
+/// The statuses of shells for a command that can't be executed, and for one that is not there.
+const CANT_EXECUTE: i32 = 126;
+const NOT_THERE: i32 = 127;
+
+fn last_line(said: &[u8]) -> String {
+    String::from_utf8_lossy(said).trim().lines().next_back().unwrap_or_default().to_owned()
+}
+
 /// What is left to do when the command of an exec ends, or is ended.
 pub(super) struct Executed {
     broker: Arc<Broker>,
@@ -109,10 +117,12 @@ impl Executed {
         command: &str,
         ended: Result<i32, Error>,
         last_words: &[u8],
+        last_output: &[u8],
     ) -> Result<i32, Error> {
         match ended {
             Ok(status) => {
                 self.inside = None;
+                let status = self.as_shells_tell(command, status, &[last_words, last_output]);
                 self.started(command, status, last_words).map_or(Ok(status), Err)
             }
             Err(Error::Timeout(why)) => {
@@ -124,12 +134,17 @@ impl Executed {
         }
     }
 
+    /// An engine may say 126 of a program that is not there, and why on either stream.
+    fn as_shells_tell(&self, command: &str, status: i32, said: &[&[u8]]) -> i32 {
+        let granted = self.broker.backend().grants().command(command);
+        let says = |said: &&[u8]| granted.is_some_and(|granted| granted.is_absent(&last_line(said)));
+        if status == CANT_EXECUTE && said.iter().any(says) { NOT_THERE } else { status }
+    }
+
     fn started(&self, command: &str, status: i32, last_words: &[u8]) -> Option<Error> {
-        let said = String::from_utf8_lossy(last_words);
-        let line = said.trim().lines().next_back().unwrap_or_default();
+        let line = last_line(last_words);
         let granted = self.broker.backend().grants().command(command)?;
-        // A command that is not there (127) or can't be executed (126) has these statuses in every shell.
-        let unstarted = !matches!(status, 0 | 126 | 127) && granted.is_unstarted(line);
+        let unstarted = !matches!(status, 0 | CANT_EXECUTE | NOT_THERE) && granted.is_unstarted(&line);
         let message = self.broker.redactor().text(line.trim());
         unstarted.then(|| Error::Engine { command: command.to_owned(), status, message })
     }

@@ -64,7 +64,8 @@ impl Portreeve {
     /// `NotFound` where it is not held.
     pub async fn inspect_image(&self, image: &Reference) -> Result<ImageDetails, Error> {
         let (backend, _) = self.inner.chosen().await?;
-        let facts = self.inner.looker(backend, Call::ImageInspect)?.look_at_image(image).await?;
+        let looker = self.inner.looker(backend, Call::ImageInspect)?;
+        let facts = self.inner.held(&looker, image).await?;
         let facts = facts.ok_or_else(|| Error::NotFound { kind: "image", name: image.to_string() })?;
         Ok(self.inner.details(facts))
     }

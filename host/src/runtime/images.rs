@@ -12,7 +12,9 @@ use crate::error::Error;
 use crate::event::Level;
 use crate::evidence::chain::Report;
 use crate::evidence::document::bare_id;
+use crate::evidence::image::ImageFacts;
 use crate::reference::Reference;
+use crate::sandbox::Guest;
 use crate::scope::{Call, Scope};
 use crate::spec::Platform;
 
@@ -87,7 +89,8 @@ impl Portreeve {
     /// When the engine can't be asked.
     pub async fn has_image(&self, image: &Reference) -> Result<bool, Error> {
         let (backend, _) = self.inner.chosen().await?;
-        Ok(self.inner.looker(backend, Call::ImagePresent)?.look_at_image(image).await?.is_some())
+        let looker = self.inner.looker(backend, Call::ImagePresent)?;
+        Ok(self.inner.held(&looker, image).await?.is_some())
     }
 
     /// Lists the images that the engine holds, as it tells them.
@@ -108,18 +111,30 @@ impl Portreeve {
     pub async fn remove_image(&self, image: &Reference, force: bool) -> Result<(), Error> {
         let (backend, _) = self.inner.chosen().await?;
         let looker = self.inner.looker(backend, Call::ImageInspect)?;
-        let image = &self.inner.removable(&looker, image).await?;
-        let scope = Scope::of_image(Call::ImageRemove, image, force);
-        self.inner.guest(backend, scope, &self.inner.redactor).await?.remove_image(image, force).await?;
-        if !self.inner.services.dry_run && looker.look_at_image(image).await?.is_some() && image.is_pinned() {
-            return Err(Error::Engine {
-                command: "remove".to_owned(),
-                status: 0,
-                message: format!("{image} is still there"),
-            });
+        match self.inner.removable(&looker, image).await? {
+            Removable::Named(image) => self.inner.remove_named(backend, &looker, &image, force).await,
+            Removable::Nameless(id) => self.inner.remove_nameless(backend, &looker, image, &id, force).await,
         }
-        Ok(())
     }
+}
+
+/// How an image is removed.
+enum Removable {
+    /// By this name.
+    Named(Reference),
+    /// It has none.
+    Nameless(Digest),
+}
+
+fn still_there(image: &Reference) -> Error {
+    Error::Engine { command: "remove".to_owned(), status: 0, message: format!("{image} is still there") }
+}
+
+/// An engine that took away the name that was asked for finds the image by its digest all the same, as long as it has a
+/// tag of the same repository.
+fn is_found_by_another_name(left: &ImageFacts, image: &Reference, changes: &[i32]) -> bool {
+    let is_of_it = |tag: &String| tag.parse::<Reference>().is_ok_and(|tag| tag.name() == image.name());
+    changes == [0] && left.tags.iter().any(is_of_it)
 }
 
 /// Each image once, in the engine's order: engines list one again for each of its names.
@@ -144,17 +159,57 @@ fn join(known: &mut Vec<String>, more: Vec<String>) {
 
 impl Inner {
     /// The name by which an engine removes an image: of one that it holds without knowing its digest, the tag, where that
-    /// still is of the same image.
-    async fn removable(&self, looker: &Broker, image: &Reference) -> Result<Reference, Error> {
+    /// still is of the same image; or none, where it has none at all.
+    async fn removable(&self, looker: &Broker, image: &Reference) -> Result<Removable, Error> {
         if looker.look_at_image(image).await?.is_some() {
-            return Ok(image.clone());
+            return Ok(Removable::Named(image.clone()));
         }
         let missing = || Error::NotFound { kind: "image", name: image.to_string() };
         let digest = image.digest().ok_or_else(missing)?;
+        let kept = self.verifier.kept_id(image, *digest).await.ok().flatten().ok_or_else(missing)?;
         let tagged: Reference = format!("{}:{}", image.name(), tag_of(image, digest)).parse()?;
-        let held = looker.look_at_image(&tagged).await?.ok_or_else(missing)?;
-        let kept = self.verifier.kept_id(image, *digest).await?.ok_or_else(missing)?;
-        if bare_id(&held.id) == kept.hex() { Ok(tagged) } else { Err(missing()) }
+        if let Some(held) = looker.look_at_image(&tagged).await? {
+            return if bare_id(&held.id) == kept.hex() { Ok(Removable::Named(tagged)) } else { Err(missing()) };
+        }
+        let held = if looker.looks_by_id() { looker.look_at_image_by_id(&kept.to_string()).await? } else { None };
+        // What has other names alone is not held under this one.
+        let nameless = held.filter(|held| held.tags.is_empty() && held.digests.is_empty());
+        nameless.map(|_| Removable::Nameless(kept)).ok_or_else(missing)
+    }
+
+    async fn remove_named(
+        &self,
+        backend: &Arc<Backend>,
+        looker: &Broker,
+        image: &Reference,
+        force: bool,
+    ) -> Result<(), Error> {
+        let broker = self.broker(backend, Scope::of_image(Call::ImageRemove, image, force), &self.redactor)?;
+        Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.remove_image(image, None, force).await?;
+        if self.services.dry_run || !image.is_pinned() {
+            return Ok(());
+        }
+        match looker.look_at_image(image).await? {
+            Some(left) if !is_found_by_another_name(&left, image, &broker.changes()) => Err(still_there(image)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn remove_nameless(
+        &self,
+        backend: &Arc<Backend>,
+        looker: &Broker,
+        image: &Reference,
+        id: &Digest,
+        force: bool,
+    ) -> Result<(), Error> {
+        let scope = Scope::of_nameless_image(image, id, force);
+        self.guest(backend, scope, &self.redactor).await?.remove_image(image, Some(id), force).await?;
+        let looks = !self.services.dry_run;
+        if looks && looker.look_at_image_by_id(&id.to_string()).await?.is_some() {
+            return Err(still_there(image));
+        }
+        Ok(())
     }
 
     pub(super) async fn pull(

@@ -30,6 +30,8 @@ pub struct LogStream {
     executed: Option<Executed>,
     /// Standard error's end, or a terminal's: what the engine says where it could not start.
     last_words: Vec<u8>,
+    /// Standard output's end, of a command in a container: some engines say there that they could not start it.
+    last_output: Vec<u8>,
 }
 
 struct Attached {
@@ -79,7 +81,16 @@ impl LogStream {
     }
 
     fn new(inner: Arc<Inner>, broker: Arc<Broker>, running: Running, id: String) -> Self {
-        Self { inner, broker, running, id, attached: None, executed: None, last_words: Vec::new() }
+        Self {
+            inner,
+            broker,
+            running,
+            id,
+            attached: None,
+            executed: None,
+            last_words: Vec::new(),
+            last_output: Vec::new(),
+        }
     }
 
     /// Where the caller writes to what takes an input; once. Whoever does not take it should not have asked for an
@@ -105,9 +116,12 @@ impl LogStream {
     pub async fn next(&mut self) -> Option<LogChunk> {
         let chunk = self.running.next().await?;
         match &chunk {
-            LogChunk::Stderr(bytes) => self.hear(bytes),
+            LogChunk::Stderr(bytes) => keep_end(&mut self.last_words, bytes),
             // A terminal has one stream.
-            LogChunk::Stdout(bytes) if self.executed.as_ref().is_some_and(Executed::is_terminal) => self.hear(bytes),
+            LogChunk::Stdout(bytes) if self.executed.as_ref().is_some_and(Executed::is_terminal) => {
+                keep_end(&mut self.last_words, bytes);
+            }
+            LogChunk::Stdout(bytes) if self.executed.is_some() => keep_end(&mut self.last_output, bytes),
             LogChunk::Stdout(_) => {}
         }
         Some(chunk)
@@ -125,7 +139,7 @@ impl LogStream {
             self.broker.look_at_containers(&[&self.id]).await?;
         }
         if let Some(executed) = &mut self.executed {
-            return executed.conclude(self.running.command(), ended, &self.last_words);
+            return executed.conclude(self.running.command(), ended, &self.last_words, &self.last_output);
         }
         let status = ended?;
         match self.attached.take() {
@@ -173,12 +187,13 @@ impl LogStream {
             self.inner.abandon(self.broker.backend(), &attached.created.container.name).await;
         }
     }
+}
 
-    /// Keeps the end of what was said.
-    fn hear(&mut self, bytes: &[u8]) {
-        const KEPT: usize = 4096;
-        self.last_words.extend_from_slice(bytes);
-        let excess = self.last_words.len().saturating_sub(KEPT);
-        self.last_words.drain(..excess);
-    }
+/// Keeps the end of what was said.
+fn keep_end(said: &mut Vec<u8>, bytes: &[u8]) {
+    const KEPT: usize = 4096;
+    let end = bytes.get(bytes.len().saturating_sub(KEPT)..).unwrap_or_default();
+    said.extend_from_slice(end);
+    let excess = said.len().saturating_sub(KEPT);
+    said.drain(..excess);
 }

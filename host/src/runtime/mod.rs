@@ -10,6 +10,7 @@ mod containers;
 mod copies;
 mod create;
 mod detect;
+mod differs;
 mod events;
 mod exec;
 mod explain_parts;
@@ -98,6 +99,8 @@ pub(crate) struct Inner {
     services: Arc<Services>,
     sandbox: Sandbox,
     backends: Vec<Arc<Backend>>,
+    /// Where one is preferred: the others.
+    aside: Option<builder::Aside>,
     policy: Policy,
     redactor: Redactor,
     /// What was masked so far.
@@ -110,6 +113,8 @@ pub(crate) struct Inner {
     /// How often a pull is tried.
     pulls: u32,
     chosen: OnceCell<(Arc<Backend>, Detection)>,
+    /// The volumes that a dry run would have made so far.
+    imagined_volumes: std::sync::Mutex<std::collections::BTreeSet<String>>,
 }
 
 impl Portreeve {

@@ -232,8 +232,11 @@ impl Inner {
         let Some(NetworkMode::Named(name)) = &spec.network else { return Ok(None) };
         match self.looker(backend, Call::NetworkInspect)?.look_at_network(name.as_str()).await? {
             Some(found) => self.our_network(found).map(Some),
-            // What a dry run did not make has no ID yet: its name stands for it.
-            None if self.services.dry_run => Ok(None),
+            // What a dry run did not make has no ID yet: zeros stand for it.
+            None if self.services.dry_run => {
+                let spec = NetworkSpec::new(name.as_str().parse()?);
+                Ok(Some(NetworkInfo::imagined(backend.name(), &spec)))
+            }
             None => Err(Error::NotFound { kind: "network", name: name.to_string() }),
         }
     }

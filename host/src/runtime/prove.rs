@@ -111,12 +111,17 @@ impl Inner {
 
     async fn subject<'a>(&self, backend: &'a Arc<Backend>, image: &'a Reference) -> Result<Subject<'a>, Error> {
         let looker = self.looker(backend, Call::ImageInspect)?;
-        let mut facts = looker.look_at_image(image).await?;
-        if facts.is_none() {
-            facts = self.held_nameless(&looker, image).await?;
-        }
+        let facts = self.held(&looker, image).await?;
         let facts = facts.ok_or_else(|| Error::NotFound { kind: "image", name: image.to_string() })?;
         Ok(Subject { backend, looker, image, facts, served: None })
+    }
+
+    /// An image as the engine holds it, under its name or without any.
+    pub(super) async fn held(&self, looker: &Broker, image: &Reference) -> Result<Option<ImageFacts>, Error> {
+        match looker.look_at_image(image).await? {
+            Some(facts) => Ok(Some(facts)),
+            None => self.held_nameless(looker, image).await,
+        }
     }
 
     /// An image that the engine holds without knowing its digest, such as one that came as a file: found by its ID, where

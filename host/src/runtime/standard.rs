@@ -5,14 +5,17 @@ use crate::error::Error;
 use crate::standard::{Checklist, Facts, Standard};
 
 impl Portreeve {
-    /// Looks at all that a standard says, and judges. Where it wants a smoke run a container of the built-in image is run
+    /// Looks at all that a standard says, and judges. What it says of the host (aliases, daemons) is looked at with every
+    /// backend, also where one is preferred; the rest with that one. Where it wants a smoke run a container of the built-in image is run
     /// and removed.
     ///
     /// # Errors
     /// When the journal can't be written, or the class of host is unknown. What does not hold is no error.
     pub async fn verify_standard(&self, standard: &Standard, class: Option<&str>) -> Result<Checklist, Error> {
         let class = standard.class_of(class).map_err(Error::Config)?;
-        let mut facts = Facts { engines: self.detect().await?, ..Facts::default() };
+        let aside = self.inner.left_aside()?;
+        let (engines, others) = tokio::try_join!(self.detect(), self.detect_all(&aside))?;
+        let mut facts = Facts { engines, others, ..Facts::default() };
         if facts.engines.iter().any(|engine| engine.works) {
             self.look_for(standard, &mut facts).await?;
         }

@@ -2,7 +2,8 @@
 //!
 //! A volume has no ID: it is addressed by its name, and its owner label is checked before and after.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::create::Created;
@@ -121,9 +122,15 @@ impl Inner {
         labels: &[Label],
     ) -> Result<(VolumeInfo, bool), Error> {
         match self.looker(backend, Call::VolumeEnsure)?.look_at_volume(name).await? {
+            None if self.is_imagined(name) => Ok((VolumeInfo::imagined(backend.name(), name, BTreeMap::new()), false)),
             Some(found) => Ok((has_labels(self.ours(found)?, labels)?, false)),
             None => self.make_volume(backend, name, labels).await,
         }
+    }
+
+    /// Whether an earlier part of this dry run would have made it.
+    fn is_imagined(&self, name: &str) -> bool {
+        self.imagined_volumes.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
 
     async fn make_volume(
@@ -139,6 +146,7 @@ impl Inner {
         let broker = self.broker(backend, scope, &self.redactor)?;
         let claimed = Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.ensure_volume(name, labels).await;
         if self.services.dry_run {
+            self.imagined_volumes.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
             let labels = labels.iter().map(|label| (label.key().to_owned(), label.value().to_owned())).collect();
             return match claimed {
                 Err(error @ (Error::Refused(_) | Error::Fault(_))) => Err(error),

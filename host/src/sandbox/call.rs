@@ -13,6 +13,7 @@ use super::engine::{Sandbox, Ticking};
 use super::host::LogHandle;
 use super::store::{self, State};
 use crate::broker::{Broker, Running};
+use crate::digest::Digest;
 use crate::error::{Error, Fault, FaultKind};
 use crate::event::Level;
 use crate::evidence::Usage;
@@ -158,10 +159,16 @@ impl Guest {
         self.settle(outcome)
     }
 
-    /// Removes an image.
-    pub(crate) async fn remove_image(mut self, image: &Reference, force: bool) -> Result<(), Error> {
-        let outcome =
-            self.exports.portreeve_backend_images().call_remove(&mut self.store, &convert::image(image), force).await;
+    /// Removes an image, by its name, or by its ID where it has none.
+    pub(crate) async fn remove_image(
+        mut self,
+        image: &Reference,
+        id: Option<&Digest>,
+        force: bool,
+    ) -> Result<(), Error> {
+        let named = convert::image(image);
+        let image = wit::Image { reference: id.map_or(named.reference, Digest::to_string), ..named };
+        let outcome = self.exports.portreeve_backend_images().call_remove(&mut self.store, &image, force).await;
         self.settle(outcome)
     }
 
@@ -382,7 +389,10 @@ impl Guest {
             Err(error) => Err(fault(&self.broker, self.store.data(), &error)),
             Ok(Err(error)) => {
                 let (about, fault) = (self.broker.call().about(), |kind, why: &str| said(&self.broker, kind, why));
-                Err(convert::from_guest(error, about, |text| self.clean(text), fault))
+                if let wit::Error::NotFound(said) = &error {
+                    self.broker.narrate_own(Level::Detail, &self.clean(said));
+                }
+                Err(convert::from_guest(error, about, self.broker.asked(), |text| self.clean(text), fault))
             }
             Ok(Ok(value)) => Ok(value),
         }

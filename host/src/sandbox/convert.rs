@@ -5,7 +5,7 @@ use super::bindings::portreeve::backend::types as wit;
 use crate::error::{Error, Fault, FaultKind};
 use crate::grants::Slot;
 use crate::reference::Reference;
-use crate::scope::{Argument, Ask, Given, for_engine, gpu_ids};
+use crate::scope::{Argument, Ask, Call, Given, for_engine, gpu_ids};
 use crate::spec::{
     ContainerSpec, ExecSpec, Gpus, HealthCheck, Label, Memory, Mount, MountSource, NetworkMode, Port, Protocol,
     RestartPolicy, SecretDelivery, Variable,
@@ -92,16 +92,25 @@ pub(super) fn for_guest(error: Error) -> wit::Error {
     }
 }
 
-/// A guest's error in a call about a kind of object, in the host's words. Texts are a guest's: the caller redacts and bounds them.
+/// What a call is about that makes something, or looks at many.
+const ANYTHING: &str = Call::Create.about();
+
+/// A guest's error in a call about a kind of object, in the host's words. Texts are a guest's: the caller redacts and bounds
+/// them. What is not there bears the name that was asked for, where the call has one: a guest may say anything of it.
 pub(super) fn from_guest(
     error: wit::Error,
     about: &'static str,
+    asked: Option<String>,
     clean: impl Fn(&str) -> String,
     fault: impl Fn(FaultKind, &str) -> Fault,
 ) -> Error {
     match error {
         wit::Error::Refused(_) => fault(FaultKind::Untrue, "it speaks of a refusal that the host did not make").into(),
-        wit::Error::NotFound(what) => Error::NotFound { kind: about, name: clean(&what) },
+        // What is to be made is not there yet: then it is something else that is missing.
+        wit::Error::NotFound(what) if about == ANYTHING => {
+            Error::Engine { command: "the engine".to_owned(), status: 1, message: clean(&what) }
+        }
+        wit::Error::NotFound(what) => Error::NotFound { kind: about, name: asked.unwrap_or_else(|| clean(&what)) },
         wit::Error::Conflict(what) => Error::InUse(clean(&what)),
         wit::Error::Digest(what) => Error::Digest(clean(&what)),
         wit::Error::Unauthorised(what) => Error::Unauthorised(clean(&what)),

@@ -116,7 +116,8 @@ pub(crate) fn errors(draw: &mut Draw<'_>) {
     };
     assert!(!format!("{:?}", convert::for_guest(error)).contains(HIDDEN));
     let said = format!("said-by-a-guest {}", draw.text());
-    let told = convert::from_guest(guests(draw.byte(), &said), "object", |_| "[clean]".to_owned(), |_, _| fault());
+    let told =
+        convert::from_guest(guests(draw.byte(), &said), "object", None, |_| "[clean]".to_owned(), |_, _| fault());
     assert!(!format!("{told:?}").contains("said-by-a-guest"), "{told:?}");
 }
 

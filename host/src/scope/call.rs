@@ -151,7 +151,7 @@ impl Call {
     ];
 
     /// The kind of object that it is about, for messages: what is not there when it says that something is not.
-    pub(crate) fn about(self) -> &'static str {
+    pub(crate) const fn about(self) -> &'static str {
         match self {
             Self::Pull | Self::ImagePresent | Self::ImageInspect | Self::ImageRemove => "image",
             Self::Start | Self::RunToCompletion | Self::Stop | Self::Kill | Self::Remove | Self::Wait => "container",

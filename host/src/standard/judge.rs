@@ -10,8 +10,10 @@ use crate::runtime::{Detection, EngineIdentity};
 /// What was seen of a host.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// What is behind each backend's program.
+    /// What is behind the program of each backend that is used.
     pub engines: Vec<Detection>,
+    /// The same of those that a preference leaves aside: no item rests on what they hold, and yet they are of the host.
+    pub others: Vec<Detection>,
     /// Where the engine in use keeps its images, where that could be told.
     pub graph_root: Option<String>,
     /// `name:tag` or `name@digest` of every image that it holds.
@@ -20,6 +22,12 @@ pub struct Facts {
     pub containers: Vec<ContainerInfo>,
     /// How the smoke run went, where there was one.
     pub smoke: Option<SmokeRun>,
+}
+
+impl Facts {
+    fn of_the_host(&self) -> impl Iterator<Item = &Detection> {
+        self.engines.iter().chain(&self.others)
+    }
 }
 
 /// How a container of the built-in image went.
@@ -145,7 +153,7 @@ fn is_alias(found: &Detection) -> bool {
 }
 
 fn alias(name: &str, demand: Demand, facts: &Facts) -> Item {
-    let found = facts.engines.iter().find(|one| one.backend == name);
+    let found = facts.of_the_host().find(|one| one.backend == name);
     let there = found.is_some_and(is_alias);
     let seen = match found {
         Some(found) if there => found.problem.clone().unwrap_or_else(|| "another engine's program".to_owned()),
@@ -159,7 +167,7 @@ fn daemon(demand: Demand, facts: &Facts) -> Item {
     let answers = |one: &&Detection| {
         one.endpoint.is_some() && (one.works || matches!(one.identity, Some(EngineIdentity::ForeignService(_))))
     };
-    let answering = facts.engines.iter().find(answers);
+    let answering = facts.of_the_host().find(answers);
     let seen = answering.and_then(|one| one.endpoint.clone()).unwrap_or_else(|| "none that answers".to_owned());
     item("daemon", demand.holds(answering.is_some()), format!("a daemon {}", demand.as_str()), seen)
 }
@@ -262,6 +270,20 @@ mod tests {
         facts.engines[1] = Detection { endpoint: Some("unix:///x".to_owned()), ..engine("two", true) };
         facts.engines[0].rootless = false;
         assert_eq!(held(&facts), [false, false, false, true]);
+    }
+
+    #[test]
+    fn what_is_left_aside_is_of_the_host_and_is_not_used() {
+        let others = vec![Detection { endpoint: Some("unix:///x".to_owned()), ..engine("two", true) }];
+        let mut facts = Facts { engines: vec![engine("one", true)], others, ..Facts::default() };
+        let text = "[alias]\ntwo = \"forbidden\"\n[engine]\ndaemon = \"forbidden\"\n";
+        let items = standard(text).judge("server", &facts).items;
+        let told: Vec<_> = items.iter().map(|item| (item.id.as_str(), item.holds, item.seen.as_str())).collect();
+        let expected =
+            [("runtime", true, "one 5.0"), ("alias.two", true, "the engine itself"), ("daemon", false, "unix:///x")];
+        assert_eq!(told, expected);
+        std::mem::swap(&mut facts.engines, &mut facts.others);
+        assert!(!standard(text).judge("server", &facts).items[0].holds);
     }
 
     #[test]

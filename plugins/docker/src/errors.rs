@@ -3,6 +3,8 @@
 use portreeve_plugin::Phrase;
 
 pub(crate) const PHRASES: &[Phrase] = &[
+    // A bridge that went away while free addresses were looked for: no object of the engine's.
+    Phrase::unavailable("no such network interface"),
     Phrase::unavailable("cannot connect to the docker daemon"),
     Phrase::unavailable("is the docker daemon running"),
     Phrase::unavailable("error during connect"),
@@ -114,6 +116,7 @@ mod tests {
             ("not-found", 1, "Error response from daemon: No such container: x\nError: failed to start containers: x"),
             ("not-found", 1, "Error response from daemon: Cannot kill container: x: No such container: x"),
             ("not-found", 1, "Error: No such image: x"),
+            ("unavailable", 1, "Error response from daemon: route ip+net: no such network interface"),
             (
                 "not-found",
                 1,

@@ -3,6 +3,8 @@
 use portreeve_plugin::Phrase;
 
 pub(crate) const PHRASES: &[Phrase] = &[
+    // A bridge that went away while free addresses were looked for: no object of the engine's.
+    Phrase::unavailable("no such network interface"),
     // A missing command is the container's failure, not a missing object.
     Phrase::other("oci runtime attempted to invoke a command that was not found"),
     Phrase::no_space("no space left on device"),
@@ -20,8 +22,6 @@ pub(crate) const PHRASES: &[Phrase] = &[
     Phrase::not_found("manifest unknown"),
     Phrase::not_found("name unknown"),
     Phrase::not_found("no such volume"),
-    // A bridge that went away while free addresses were looked for.
-    Phrase::unavailable("no such network interface"),
     Phrase::not_found("no such network"),
     Phrase::not_found("network not found"),
     Phrase::not_found("no such pod"),

@@ -99,12 +99,17 @@ impl Cli {
         }
     }
 
-    /// `image-remove`.
+    /// `image-remove`; of an image that has no name `image-remove-held`, in which the host fills in its ID.
     ///
     /// # Errors
     /// As [`Cli::run`].
     pub fn image_remove(&self, image: &Image, force: bool) -> Result<()> {
-        self.run("image-remove", Arguments::none().image(image).flag_if("force", force)).map(drop)
+        let forced = |arguments: Arguments| arguments.flag_if("force", force);
+        match image.reference.starts_with("sha256:") {
+            true => self.run("image-remove-held", forced(Arguments::none())),
+            false => self.run("image-remove", forced(Arguments::none().image(image))),
+        }
+        .map(drop)
     }
 
     /// `image-load`: the archive is the host's own copy, and the host fills in its place. Of what the engine says that it

@@ -7,7 +7,7 @@ use crate::{
     devices::{self, Device},
     distribution::{Family, Package},
     floors::Floors,
-    nvidia,
+    nvidia::{self, DRIVER},
 };
 
 /// How an engine gives GPUs to containers.
@@ -25,12 +25,6 @@ pub enum Way {
 /// How many nodes are looked at for a GPU that has no index.
 const NODES: u32 = 16;
 
-const DRIVER: Package = Package {
-    apt: "nvidia-driver",
-    dnf: "akmod-nvidia",
-    zypper: "nvidia-open-driver-G06-signed-kmp-default",
-    pacman: "nvidia-open",
-};
 /// Of NVIDIA's own repository, but for Arch.
 const TOOLKIT: Package = Package::same("nvidia-container-toolkit");
 const MAKE_SPEC: &str = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml";
@@ -70,10 +64,12 @@ fn others() -> Vec<Finding> {
 /// The nodes of the GPUs themselves, the control node, and that of unified memory.
 fn device_findings(gpus: &Gpus, probes: Probes<'_>) -> Vec<Finding> {
     let nodes = gpu_nodes(gpus);
-    if nodes.iter().all(|node| is_absent(node)) {
+    let there = if nodes.iter().any(|node| is_absent(node)) { indices_there() } else { Vec::new() };
+    if there.is_empty() && nodes.iter().all(|node| is_absent(node)) {
         return vec![no_gpu(&nodes, probes)];
     }
-    let mut findings: Vec<Finding> = nodes.iter().map(|node| gpu_node(node)).collect();
+    let judge = |node: &String| absent_gpu(node, &there, probes).unwrap_or_else(|| gpu_node(node));
+    let mut findings: Vec<Finding> = nodes.iter().map(judge).collect();
     findings.push(gpu_node("/dev/nvidiactl"));
     if is_absent("/dev/nvidia-uvm") {
         let why = "CUDA programs end at once without unified memory";
@@ -88,11 +84,14 @@ fn gpu_nodes(gpus: &Gpus) -> Vec<String> {
         Gpus::Mask(ids) => ids.iter().map(|id| index(id)).collect::<Option<Vec<u32>>>(),
         Gpus::All | Gpus::None => None,
     };
-    let node = |index| format!("/dev/nvidia{index}");
     match indices {
         Some(indices) => indices.into_iter().collect::<BTreeSet<_>>().into_iter().map(node).collect(),
         None => vec![(0..NODES).map(node).find(|node| !is_absent(node)).unwrap_or_else(|| node(0))],
     }
+}
+
+fn node(index: u32) -> String {
+    format!("/dev/nvidia{index}")
 }
 
 /// The index of `2` and of `2:1`; none of a UUID.
@@ -104,10 +103,35 @@ fn is_absent(node: &str) -> bool {
     matches!(devices::check(node), Ok(Device { exists: false, .. }))
 }
 
+/// The indices whose nodes are there, as far as they are looked at.
+fn indices_there() -> Vec<String> {
+    let there = |index: &u32| matches!(devices::check(&node(*index)), Ok(Device { exists: true, .. }));
+    (0..NODES).filter(there).map(|index| index.to_string()).collect()
+}
+
+/// An index of the mask that this machine has no node of, while it has others.
+fn absent_gpu(node: &str, there: &[String], probes: Probes<'_>) -> Option<Finding> {
+    let index = node.strip_prefix("/dev/nvidia").filter(|_| is_absent(node))?;
+    let there = match there {
+        [] => "none of the first is there".into(),
+        [one] => format!("the only one is {one}"),
+        several => format!("there are {}", several.join(", ")),
+    };
+    let finding = Finding::failure(
+        "gpu.device",
+        format!("GPU {index} is not there ({node}): {there}"),
+        "the mask names a GPU that this machine does not show",
+    );
+    Some(match probes.content("nvidia-driver") {
+        Some(_) => finding.mended_by(make_nodes(&[node.into()])),
+        None => finding.mended_by("ls /dev/nvidia[0-9]*  # name one of these"),
+    })
+}
+
 fn no_gpu(nodes: &[String], probes: Probes<'_>) -> Finding {
     let seen = format!("{} not there", listed(nodes));
     if probes.content("nvidia-driver").is_some() {
-        let why = "the driver is loaded, and has no such GPU";
+        let why = "the driver is loaded, and no node of a GPU is there";
         return Finding::failure("gpu.none", seen, why).mended_by(make_nodes(nodes));
     }
     let why = "no GPU: neither the NVIDIA driver nor a device node is there";
@@ -261,6 +285,19 @@ mod tests {
         let stage = nodes(Stage::new().command("toolkit-version", 0, TOOLKIT, ""), &["0", "ctl", "-uvm"]);
         let told = told(stage, &mask(&["0", "7"]), &spec(), Way::Cdi);
         assert_eq!(told[..2], ["gpu.device Ok", "gpu.device Failure"]);
+    }
+
+    #[test]
+    fn an_index_that_is_not_there_is_told_from_no_gpu_at_all() {
+        for (mask, wrong) in [(mask(&["7"]), 0), (mask(&["0", "7"]), 1)] {
+            let stage = nodes(Stage::new(), &["0", "1", "2", "ctl", "-uvm"]);
+            let (findings, _) = stage.play(|| findings(&mask, Probes(&spec()), Way::Cdi));
+            let finding = &findings[wrong];
+            assert_eq!((finding.id.as_str(), finding.severity), ("gpu.device", Severity::Failure));
+            assert_eq!(finding.seen, "GPU 7 is not there (/dev/nvidia7): there are 0, 1, 2");
+            assert!(finding.remedy.as_ref().is_some_and(|remedy| !remedy.contains("install")), "{finding:?}");
+            assert!(findings.iter().all(|one| one.id != "gpu.none"));
+        }
     }
 
     #[test]

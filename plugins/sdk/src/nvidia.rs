@@ -1,7 +1,25 @@
 //! What can be known of NVIDIA's driver and its GPUs: from the kernel, from the driver's own program, from CDI specs.
 
-use crate::{Finding, Gpus, Probes, Severity, Version};
+use crate::{
+    Error, Finding, Gpus, Probes, Result, Version,
+    distribution::{Family, Package},
+    engine::Output,
+};
 
+/// The kernel's module and what comes with it.
+pub(crate) const DRIVER: Package = Package {
+    apt: "nvidia-driver",
+    dnf: "akmod-nvidia",
+    zypper: "nvidia-open-driver-G06-signed-kmp-default",
+    pacman: "nvidia-open",
+};
+/// Where the driver's own program is.
+const PROGRAM: Package = Package {
+    apt: "nvidia-smi",
+    dnf: "xorg-x11-drv-nvidia-cuda",
+    zypper: "nvidia-compute-utils-G06",
+    pacman: "nvidia-utils",
+};
 const REBOOT: &str = "sudo reboot  # the loaded kernel module is older or newer than the installed libraries";
 const MAKE_SPEC: &str = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml";
 
@@ -70,18 +88,21 @@ pub fn driver(probes: Probes<'_>) -> Option<Version> {
     after.split_whitespace().find_map(|word| word.contains('.').then(|| Version::find(word)).flatten())
 }
 
-/// The driver, its libraries, the cards, and what a profile asks of them. Nothing where no driver is loaded.
+/// The driver, its libraries, the cards, and what a profile asks of them. Where no driver is loaded, only what a profile
+/// asks for and nobody can tell.
 #[must_use]
 pub fn findings(gpus: &Gpus, probes: Probes<'_>) -> Vec<Finding> {
-    let Some(driver) = driver(probes) else { return Vec::new() };
-    let asked = probes.output("nvidia-smi").and_then(Result::ok);
-    let listed = asked.as_ref().filter(|output| output.status == 0).map(|output| output.stdout.as_str());
-    let said = asked.as_ref().map(|output| format!("{}{}", output.stdout, output.stderr)).unwrap_or_default();
-    let cards: Vec<Card<'_>> =
-        listed.into_iter().flat_map(str::lines).filter_map(Card::parse).filter(|card| card.is_in(gpus)).collect();
+    let Some(driver) = driver(probes) else { return Profile::read(probes).without_driver(probes) };
+    let asked = probes.output("nvidia-smi");
+    let output = asked.as_ref().and_then(|asked| asked.as_ref().ok());
+    let listed = output.filter(|output| output.status == 0).map(|output| output.stdout.as_str());
+    let said = output.map(|output| format!("{}{}", output.stdout, output.stderr)).unwrap_or_default();
+    let cards: Vec<Card<'_>> = listed.into_iter().flat_map(str::lines).filter_map(Card::parse).collect();
     let mut findings = vec![libraries(driver, &said, probes)];
-    findings.extend(cards.iter().filter_map(|card| generation(card, driver)));
-    findings.extend(profile(&cards, driver, probes));
+    findings.extend(cards.iter().filter(|card| card.is_in(gpus)).filter_map(|card| generation(card, driver)));
+    let profile = Profile::read(probes);
+    findings.extend(profile.memory.map(|least| enough(&cards, gpus, least, || untold(asked.as_ref(), probes))));
+    findings.extend(profile.cuda.map(|version| served(version, driver)));
     findings
 }
 
@@ -128,28 +149,92 @@ fn generation(card: &Card<'_>, driver: Version) -> Option<Finding> {
 /// The fact by which the host tells what is asked of GPUs beside their mask.
 const PROFILE: &str = "host.gpu-profile";
 
-fn profile(cards: &[Card<'_>], driver: Version, probes: Probes<'_>) -> Vec<Finding> {
-    let memory = probes.word(PROFILE, "memory").and_then(|bytes| bytes.parse::<u64>().ok());
-    let cuda = probes.word(PROFILE, "cuda").and_then(Version::find);
-    let memory = memory.map(|least| enough(cards, least));
-    memory.into_iter().chain(cuda.map(|asked| served(asked, driver))).collect()
+/// What a profile asks of each GPU. What it asks for and nobody can tell is a failure: it was not left out.
+#[derive(Clone, Copy)]
+struct Profile {
+    /// In bytes.
+    memory: Option<u64>,
+    cuda: Option<Version>,
 }
 
-fn enough(cards: &[Card<'_>], least: u64) -> Finding {
-    let (id, why) = ("gpu.memory", "the profile asks for more memory than that");
-    let known: Vec<_> = cards.iter().filter_map(|card| Some((card.index, card.memory?))).collect();
-    let small = known.iter().find(|(_, memory)| *memory < least);
-    match small {
-        Some((index, memory)) => Finding::failure(
-            id,
-            format!("GPU {index} has {} MiB, {} MiB are asked for", memory >> 20, least >> 20),
-            why,
-        ),
-        None if known.is_empty() => {
-            let why = "the driver's own program does not tell; the profile's memory is not checked";
-            Finding::new(id, Severity::Warning, "the memory of the GPUs is not known", why)
+impl Profile {
+    fn read(probes: Probes<'_>) -> Self {
+        Self {
+            memory: probes.word(PROFILE, "memory").and_then(|bytes| bytes.parse().ok()),
+            cuda: probes.word(PROFILE, "cuda").and_then(Version::find),
         }
-        None => Finding::ok(id, format!("at least {} MiB", least >> 20)),
+    }
+
+    fn without_driver(self, probes: Probes<'_>) -> Vec<Finding> {
+        let why = "no NVIDIA driver is loaded (/proc/driver/nvidia/version is not there), and it alone can tell";
+        let unknown = |id, seen: String| Finding::failure(id, seen, why).mended_by(Family::of(probes).install(DRIVER));
+        let memory = self.memory.map(|least| unknown("gpu.memory", unjudged_memory(least)));
+        let cuda = self.cuda.map(|asked| {
+            unknown("gpu.cuda", format!("whether CUDA {}.{} is served can't be judged", asked.0, asked.1))
+        });
+        memory.into_iter().chain(cuda).collect()
+    }
+}
+
+fn unjudged_memory(least: u64) -> String {
+    format!("whether the GPUs have {} MiB can't be judged", least >> 20)
+}
+
+/// The cards that a mask means, each by what it was called; the whole of a card stands for no instance of it.
+fn meant<'a>(cards: &'a [Card<'a>], gpus: &'a Gpus) -> Vec<(&'a str, Option<u64>)> {
+    let named = |id: &str| cards.iter().find(|card| card.index == id || card.uuid == id);
+    match gpus {
+        Gpus::None => Vec::new(),
+        Gpus::All => cards.iter().map(|card| (card.index, card.memory)).collect(),
+        Gpus::Mask(ids) => ids.iter().map(|id| (id.as_str(), named(id).and_then(|card| card.memory))).collect(),
+    }
+}
+
+fn enough(cards: &[Card<'_>], gpus: &Gpus, least: u64, untold: impl FnOnce() -> Untold) -> Finding {
+    let (id, why) = ("gpu.memory", "the profile asks for more memory than that");
+    // An instance has at most what its whole card has.
+    let small = cards.iter().filter(|card| card.is_in(gpus)).find_map(|card| {
+        let memory = card.memory.filter(|memory| *memory < least)?;
+        Some((card.index, memory))
+    });
+    if let Some((index, memory)) = small {
+        let seen = format!("GPU {index} has {} MiB, {} MiB are asked for", memory >> 20, least >> 20);
+        return Finding::failure(id, seen, why);
+    }
+    let meant = meant(cards, gpus);
+    let unknown = meant.iter().find(|(_, memory)| memory.is_none()).map(|(name, _)| *name);
+    match (unknown, meant.is_empty() || cards.is_empty()) {
+        (None, false) => Finding::ok(id, format!("at least {} MiB", least >> 20)),
+        (Some(name), false) => {
+            let seen = format!("whether GPU {name} has {} MiB can't be judged", least >> 20);
+            let why = "`nvidia-smi` tells no memory of it; name whole GPUs that it lists, or leave `memory` out";
+            Finding::failure(id, seen, why).mended_by(LIST)
+        }
+        (_, true) => {
+            let Untold { why, remedy } = untold();
+            Finding::failure(id, unjudged_memory(least), why).mended_by(remedy)
+        }
+    }
+}
+
+const LIST: &str = "nvidia-smi --list-gpus";
+
+/// Why the driver's own program told of no card, and what would make it.
+struct Untold {
+    why: &'static str,
+    remedy: String,
+}
+
+fn untold(asked: Option<&Result<Output>>, probes: Probes<'_>) -> Untold {
+    let of = |why, remedy| Untold { why, remedy };
+    match asked {
+        Some(Ok(_)) => of("`nvidia-smi` tells of no card", LIST.into()),
+        Some(Err(Error::Timeout(_))) => of("`nvidia-smi` does not answer", LIST.into()),
+        // Neither run nor tried: the command is not granted, or there is no such program.
+        Some(Err(_)) | None => {
+            let why = "the driver's own program, `nvidia-smi`, could not be run, and it alone tells";
+            of(why, Family::of(probes).install(PROGRAM))
+        }
     }
 }
 
@@ -165,7 +250,12 @@ fn served(asked: Version, driver: Version) -> Finding {
             let seen = format!("driver {driver} does not serve CUDA {}.{}", asked.0, asked.1);
             Finding::failure(id, seen, &format!("driver {least} is the first that does"))
         }
-        None => Finding::warning(id, format!("CUDA {}.{} is not known here", asked.0, asked.1), "it was not checked"),
+        None => {
+            let newest = SERVED.first().map(|((major, minor), _)| format!("{major}.{minor}")).unwrap_or_default();
+            let seen = format!("whether CUDA {}.{} is served can't be judged", asked.0, asked.1);
+            let why = format!("the newest that is known here is {newest}: ask for at most that, or leave `cuda` out");
+            Finding::failure(id, seen, &why)
+        }
     }
 }
 
@@ -240,7 +330,7 @@ fn library(text: &str) -> Option<Version> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Probe;
+    use crate::{Probe, Severity};
 
     const DRIVER: &str = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.14  Thu Feb 22 01:44:30 UTC 2024\nGCC version:  gcc 12\n";
     const OPEN: &str = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.15  Release Build\n";
@@ -298,8 +388,44 @@ mod tests {
             judged(&["GPU-b"], "required=true memory=9000000000 cuda=12.8"),
             ["gpu.driver Ok", "gpu.generation Warning", "gpu.memory Failure", "gpu.cuda Failure"]
         );
-        assert_eq!(judged(&["0"], "required=true cuda=99.1"), ["gpu.driver Ok", "gpu.cuda Warning"]);
-        assert_eq!(judged(&["5"], "required=true memory=1"), ["gpu.driver Ok", "gpu.memory Warning"]);
+    }
+
+    fn unjudged(seen: &[(&str, &str)], gpus: &Gpus, id: &str) -> Finding {
+        let all = probes(seen);
+        let finding = findings(gpus, Probes(&all)).into_iter().find(|one| one.id == id).unwrap();
+        assert_eq!(finding.severity, Severity::Failure, "{finding:?}");
+        assert!(finding.seen.contains("can't be judged"), "{finding:?}");
+        finding
+    }
+
+    #[test]
+    fn what_a_profile_asks_for_and_nobody_can_tell_is_a_failure() {
+        let asked = ("host.gpu-profile", "required=true memory=8589934592 cuda=12.4");
+        let nothing = [asked, ("os-release", "ID=debian")];
+        for id in ["gpu.memory", "gpu.cuda"] {
+            let finding = unjudged(&nothing, &mask(&["0"]), id);
+            assert_eq!(finding.remedy.as_deref(), Some("sudo apt-get install -y nvidia-driver"));
+        }
+        let no_program = [asked, ("os-release", "ID=debian"), ("nvidia-driver", DRIVER)];
+        let finding = unjudged(&no_program, &mask(&["0"]), "gpu.memory");
+        assert_eq!(finding.remedy.as_deref(), Some("sudo apt-get install -y nvidia-smi"));
+        let newer = [("host.gpu-profile", "required=true cuda=99.1"), ("nvidia-driver", DRIVER)];
+        assert!(unjudged(&newer, &mask(&["0"]), "gpu.cuda").why.contains("13.0"));
+        assert!(findings(&mask(&["0"]), Probes(&probes(&[("host.gpu-profile", "required=true")]))).is_empty());
+    }
+
+    #[test]
+    fn every_gpu_of_a_mask_must_be_told_of() {
+        let cards = smi(0, "0, GPU-a, 24564, 550.54.14, 8.9\n1, GPU-b, [N/A], 550.54.14, 8.9\n");
+        let asked = ("host.gpu-profile", "required=true memory=1073741824");
+        let seen = [asked, ("nvidia-driver", DRIVER), ("nvidia-smi", cards.as_str())];
+        assert_eq!(told(&seen, &mask(&["GPU-a"])), ["gpu.driver Ok", "gpu.memory Ok"]);
+        for unknown in [&["5"][..], &["0", "1"], &["0", "GPU-c"], &["0:1"]] {
+            unjudged(&seen, &mask(unknown), "gpu.memory");
+        }
+        unjudged(&seen, &Gpus::All, "gpu.memory");
+        let mute = smi(9, "NVIDIA-SMI has failed");
+        unjudged(&[asked, ("nvidia-driver", DRIVER), ("nvidia-smi", &mute)], &Gpus::All, "gpu.memory");
     }
 
     #[test]

@@ -133,6 +133,12 @@ pub(crate) async fn an_image_goes_into_a_file_and_comes_back(setting: Arc<Settin
     let loaded = setting.host.load_image(&file).await.unwrap();
     assert_eq!(loaded.id.trim_start_matches("sha256:"), image.id());
     assert!(holds(&setting, &image.id()).await);
+    // Under the name that it had it is found by what the host kept, as it is when it is run.
+    let details = setting.host.inspect_image(&image.single()).await.unwrap();
+    assert_eq!(details.id.trim_start_matches("sha256:"), image.id());
+    setting.host.remove_image(&image.single(), false).await.unwrap();
+    assert!(!holds(&setting, &image.id()).await);
+    assert!(!setting.host.has_image(&image.single()).await.unwrap());
     assert_eq!(std::fs::read_dir(setting.state().join("archives")).unwrap().count(), 0, "the copy was left behind");
 }
 

@@ -99,6 +99,7 @@ behaviours! {
     rehearsal: preflight {
         an_engine_that_hangs_is_bounded
         engines_are_asked_side_by_side_in_order_of_preference
+        a_preference_hides_no_daemon_from_a_standard
     }
     real: preflight { a_context_elsewhere_is_told_and_not_followed }
     masquerade: detection {
@@ -118,6 +119,7 @@ behaviours! {
         a_login_that_nobody_has_is_unauthorised
         images_are_listed_and_removed
         an_image_that_is_removed_by_force_costs_no_container
+        one_of_two_names_of_an_image_is_removed
     }
     all: archives {
         a_pull_is_tried_again_after_what_passes
@@ -263,6 +265,7 @@ behaviours! {
         a_filter_is_a_whole_name_or_id
         filters_by_label_and_state_are_exact
         filters_by_image_and_volume_are_exact
+        a_container_has_its_ports_before_it_runs_and_after
     }
     all: health {
         a_health_check_is_what_was_asked_for
@@ -339,6 +342,7 @@ behaviours! {
     }
     all: compose {
         a_project_comes_up_and_goes_down
+        a_dry_run_of_a_project_makes_each_part_once
         a_project_that_fails_half_way_leaves_nothing
         a_project_with_an_unsupported_key_is_not_brought_up
     }
@@ -401,6 +405,7 @@ behaviours! {
         more_than_the_mask_ends_an_attached_run
         an_absent_gpu_of_several_fails_before_anything_is_created
         a_preflight_knows_which_gpus_the_specs_name
+        a_profile_that_nobody_can_judge_ends_a_call
         the_program_exposes_exactly_a_mask
     }
     all: journal {

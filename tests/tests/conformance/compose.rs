@@ -68,6 +68,21 @@ async fn down(setting: &Setting, project: &Project, volumes: bool) {
     setting.host.compose_down(project, &options, &mut |_| {}).await.unwrap();
 }
 
+/// The volume that it would make is there for the container that would use it.
+pub(crate) async fn a_dry_run_of_a_project_makes_each_part_once(setting: Arc<Setting>) {
+    let name = setting.name("dry");
+    let project = read(&name, &file(&setting, &setting.image.single()));
+    let host = setting.builder().dry_run(true).build().await.unwrap();
+    let mark = setting.mark();
+    host.compose_up(&project, &UpOptions::default(), &secret, &mut |_| {}).await.unwrap();
+    let argvs = setting.argvs_since(mark, true);
+    let makes = |argv: &&Vec<String>| argv.windows(2).any(|words| words == ["volume", "create"]);
+    let made: Vec<_> = argvs.iter().filter(makes).collect();
+    assert_eq!(made.len(), 1, "{made:?}");
+    assert!(made[0].iter().any(|word| word.contains("portreeve.compose.project")), "{made:?}");
+    assert!(setting.volume(&format!("{name}_data")).is_none());
+}
+
 pub(crate) async fn a_project_comes_up_and_goes_down(setting: Arc<Setting>) {
     let (host, name) = (&setting.host, setting.name("shop"));
     let mut project = read(&name, &file(&setting, &setting.image.single()));

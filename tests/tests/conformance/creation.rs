@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portreeve::demo::image::ImageOptions;
-use portreeve::spec::{Label, Memory, NetworkMode};
+use portreeve::spec::{HealthCheck, Label, Memory, NetworkMode, RestartPolicy};
 use portreeve::{ContainerSpec, ContainerState, Difference, Error};
 use serde_json::Value;
 
@@ -196,9 +196,13 @@ pub(crate) async fn mounts_are_what_they_say(setting: Arc<Setting>) {
 
 pub(crate) async fn create_again_gives_the_existing_one(setting: Arc<Setting>) {
     let mut spec = setting.spec(&["wait"]);
-    spec.env = vec!["A=1".parse().unwrap()];
+    spec.env = ["A=1", "B=2"].map(|text| text.parse().unwrap()).to_vec();
+    spec.labels = ["a", "b"].map(|key| Label::new(&format!("org.example.{key}"), "1").unwrap()).to_vec();
     let first = setting.host.create(&spec).await.unwrap();
     let mark = setting.mark();
+    // In another order it is the same.
+    spec.env.reverse();
+    spec.labels.reverse();
     let second = setting.host.create(&spec).await.unwrap();
     assert_eq!(first.id, second.id);
     let running = setting.host.run(&spec).await.unwrap();
@@ -243,6 +247,12 @@ pub(crate) async fn another_spec_is_a_conflict_that_says_what_differs(setting: A
         ("workdir", other(&|spec| spec.workdir = Some("/tmp".parse().unwrap()))),
         ("label org.example.a", other(&|spec| spec.labels = vec![Label::new("org.example.a", "b").unwrap()])),
         ("image", other(&|spec| spec.image = image.single())),
+        ("read-only", other(&|spec| spec.read_only = true)),
+        ("cap-drop", other(&|spec| spec.cap_drop = vec!["CHOWN".to_owned()])),
+        ("restart", other(&|spec| spec.restart = Some(RestartPolicy::Always))),
+        ("health", other(&|spec| spec.health = Some(HealthCheck::new(vec!["/deckhand".to_owned()]).unwrap()))),
+        ("memory", other(&|spec| spec.memory = Some("64m".parse().unwrap()))),
+        ("ports", other(&|spec| spec.ports = vec!["127.0.0.1:0:80".parse().unwrap()])),
         ("another option", other(&|spec| spec.pids = Some(7))),
     ];
     for (field, other) in cases {

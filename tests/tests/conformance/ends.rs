@@ -50,7 +50,7 @@ pub(crate) async fn what_runs_is_removed_only_by_force(setting: Arc<Setting>) {
     let name = setting.name("kept");
     setting.run_waiting(&name).await;
     let error = setting.host.remove(&name, false).await.unwrap_err();
-    assert!(matches!(&error, Error::Engine { message, .. } if message.contains("by force")), "{error:?}");
+    assert!(matches!(&error, Error::InUse(why) if why.contains("by force")), "{error:?}");
     assert!(setting.is_running(&name));
     assert_eq!(setting.host.remove(&name, true).await.unwrap(), Removed::Removed);
     assert!(!setting.exists(&name));

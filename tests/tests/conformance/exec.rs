@@ -178,7 +178,13 @@ pub(crate) async fn an_exec_of_what_is_not_there_has_the_status_of_shells(settin
     let name = running(&setting).await;
     let done = complete(&setting, &name, &ExecSpec::new(["/nonesuch", "x"]), b"").await.unwrap();
     let said = [done.stdout.as_slice(), &done.stderr].concat();
-    assert!(matches!(done.status, 126 | 127) && text(&said).contains("/nonesuch"), "{done:?}");
+    assert!(done.status == 127 && text(&said).contains("/nonesuch"), "{done:?}");
+    let done = complete(&setting, &name, &ExecSpec::new(["nonesuch"]), b"").await.unwrap();
+    assert_eq!(done.status, 127, "{done:?}");
+    if setting.kind().is_real() {
+        let folder = complete(&setting, &name, &ExecSpec::new(["/dev"]), b"").await.unwrap();
+        assert_eq!(folder.status, 126, "{folder:?}");
+    }
     for wrong in [ExecSpec::default(), ExecSpec::new(["a\0b"])] {
         assert!(matches!(complete(&setting, &name, &wrong, b"").await, Err(Error::Spec(_))));
     }

@@ -14,6 +14,19 @@ async fn names(setting: &Setting, filters: &[&str]) -> Vec<String> {
     names
 }
 
+/// Also while it does not run.
+pub(crate) async fn a_container_has_its_ports_before_it_runs_and_after(setting: Arc<Setting>) {
+    let mut spec = setting.spec(&["exit", "0"]);
+    spec.network = None;
+    spec.ports = vec!["127.0.0.1:0:80".parse().unwrap()];
+    let created = setting.host.create(&spec).await.unwrap();
+    assert_eq!(created.ports.iter().map(|port| port.container).collect::<Vec<_>>(), [80], "{created:?}");
+    setting.host.run(&spec).await.unwrap();
+    setting.host.wait(spec.name.as_str()).await.unwrap();
+    let ended = setting.host.inspect(spec.name.as_str()).await.unwrap();
+    assert_eq!(ended.ports.iter().map(|port| port.container).collect::<Vec<_>>(), [80], "{ended:?}");
+}
+
 pub(crate) async fn a_filter_is_a_whole_name_or_id(setting: Arc<Setting>) {
     let one = setting.name("web");
     let other = format!("{one}-db");

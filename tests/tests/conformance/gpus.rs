@@ -71,9 +71,26 @@ pub(crate) async fn an_absent_gpu_of_several_fails_before_anything_is_created(se
     for gpus in ["7", "0,7"] {
         let (mark, spec) = (setting.mark(), spec(&setting, gpus));
         let error = host.run(&spec).await.unwrap_err();
-        assert!(matches!(error, Error::Gpu(_)), "{gpus}: {error:?}");
+        let told = "GPU 7 is not there (/dev/nvidia7): there are 0, 1, 2";
+        assert!(matches!(&error, Error::Gpu(why) if why.contains(told)), "{gpus}: {error:?}");
         assert!(!setting.was_told_to("create", mark));
         assert!(host.owner_of(spec.name.as_str()).await.unwrap().is_empty());
+    }
+}
+
+/// Of made nodes no driver tells anything.
+pub(crate) async fn a_profile_that_nobody_can_judge_ends_a_call(setting: Arc<Setting>) {
+    let (host, mark) = (host(&setting).await, setting.mark());
+    for (profile, id) in [("required,memory=8g", "gpu.memory"), ("required,cuda=12.4", "gpu.cuda")] {
+        let mut spec = spec(&setting, "1");
+        spec.gpu_profile = Some(profile.parse().unwrap());
+        let error = host.run(&spec).await.unwrap_err();
+        assert!(matches!(&error, Error::Gpu(why) if why.contains("can't be judged")), "{profile}: {error:?}");
+        assert!(!setting.was_told_to("create", mark));
+        let intention = Intention { gpus: spec.gpus, profile: spec.gpu_profile, ..Intention::default() };
+        let report = host.preflight(&intention).await.unwrap();
+        let found = report.findings.iter().find(|finding| finding.id == id).unwrap();
+        assert!(found.severity == Severity::Failure && found.remedy.is_some(), "{found:?}");
     }
 }
 

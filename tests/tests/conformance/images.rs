@@ -90,7 +90,8 @@ pub(crate) async fn an_unknown_digest_is_not_found(setting: Arc<Setting>) {
     let other = setting.publish(ImageOptions::default());
     let unknown = image.by(&format!("@{}", other.image.manifest()));
     let error = setting.host.pull(&unknown).await.unwrap_err();
-    assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+    let named = |name: &String| *name == unknown.to_string();
+    assert!(matches!(&error, Error::NotFound { kind: "image", name } if named(name)), "{error:?}");
     let error = setting.host.image(&image.single()).await.unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
 }
@@ -115,6 +116,19 @@ pub(crate) async fn a_login_that_nobody_has_is_unauthorised(setting: Arc<Setting
     setting.registry.keeper().misbehave(&image.repository, Fault::Unauthorised);
     let error = setting.host.pull(&image.single()).await.unwrap_err();
     assert!(matches!(error, Error::Unauthorised(_)), "{error:?}");
+}
+
+/// Its other name keeps the image, and goes when it is asked for.
+pub(crate) async fn one_of_two_names_of_an_image_is_removed(setting: Arc<Setting>) {
+    let image = setting.publish(ImageOptions::default());
+    let tagged = image.tag();
+    setting.host.pull(&tagged).await.unwrap();
+    setting.host.pull(&image.single()).await.unwrap();
+    setting.host.remove_image(&image.single(), false).await.unwrap();
+    assert!(setting.host.has_image(&tagged).await.unwrap());
+    setting.host.remove_image(&tagged, false).await.unwrap();
+    let held = setting.host.images().await.unwrap();
+    assert!(!held.iter().any(|one| one.id.ends_with(&image.id())), "{held:?}");
 }
 
 pub(crate) async fn images_are_listed_and_removed(setting: Arc<Setting>) {

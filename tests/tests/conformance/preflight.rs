@@ -181,6 +181,10 @@ pub(crate) async fn an_engine_that_hangs_is_bounded(setting: Arc<Setting>) {
 
 /// Both engines of the rehearsal: Podman's backend first.
 async fn both(setting: &Setting, bound: Duration) -> Portreeve {
+    both_with(setting, bound, "auto").await
+}
+
+async fn both_with(setting: &Setting, bound: Duration, prefer: &str) -> Portreeve {
     let source = |name| crate::ground::with_program(name, &setting.ground.folder.join(name));
     let builder = setting.ground.builder_with(
         "podman",
@@ -193,9 +197,24 @@ async fn both(setting: &Setting, bound: Duration) -> Portreeve {
         .backend(source("docker"))
         .variable("XDG_RUNTIME_DIR", login.to_str().unwrap())
         .detect_within(bound)
+        .prefer(prefer)
         .build()
         .await
         .unwrap()
+}
+
+/// A standard is about the host: an engine that is not used is there all the same.
+pub(crate) async fn a_preference_hides_no_daemon_from_a_standard(setting: Arc<Setting>) {
+    let text = "name = \"t\"\n[runtime]\nhere = \"podman\"\n[alias]\ndocker = \"forbidden\"\n[engine]\ndaemon = \"forbidden\"\n";
+    let standard = portreeve::standard::Standard::parse(text, "t.toml").unwrap();
+    let seen = async |prefer: &str| {
+        let host = both_with(&setting, Duration::from_secs(10), prefer).await;
+        let items = host.verify_standard(&standard, None).await.unwrap().items;
+        items.into_iter().map(|item| (item.id, item.holds, item.seen)).collect::<Vec<_>>()
+    };
+    let (of_all, of_one) = (seen("auto").await, seen("podman").await);
+    assert_eq!(of_one, of_all);
+    assert_eq!(of_one[1], ("alias.docker".to_owned(), true, "the engine itself".to_owned()));
 }
 
 /// One that hangs delays the other by no more than the bound, and a slow one that works is still preferred.

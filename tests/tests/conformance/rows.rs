@@ -84,6 +84,7 @@ const ROWS: &[Row] = &[
             "more_than_the_mask_is_ended",
             "more_than_the_mask_ends_an_attached_run",
             "an_absent_gpu_of_several_fails_before_anything_is_created",
+            "a_profile_that_nobody_can_judge_ends_a_call",
             "a_required_gpu_fails_before_an_engine_is_asked",
             "an_optional_gpu_is_left_out_aloud",
             "absent_gpus_end_a_call_before_anything_is_created",
@@ -125,6 +126,7 @@ const ROWS: &[Row] = &[
         "Images: list, size, inspect, remove, advice",
         &[
             "images_are_listed_and_removed",
+            "one_of_two_names_of_an_image_is_removed",
             "an_image_is_looked_at_and_measured",
             "an_image_that_is_not_held_may_be_removed_when_asked",
             "what_no_container_is_of_is_told",
@@ -235,6 +237,7 @@ const ROWS: &[Row] = &[
             "a_filter_is_a_whole_name_or_id",
             "filters_by_label_and_state_are_exact",
             "filters_by_image_and_volume_are_exact",
+            "a_container_has_its_ports_before_it_runs_and_after",
             "a_raw_document_is_the_engines_and_hides_secrets",
         ],
         &["the_program_filters_pauses_and_renames_not"],
@@ -341,6 +344,7 @@ const ROWS: &[Row] = &[
         "Compose files",
         &[
             "a_project_comes_up_and_goes_down",
+            "a_dry_run_of_a_project_makes_each_part_once",
             "a_project_that_fails_half_way_leaves_nothing",
             "a_project_with_an_unsupported_key_is_not_brought_up",
         ],
@@ -349,7 +353,7 @@ const ROWS: &[Row] = &[
     ),
     row(
         "A host against a standard",
-        &["a_standard_is_compared_with_the_host"],
+        &["a_standard_is_compared_with_the_host", "a_preference_hides_no_daemon_from_a_standard"],
         &["the_program_compares_a_host_with_a_standard"],
         "",
     ),

@@ -163,6 +163,7 @@ fn command() -> Value {
             "dangerous": words(),
             "stdin": choice(&command::Stdin::WORDS),
             "unstarted": words(),
+            "absent": words(),
         }),
     )
 }

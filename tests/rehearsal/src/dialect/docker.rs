@@ -113,7 +113,8 @@ pub(crate) fn describe(trouble: &Trouble, verb: Option<Verb>) -> (u8, String) {
         Trouble::NoRuntime(name) => daemon(format!("Unknown runtime specified {name}")),
         Trouble::NotRunning { typed, .. } => daemon(format!("Cannot kill container: {typed}: Container {typed} is not running")),
         Trouble::NotExecutable => daemon("container is not running".to_owned()),
-        Trouble::NoProgram(path) => (127, format!("OCI runtime exec failed: exec failed: unable to start container process: exec: \"{path}\": stat {path}: no such file or directory: unknown")),
+        Trouble::NoProgram(name) if !name.contains('/') => (126, format!("OCI runtime exec failed: exec failed: unable to start container process: exec: \"{name}\": executable file not found in $PATH: unknown")),
+        Trouble::NoProgram(path) => (126, format!("OCI runtime exec failed: exec failed: unable to start container process: exec: \"{path}\": stat {path}: no such file or directory: unknown")),
         Trouble::NoPath { path, id } => daemon(format!("Could not find the file {path} in container {id}")),
         Trouble::Running { id } => {
             daemon(format!("You cannot remove a running container {id}. Stop the container before attempting removal or force remove"))
