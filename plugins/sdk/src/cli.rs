@@ -99,15 +99,14 @@ impl Cli {
         }
     }
 
-    /// `image-remove`; of an image that has no name `image-remove-held`, in which the host fills in its ID.
+    /// `image-remove`; of an image that has no name `image-remove-held`, in which the host fills in its ID, never by force.
     ///
     /// # Errors
     /// As [`Cli::run`].
     pub fn image_remove(&self, image: &Image, force: bool) -> Result<()> {
-        let forced = |arguments: Arguments| arguments.flag_if("force", force);
         match image.reference.starts_with("sha256:") {
-            true => self.run("image-remove-held", forced(Arguments::none())),
-            false => self.run("image-remove", forced(Arguments::none().image(image))),
+            true => self.run("image-remove-held", Arguments::none()),
+            false => self.run("image-remove", Arguments::none().image(image).flag_if("force", force)),
         }
         .map(drop)
     }

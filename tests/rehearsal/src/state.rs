@@ -28,10 +28,11 @@ impl State {
     pub(crate) fn open(root: &Path, engine: &str) -> io::Result<Self> {
         let state = Self { root: root.to_owned(), engine: root.join(engine) };
         if !state.engine.join("containers").is_dir() {
-            for part in ["containers", "images", "exits"] {
+            create_directory(&state.blobs())?;
+            // The one that is asked for comes last: of two processes that begin, neither finds a part of it.
+            for part in ["images", "exits", "containers"] {
                 create_directory(&state.engine.join(part))?;
             }
-            create_directory(&state.blobs())?;
         }
         Ok(state)
     }
