@@ -111,19 +111,9 @@ impl Portreeve {
     pub async fn remove_image(&self, image: &Reference, force: bool) -> Result<(), Error> {
         let (backend, _) = self.inner.chosen().await?;
         let looker = self.inner.looker(backend, Call::ImageInspect)?;
-        match self.inner.removable(&looker, image).await? {
-            Removable::Named(image) => self.inner.remove_named(backend, &looker, &image, force).await,
-            Removable::Nameless(id) => self.inner.remove_nameless(backend, &looker, image, &id, force).await,
-        }
+        let image = self.inner.removable(&looker, image).await?;
+        self.inner.remove_named(backend, &looker, &image, force).await
     }
-}
-
-/// How an image is removed.
-enum Removable {
-    /// By this name.
-    Named(Reference),
-    /// It has none.
-    Nameless(Digest),
 }
 
 fn still_there(image: &Reference) -> Error {
@@ -159,22 +149,26 @@ fn join(known: &mut Vec<String>, more: Vec<String>) {
 
 impl Inner {
     /// The name by which an engine removes an image: of one that it holds without knowing its digest, the tag, where that
-    /// still is of the same image; or none, where it has none at all.
-    async fn removable(&self, looker: &Broker, image: &Reference) -> Result<Removable, Error> {
+    /// still is of the same image. One without any name is not removed: a bare ID names nothing that a caller asked for.
+    async fn removable(&self, looker: &Broker, image: &Reference) -> Result<Reference, Error> {
         if looker.look_at_image(image).await?.is_some() {
-            return Ok(Removable::Named(image.clone()));
+            return Ok(image.clone());
         }
         let missing = || Error::NotFound { kind: "image", name: image.to_string() };
         let digest = image.digest().ok_or_else(missing)?;
         let kept = self.verifier.kept_id(image, *digest).await.ok().flatten().ok_or_else(missing)?;
         let tagged: Reference = format!("{}:{}", image.name(), tag_of(image, digest)).parse()?;
         if let Some(held) = looker.look_at_image(&tagged).await? {
-            return if bare_id(&held.id) == kept.hex() { Ok(Removable::Named(tagged)) } else { Err(missing()) };
+            return if bare_id(&held.id) == kept.hex() { Ok(tagged) } else { Err(missing()) };
         }
         let held = if looker.looks_by_id() { looker.look_at_image_by_id(&kept.to_string()).await? } else { None };
         // What has other names alone is not held under this one.
         let nameless = held.filter(|held| held.tags.is_empty() && held.digests.is_empty());
-        nameless.map(|_| Removable::Nameless(kept)).ok_or_else(missing)
+        Err(nameless.map_or_else(missing, |_| {
+            Error::Unsupported(format!(
+                "{image} is held without a name, as an archive brings it, and an image is removed by its name: pull it before"
+            ))
+        }))
     }
 
     async fn remove_named(
@@ -185,7 +179,7 @@ impl Inner {
         force: bool,
     ) -> Result<(), Error> {
         let broker = self.broker(backend, Scope::of_image(Call::ImageRemove, image, force), &self.redactor)?;
-        Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.remove_image(image, None, force).await?;
+        Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.remove_image(image, force).await?;
         if self.services.dry_run || !image.is_pinned() {
             return Ok(());
         }
@@ -193,23 +187,6 @@ impl Inner {
             Some(left) if !is_found_by_another_name(&left, image, &broker.changes()) => Err(still_there(image)),
             _ => Ok(()),
         }
-    }
-
-    async fn remove_nameless(
-        &self,
-        backend: &Arc<Backend>,
-        looker: &Broker,
-        image: &Reference,
-        id: &Digest,
-        force: bool,
-    ) -> Result<(), Error> {
-        let scope = Scope::of_nameless_image(image, id, force);
-        self.guest(backend, scope, &self.redactor).await?.remove_image(image, Some(id), force).await?;
-        let looks = !self.services.dry_run;
-        if looks && looker.look_at_image_by_id(&id.to_string()).await?.is_some() {
-            return Err(still_there(image));
-        }
-        Ok(())
     }
 
     pub(super) async fn pull(

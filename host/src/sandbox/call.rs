@@ -13,7 +13,6 @@ use super::engine::{Sandbox, Ticking};
 use super::host::LogHandle;
 use super::store::{self, State};
 use crate::broker::{Broker, Running};
-use crate::digest::Digest;
 use crate::error::{Error, Fault, FaultKind};
 use crate::event::Level;
 use crate::evidence::Usage;
@@ -159,16 +158,10 @@ impl Guest {
         self.settle(outcome)
     }
 
-    /// Removes an image, by its name, or by its ID where it has none.
-    pub(crate) async fn remove_image(
-        mut self,
-        image: &Reference,
-        id: Option<&Digest>,
-        force: bool,
-    ) -> Result<(), Error> {
-        let named = convert::image(image);
-        let image = wit::Image { reference: id.map_or(named.reference, Digest::to_string), ..named };
-        let outcome = self.exports.portreeve_backend_images().call_remove(&mut self.store, &image, force).await;
+    /// Removes an image.
+    pub(crate) async fn remove_image(mut self, image: &Reference, force: bool) -> Result<(), Error> {
+        let outcome =
+            self.exports.portreeve_backend_images().call_remove(&mut self.store, &convert::image(image), force).await;
         self.settle(outcome)
     }
 

@@ -1,7 +1,6 @@
 //! From a request to the facts of its call.
 
 use super::{Call, Scope};
-use crate::digest::Digest;
 use crate::grants::{Binding, Bindings, Slot};
 use crate::reference::Reference;
 use crate::spec::{
@@ -36,15 +35,6 @@ impl Scope {
         scope.caller.insert(Slot::ImageReference, Binding::scalar(for_engine(reference)));
         flag(&mut scope.caller, Slot::Force, force);
         flag(&mut scope.host, Slot::RegistryLoopback, reference.is_loopback_registry());
-        scope
-    }
-
-    /// The facts of the removal of an image that has no name.
-    pub(crate) fn of_nameless_image(reference: &Reference, id: &Digest, force: bool) -> Self {
-        let mut scope = Self::new(Call::ImageRemove);
-        scope.subject = Some(reference.to_string());
-        scope.host.insert(Slot::ImageId, Binding::scalar(id.to_string()));
-        flag(&mut scope.caller, Slot::Force, force);
         scope
     }
 

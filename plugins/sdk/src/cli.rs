@@ -99,16 +99,12 @@ impl Cli {
         }
     }
 
-    /// `image-remove`; of an image that has no name `image-remove-held`, in which the host fills in its ID, never by force.
+    /// `image-remove`.
     ///
     /// # Errors
     /// As [`Cli::run`].
     pub fn image_remove(&self, image: &Image, force: bool) -> Result<()> {
-        match image.reference.starts_with("sha256:") {
-            true => self.run("image-remove-held", Arguments::none()),
-            false => self.run("image-remove", Arguments::none().image(image).flag_if("force", force)),
-        }
-        .map(drop)
+        self.run("image-remove", Arguments::none().image(image).flag_if("force", force)).map(drop)
     }
 
     /// `image-load`: the archive is the host's own copy, and the host fills in its place. Of what the engine says that it
