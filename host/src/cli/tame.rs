@@ -56,9 +56,13 @@ impl Tamer {
         }
     }
 
-    /// The first byte is written out, and what follows it is text again.
+    /// The first byte is written out, and what follows it is text again; its last byte may begin a control of two.
     fn give_up(&mut self, out: &mut Vec<u8>) {
-        let mut rest = std::mem::take(&mut self.begun).into_iter();
+        let mut begun = std::mem::take(&mut self.begun);
+        if let [ESCAPE, .., LEAD] = begun.as_slice() {
+            self.begun.extend(begun.pop());
+        }
+        let mut rest = begun.into_iter();
         match (rest.next(), rest.as_slice()) {
             (Some(LEAD), [control, ..]) => {
                 out.extend(written(*control));
@@ -134,6 +138,9 @@ mod tests {
             ("\x1b[?1049h", "\\u{1b}[?1049h"),
             ("\x1bP1$r\x1b\\", "\\u{1b}P1$r\\u{1b}\\"),
             ("a\u{9b}31mb\u{85}", "a\\u{9b}31mb\\u{85}"),
+            ("\x1b\u{9b}6n", "\\u{1b}\\u{9b}6n"),
+            ("\x1b[3\u{9b}6n", "\\u{1b}[3\\u{9b}6n"),
+            ("\x1b\u{e9}", "\\u{1b}\u{e9}"),
             ("\x0e\x00\x7f", "\\u{e}\\u{0}\\u{7f}"),
             ("\x1b\x1b[31m", "\\u{1b}\\u{1b}[31m"),
             ("end\x1b[3", "end\\u{1b}[3"),

@@ -49,7 +49,7 @@ impl Bounds<'_> {
 
     /// Whether the folder may be the one that secrets lie in as files.
     fn keeps_secrets(&self, folder: &str) -> bool {
-        let of_user = folder.strip_prefix("/dev/shm/portreeve-");
+        let of_user = folder.strip_prefix("/dev/shm/portreeve-").filter(|user| !user.is_empty());
         (self.is_login)(folder) || of_user.is_some_and(|user| user.bytes().all(|byte| byte.is_ascii_digit()))
     }
 }
