@@ -348,7 +348,7 @@ async fn awaited(
 ) -> Result<ContainerInfo, Error> {
     let waited = desk.portreeve.wait_until(spec.name.as_str(), condition, limit).await;
     if waited.is_err()
-        && let Err(error) = undo(desk, spec, begun).await
+        && let Err(error) = undo(desk, spec, begun, false).await
     {
         let why = show::plain_lines(&error.to_string());
         desk.teller.say(&format!("portreeve: {} may have been left behind: {why}", spec.name));
@@ -384,7 +384,8 @@ async fn undone(desk: &Desk, spec: &ContainerSpec, begun: Begun, failure: Failur
         matches!(failure, Failure::Interrupted(_) | Failure::Late(_) | Failure::Closed | Failure::Output(_));
     if cut_short
         && !desk.dry_run
-        && let Err(error) = undo(desk, spec, begun).await
+        // What is late already waits for nobody's grace.
+        && let Err(error) = undo(desk, spec, begun, !matches!(failure, Failure::Late(_))).await
     {
         let why = show::plain_lines(&error.to_string());
         desk.teller.say(&format!("portreeve: {} may have been left behind: {why}", spec.name));
@@ -392,19 +393,22 @@ async fn undone(desk: &Desk, spec: &ContainerSpec, begun: Begun, failure: Failur
     failure
 }
 
-async fn undo(desk: &Desk, spec: &ContainerSpec, begun: Begun) -> Result<(), Error> {
+/// Gently: it gets to end by itself, whatever an engine does before it removes by force.
+async fn undo(desk: &Desk, spec: &ContainerSpec, begun: Begun, gently: bool) -> Result<(), Error> {
     let name = spec.name.as_str();
     let container = match desk.portreeve.inspect(name).await {
         Err(Error::NotFound { .. } | Error::NoEngine(_)) => return Ok(()),
         found => found?,
     };
-    // It gets to end by itself, whatever an engine does before it removes by force.
+    let made = begun.made(container.created.as_deref());
     let grace = spec.stop_grace.map_or(GRACE, |seconds| Duration::from_secs(seconds.into()));
-    let stopped = desk.portreeve.stop(name, grace).await;
-    if begun.made(container.created.as_deref()) {
-        return desk.portreeve.remove(name, true).await.map(drop);
+    if gently || !made {
+        let stopped = desk.portreeve.stop(name, grace).await;
+        if !made {
+            return stopped.map(drop);
+        }
     }
-    stopped.map(drop)
+    desk.portreeve.remove(name, true).await.map(drop)
 }
 
 #[cfg(test)]
