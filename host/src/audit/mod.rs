@@ -45,6 +45,8 @@ pub struct Audit {
     pub backend: Option<String>,
     /// The backends.
     pub backends: Vec<Listed>,
+    /// What the host runs at its caller's word for no backend; none where the page is about one backend.
+    pub host: Option<Sheet>,
     /// What callers may ask for.
     #[serde(serialize_with = "policy_text")]
     pub policy: Policy,
@@ -93,7 +95,8 @@ impl Audit {
         backend: Option<&str>,
         events: usize,
     ) -> Result<Self, JournalError> {
-        backends.retain(|listed| backend.is_none_or(|backend| listed.name() == backend));
+        let is_asked = |name: &str| backend.is_none_or(|backend| name == backend);
+        backends.retain(|listed| is_asked(listed.name()));
         let verified = state.map(|state| Journal::verify(state, None)).transpose()?;
         let tally = Tally::new(events, backend);
         let tally = match state {
@@ -107,6 +110,7 @@ impl Audit {
             state: state.map(|state| state.path().display().to_string()).unwrap_or_default(),
             backend: backend.map(str::to_owned),
             backends,
+            host: Sheet::host().filter(|sheet| is_asked(&sheet.name)),
             policy,
             verified,
             counts: tally.counts,

@@ -180,6 +180,12 @@ impl Sheet {
         }
     }
 
+    /// What the host runs for itself, in the same language: the programs that judge units. A test loads its table.
+    pub(super) fn host() -> Option<Self> {
+        let grants = crate::units::checks().ok()?;
+        Some(Self { name: grants.backend().to_owned(), standing: "host".to_owned(), ..Self::granted(&grants) })
+    }
+
     /// All that follows from the grants alone.
     pub(super) fn granted(grants: &Grants) -> Self {
         let logs = grants.commands().iter().filter(|command| reads_a_log(command));

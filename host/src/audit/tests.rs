@@ -84,6 +84,7 @@ fn audit(text: &str, keep: usize) -> Audit {
         state: text.to_owned(),
         backend: None,
         backends: vec![Listed::Whole(Box::new(toy())), refused],
+        host: None,
         policy: Policy::home(),
         verified: None,
         counts: tally.counts,
@@ -141,6 +142,14 @@ fn without_an_install_there_is_a_page_too() {
     let audit = Audit::gather(None, Vec::new(), Policy::deny_all(), None, EVENTS).unwrap();
     let html = audit.html();
     assert!(html.contains("none yet") && html.contains("There is no backend.") && audit.is_intact());
+}
+
+#[test]
+fn what_the_host_runs_for_no_backend_is_there_too() {
+    let html = Audit::gather(None, Vec::new(), Policy::home(), None, EVENTS).unwrap().html();
+    assert!(html.contains("The host itself") && html.contains("systemd-analyze"), "{html}");
+    let one = Audit::gather(None, Vec::new(), Policy::home(), Some("podman"), EVENTS).unwrap();
+    assert!(one.host.is_none() && !one.html().contains("The host itself"));
 }
 
 /// Each tag with the names and values of its attributes, as a reader of HTML would see them.

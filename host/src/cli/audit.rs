@@ -62,7 +62,7 @@ fn backends(state: Option<&StateDir>) -> Result<Vec<Listed>, Failure> {
 
 fn check_backend(audit: &audit::Audit) -> Result<(), Failure> {
     match &audit.backend {
-        Some(name) if audit.backends.is_empty() && audit.counts.records == 0 => {
+        Some(name) if audit.backends.is_empty() && audit.host.is_none() && audit.counts.records == 0 => {
             let why = "neither is there such a backend nor does the journal know it".to_owned();
             Err(Error::Backend { name: name.clone(), why }.into())
         }

@@ -1,6 +1,7 @@
 //! `run`: a container, from its image to its end.
 
 use std::env::var_os;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -78,8 +79,8 @@ pub(crate) struct Run {
     #[arg(long, value_name = "NUMBER")]
     cpus: Option<Cpus>,
     /// Limit its processes
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
-    pids_limit: Option<u32>,
+    #[arg(long, value_name = "NUMBER")]
+    pids_limit: Option<NonZeroU32>,
     /// Its network: none, bridge, host, or a name
     #[arg(long, visible_alias = "net")]
     network: Option<NetworkMode>,

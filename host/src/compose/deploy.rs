@@ -1,5 +1,7 @@
 //! `deploy`: the limits and the GPUs of a service, and nothing of a cluster.
 
+use std::num::NonZeroU32;
+
 use super::parts::{get, only, texts};
 use super::unsupported;
 use super::yaml::{Node, Wrong};
@@ -10,7 +12,7 @@ use crate::spec::{Cpus, Gpus, Memory};
 pub(super) struct Deploy {
     pub(super) cpus: Option<Cpus>,
     pub(super) memory: Option<Memory>,
-    pub(super) pids: Option<u32>,
+    pub(super) pids: Option<NonZeroU32>,
     pub(super) gpus: Gpus,
 }
 

@@ -260,7 +260,7 @@ impl Reading<'_> {
         self.scalar(slot).map(|text| parse(slot, text)).transpose()
     }
 
-    fn number(&self, slot: Slot) -> Result<Option<u32>, Objection> {
+    fn number<T: FromStr>(&self, slot: Slot) -> Result<Option<T>, Objection> {
         let parsed = |text: &str| text.parse().map_err(|_| Objection::new(slot, text, "no request has such a number"));
         self.scalar(slot).map(parsed).transpose()
     }

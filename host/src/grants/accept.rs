@@ -129,7 +129,8 @@ pub(super) fn one_capability(text: &str) -> bool {
 
 pub(super) fn cores(text: &str) -> bool {
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-    count(whole) && whole.len() <= 5 && digits(part) && part.len() <= 3
+    let is_some = text.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
+    is_some && count(whole) && whole.len() <= 5 && digits(part) && part.len() <= 3
 }
 
 pub(super) fn endpoint(text: &str) -> bool {

@@ -43,6 +43,7 @@ pub enum Grammar {
     OneCapability,
     Platform,
     Port,
+    Positive,
     Protocol,
     Restart,
     Runtime,
@@ -101,7 +102,7 @@ rows! {
     Boolean 5 r"true|false" boolean "`true` or `false`";
     Bytes 19 r"[1-9][0-9]*" positive "a number of bytes, in digits";
     Capability 32 r"ALL|(?:CAP_)?[A-Z][A-Z_]+" capability "a capability of capabilities(7), or `ALL`";
-    Cores 9 r"(?:0|[1-9][0-9]{0,4})(?:\.[0-9]{1,3})?" cores "cores, with at most three decimals";
+    Cores 9 r"(?:0|[1-9][0-9]{0,4})(?:\.[0-9]{1,3})?" cores "cores, more than 0, with at most three decimals";
     Count 19 r"0|[1-9][0-9]*" count "a number";
     Endpoint 120 r"unix://(?:/[A-Za-z0-9_@+.-]+)+" endpoint "`unix://` and the absolute path of a socket; no part is `.` or `..`";
     Entrypoint 4096 r"[^\x00-\x1f\x7f-\x9f\[-][^\x00-\x1f\x7f-\x9f]*" entrypoint "a program; not beginning with `[`, which an engine reads as JSON";
@@ -126,6 +127,7 @@ rows! {
     OneCapability 32 r"AUDIT_[A-Z]+|BPF|CHOWN|CHECKPOINT_RESTORE|FOWNER|FSETID|KILL|LEASE|MKNOD|PERFMON|SETFCAP|SETGID|SETPCAP|SETUID|SYSLOG|[ABD-Z][A-Z]*(?:_[A-Z]+)+" one_capability "one capability of capabilities(7), without `CAP_`; never `ALL`";
     Platform 64 r"[a-z0-9_]+/[a-z0-9_]+(?:/[a-z0-9_.]+)?" platform "`os/architecture[/variant]`";
     Port 5 r"[1-9][0-9]{0,4}" port "1 to 65535";
+    Positive 19 r"[1-9][0-9]*" positive "a number, at least 1";
     Protocol 4 r"tcp|udp|sctp" protocol "`tcp`, `udp` or `sctp`";
     Restart 20 r"no|always|unless-stopped|on-failure(?::[1-9][0-9]{0,8})?" restart "`no`, `always`, `unless-stopped` or `on-failure[:times]`";
     Runtime 256 r"[a-z][a-z0-9_.-]*|(?:/[A-Za-z0-9_+.-]+)+" runtime "the name of a granted OCI runtime, or the absolute path where it was found";
@@ -185,7 +187,9 @@ impl Grammar {
             Self::EnvName | Self::SecretName | Self::Name | Self::NetworkName | Self::Id => {
                 !matches!(character, 'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '.' | '-')
             }
-            Self::Count | Self::Bytes | Self::Seconds | Self::Port | Self::HostPort => !character.is_ascii_digit(),
+            Self::Count | Self::Positive | Self::Bytes | Self::Seconds | Self::Port | Self::HostPort => {
+                !character.is_ascii_digit()
+            }
             _ => false,
         }
     }
@@ -244,6 +248,8 @@ mod tests {
                     "a=b",
                 ],
             ),
+            (G::Cores, &["1", "0.5", "16.125"], &["0", "0.000", "01", "1.0005", "-1", "1."]),
+            (G::Positive, &["1", "100"], &["0", "-1", "01", ""]),
             (G::EnvName, &["A", "discovery.type"], &["KEY*", "A=", "", "1A", "-A"]),
             (G::SecretName, &["API_KEY"], &["DOCKER_HOST", "LD_PRELOAD", "http_proxy", "KEY*"]),
             (G::NetworkName, &["mine"], &["host", "none", "bridge", "container:x", "ns:/proc/1/ns/net"]),

@@ -116,7 +116,7 @@ catalogue! {
     ImageReference "image.reference" Caller Scalar ["" ImageReference] "The image that the caller asked for, with its registry.";
     Memory "memory" Caller Scalar ["" Bytes] "Memory limit in bytes.";
     Cpus "cpus" Caller Scalar ["" Cores] "Processor limit in cores.";
-    Pids "pids" Caller Scalar ["" Count] "Limit on processes.";
+    Pids "pids" Caller Scalar ["" Positive] "Limit on processes.";
     Workdir "workdir" Caller Scalar ["" InsidePath] "Working directory inside the container.";
     User "user" Caller Scalar ["" User] "User and group inside the container.";
     Restart "restart" Caller Scalar ["" Restart] "What the engine does when the container ends.";

@@ -226,15 +226,20 @@ impl Policy {
 
     fn check_file(&self) -> Result<(), Error> {
         self.check_words()?;
-        let relative = |path: &str| !path.starts_with('/') || path.split('/').any(|part| part == "..");
-        let Names::Only(roots) = &self.roots else { return Ok(()) };
-        let protected = self.protected.iter().map(|path| path.to_string_lossy().into_owned());
-        match roots.iter().cloned().chain(protected).find(|path| relative(path)) {
-            None => Ok(()),
-            Some(path) => {
-                Err(Error::Config(format!("{}: under [mounts] {path:?} is no absolute path without `..`", self.origin)))
-            }
-        }
+        let protected = self.protected.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+        self.check_paths("roots", &self.roots)?;
+        self.check_paths("protected", &Names::Only(protected))
+    }
+
+    /// Each path of a list under `[mounts]` is whole and plain.
+    fn check_paths(&self, key: &str, paths: &Names) -> Result<(), Error> {
+        let Names::Only(paths) = paths else { return Ok(()) };
+        let relative = |path: &&String| !path.starts_with('/') || path.split('/').any(|part| part == "..");
+        let Some(path) = paths.iter().find(relative) else { return Ok(()) };
+        let (file, place) = (&self.origin, self.places.of("mounts", key).unwrap_or_default());
+        Err(Error::Config(format!(
+            "{file}{place}: {key} under [mounts]: {path:?} is no absolute path without `..`, such as /srv/data"
+        )))
     }
 
     /// Each word of a list is one that could ever allow something.
@@ -381,6 +386,17 @@ mod tests {
         let good = "[ports]\naddresses = [\"loopback\", \"10.0.0.1\", \"::1\"]\n[networks]\nallow = [\"none\", \"host\", \"back\"]\n\
              [capabilities]\nadd = [\"NET_ADMIN\"]\n[namespaces]\nuser = [\"keep-id\"]\n";
         assert!(Policy::parse(good, "p.toml").is_ok());
+    }
+
+    #[test]
+    fn a_path_that_is_not_whole_is_refused_with_its_line() {
+        for (key, path) in [("roots", "srv"), ("roots", "/srv/../etc"), ("protected", "~/.ssh")] {
+            let text = format!("[mounts]\n{key} = [{path:?}]\n");
+            let error = Policy::parse(&text, "p.toml").unwrap_err().to_string();
+            assert!(error.contains(&format!("p.toml:2: {key}")) && error.contains(path), "{error}");
+        }
+        let all = Policy::parse("[mounts]\nroots = [\"*\"]\nprotected = [\"srv\"]\n", "p.toml");
+        assert!(all.unwrap_err().to_string().contains("protected"));
     }
 
     #[test]

@@ -54,6 +54,18 @@ fn debug_output_holds_no_value() {
 }
 
 #[test]
+fn a_value_of_many_lines_is_found_when_it_was_encoded_with_other_line_ends() {
+    let unix = "user=Zq9!xW\npass=Rk7?mB\n";
+    let dos = unix.replace('\n', "\r\n");
+    for (value, other) in [(unix, dos.as_str()), (&dos, unix)] {
+        for encoded in encodings(other.trim_end()).iter().filter(|text| text.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+            let out = known(value).text(&format!("x {encoded} y"));
+            assert!(out.contains("[redacted:S]") && !leaks(&out, encoded), "{encoded} {out}");
+        }
+    }
+}
+
+#[test]
 fn an_encoded_value_in_an_argument_is_found() {
     let redactor = known("Xk29-tigerLily-77");
     assert_eq!(redactor.find_secret(b"--header=Basic dTpYazI5LXRpZ2VyTGlseS03Nwo="), Some("S"));

@@ -60,6 +60,7 @@ pub(crate) fn needles(value: &[u8]) -> Vec<Needle> {
     text_needle(trimmed, &mut needles);
     encoded_needles(trimmed, &mut needles);
     if trimmed.contains(&b'\n') {
+        encoded_needles(&with_other_ends(trimmed), &mut needles);
         // A value that ends in a line's end is encoded with it.
         for line in trimmed.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii) {
             if stands_alone(line) {
@@ -68,6 +69,13 @@ pub(crate) fn needles(value: &[u8]) -> Vec<Needle> {
         }
     }
     needles
+}
+
+/// A value whose lines end as they would have on another system: programs change that before they encode.
+fn with_other_ends(value: &[u8]) -> Vec<u8> {
+    let bare: Vec<&[u8]> = value.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect();
+    let is_dos = value.windows(2).any(|two| two == b"\r\n");
+    bare.join(if is_dos { b"\n".as_slice() } else { b"\r\n" })
 }
 
 /// Whether a line of a value is not found elsewhere too: one long word, or a word that looks random.

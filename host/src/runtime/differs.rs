@@ -147,6 +147,8 @@ fn mode(read_only: bool) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use serde_json::{Value, json};
 
     use super::*;
@@ -199,7 +201,7 @@ mod tests {
             ("health", |spec| spec.health = Some(HealthCheck::new(vec!["/bin/x".to_owned()]).unwrap())),
             ("ports", |spec| spec.ports = vec!["127.0.0.1:8081:80".parse().unwrap()]),
             ("memory", |spec| spec.memory = Some("64m".parse().unwrap())),
-            ("another option", |spec| spec.pids = Some(7)),
+            ("another option", |spec| spec.pids = NonZeroU32::new(7)),
         ];
         for (field, change) in changes {
             assert_eq!(fields(DOCKER, &document(Value::Null), change), [field]);
@@ -225,7 +227,7 @@ mod tests {
     fn a_port_of_the_engines_choice_is_as_it_was_asked_for() {
         let differs = fields(DOCKER, &document(Value::Null), |spec| {
             spec.ports = vec!["127.0.0.1:0:80".parse().unwrap()];
-            spec.pids = Some(7);
+            spec.pids = NonZeroU32::new(7);
         });
         assert_eq!(differs, ["another option"]);
     }

@@ -232,7 +232,7 @@ fn options(spec: &ContainerSpec) -> Vec<wit::ContainerOption> {
     options.extend(spec.user.as_ref().map(|user| Option_::User(user.as_str().to_owned())));
     options.extend(spec.memory.map(|memory| Option_::Memory(memory.bytes())));
     options.extend(spec.cpus.map(|cpus| Option_::Cpus(cpus.thousandths())));
-    options.extend(spec.pids.map(Option_::Pids));
+    options.extend(spec.pids.map(|pids| Option_::Pids(pids.get())));
     options.extend(spec.restart.map(|policy| Option_::Restart(restart(policy))));
     options.extend(spec.network.as_ref().map(|mode| Option_::Network(network(mode))));
     options.extend(spec.stop_grace.map(Option_::StopGrace));

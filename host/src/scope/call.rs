@@ -374,6 +374,8 @@ impl Call {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
 
     #[test]
@@ -492,7 +494,7 @@ mod tests {
         spec.ulimits = vec!["nofile=1".parse().unwrap()];
         spec.cap_drop = vec!["ALL".to_owned()];
         (spec.memory, spec.shm_size) = (Some(Memory::from_bytes(1)), Some(Memory::from_bytes(1)));
-        (spec.cpus, spec.pids) = (Some("1".parse().unwrap()), Some(1));
+        (spec.cpus, spec.pids) = (Some("1".parse().unwrap()), NonZeroU32::new(1));
         spec.restart = Some(RestartPolicy::No);
         spec.network = Some(NetworkMode::Host);
         spec.hostname = Some("h".parse().unwrap());

@@ -1,6 +1,7 @@
 //! The container as a whole.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use super::capability;
@@ -144,8 +145,8 @@ pub struct ContainerSpec {
     pub memory: Option<Memory>,
     /// Its processor limit.
     pub cpus: Option<Cpus>,
-    /// The most processes it may have.
-    pub pids: Option<u32>,
+    /// The most processes it may have; never 0, which engines read as no limit.
+    pub pids: Option<NonZeroU32>,
     /// What happens when it ends.
     pub restart: Option<RestartPolicy>,
     /// Its network.

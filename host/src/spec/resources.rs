@@ -54,12 +54,6 @@ pub struct Cpus(u64);
 impl Cpus {
     /// In thousandths of a core.
     #[must_use]
-    pub fn from_thousandths(thousandths: u64) -> Self {
-        Self(thousandths)
-    }
-
-    /// In thousandths of a core.
-    #[must_use]
     pub fn thousandths(self) -> u64 {
         self.0
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ fn exact(setting: &Setting, source: &str) -> ContainerSpec {
     spec.user = Some("65534:65534".parse().unwrap());
     spec.workdir = Some("/tmp".parse().unwrap());
     spec.memory = Some(Memory::from_bytes(64 << 20));
-    spec.pids = Some(64);
+    spec.pids = NonZeroU32::new(64);
     spec
 }
 
@@ -253,7 +254,7 @@ pub(crate) async fn another_spec_is_a_conflict_that_says_what_differs(setting: A
         ("health", other(&|spec| spec.health = Some(HealthCheck::new(vec!["/deckhand".to_owned()]).unwrap()))),
         ("memory", other(&|spec| spec.memory = Some("64m".parse().unwrap()))),
         ("ports", other(&|spec| spec.ports = vec!["127.0.0.1:0:80".parse().unwrap()])),
-        ("another option", other(&|spec| spec.pids = Some(7))),
+        ("another option", other(&|spec| spec.pids = NonZeroU32::new(7))),
     ];
     for (field, other) in cases {
         let differs = conflict(&setting, &other).await;

@@ -1,5 +1,6 @@
 //! What a container may be given besides: each option is rendered, and read back as the engine has it.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use portreeve::spec::{Memory, Platform, RestartPolicy, Tmpfs, UserNamespace};
@@ -143,7 +144,7 @@ pub(crate) async fn other_settings_are_read_back(setting: Arc<Setting>) {
     spec.hostname = Some("harbour".parse().unwrap());
     spec.stop_signal = Some("INT".parse().unwrap());
     spec.shm_size = Some(Memory::from_bytes(1 << 20));
-    spec.pids = Some(77);
+    spec.pids = NonZeroU32::new(77);
     let truth = made(&setting, &setting.host, &spec).await;
     assert_eq!(truth["Config"]["Hostname"], "harbour");
     let signal = &truth["Config"]["StopSignal"];

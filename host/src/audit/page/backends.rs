@@ -28,6 +28,7 @@ pub(super) fn section(audit: &Audit) -> Markup {
                     Listed::Refused { name, why } => (refused(name, why)),
                 }
             }
+            @if let Some(sheet) = &audit.host { (host(sheet)) }
         }
     }
 }
@@ -80,6 +81,19 @@ fn backend(sheet: &Sheet, index: usize) -> Markup {
             }
             (commands(sheet))
             (reach(sheet))
+        }
+    }
+}
+
+/// What the host runs for no backend.
+fn host(sheet: &Sheet) -> Markup {
+    html! {
+        article.backend aria-labelledby="host-title" {
+            h3 #host-title { "The host itself " (badge("host", "◉", "no backend")) }
+            p { "At its caller’s word (" code { "unit --check" } ") the host has units of systemd judged. No backend can ask "
+                "for these; the journal tells of them under the name " code { (Said(&sheet.name)) } "." }
+            (commands(sheet))
+            div.reach { (programs(sheet)) }
         }
     }
 }
