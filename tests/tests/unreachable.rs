@@ -316,6 +316,22 @@ fn no_part_of_the_host_can_be_mounted() {
     findings.none(3_000);
 }
 
+/// A folder of the engine's own process as a working directory leads out of the container (CVE-2024-21626).
+#[test]
+fn no_process_begins_outside_of_its_container() {
+    let mut findings = Findings::default();
+    for engine in engines() {
+        let exec = engine.right().into_iter().find(|line| line.iter().any(|word| word == "exec")).unwrap();
+        for folder in ["/proc/self/fd/7", "/proc/self/fd/8/", "//proc", "/proc/1/cwd", "/sys/fs/cgroup"] {
+            let word = argv([format!("--workdir={folder}")]);
+            for line in [engine.bare(), engine.rich(), exec.clone()] {
+                findings.insert_everywhere(&engine, &line, &word, folder);
+            }
+        }
+    }
+    findings.none(200);
+}
+
 #[test]
 fn no_other_command_can_be_run() {
     let mut findings = Findings::default();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use portreeve::ExecSpec;
-use portreeve::spec::{InsidePath, User};
+use portreeve::spec::{User, Workdir};
 use serde_json::json;
 
 use super::arguments::Common;
@@ -33,7 +33,7 @@ pub(crate) struct Exec {
     secret: Vec<String>,
     /// Its working directory
     #[arg(long, short, value_name = "DIR")]
-    workdir: Option<InsidePath>,
+    workdir: Option<Workdir>,
     /// Its user: USER[:GROUP]
     #[arg(long, short)]
     user: Option<User>,

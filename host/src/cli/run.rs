@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use portreeve::spec::{
-    Cpus, GpuProfile, Gpus, HealthCheck, InsidePath, Label, Memory, Name, NetworkMode, Platform, Port, RestartPolicy,
-    Signal, Ulimit, User, UserNamespace,
+    Cpus, GpuProfile, Gpus, HealthCheck, Label, Memory, Name, NetworkMode, Platform, Port, RestartPolicy, Signal,
+    Ulimit, User, UserNamespace, Workdir,
 };
 use portreeve::{Condition, ContainerInfo, ContainerSpec, Error, Reference};
 use serde_json::json;
@@ -89,7 +89,7 @@ pub(crate) struct Run {
     pod: Option<Name>,
     /// Its working directory
     #[arg(long, short, value_name = "DIR")]
-    workdir: Option<InsidePath>,
+    workdir: Option<Workdir>,
     /// Its user: USER[:GROUP]
     #[arg(long, short)]
     user: Option<User>,

@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use portreeve::Error;
 use portreeve::standard::{BUILTIN, Standard, nearest_builtin};
+use serde_json::{Value, json};
 
 use super::arguments::Common;
 use super::desk;
@@ -32,19 +33,30 @@ pub(crate) struct Show {
 impl Command {
     pub(crate) fn run(self, common: &Common) -> Outcome {
         match self {
-            Self::Show(show) => show.run(),
+            Self::Show(show) => show.run(common),
             Self::Ls => list(common),
         }
     }
 }
 
 impl Show {
-    fn run(self) -> Outcome {
-        let mut out = Out::open();
-        out.text(builtin(&self.name)?)?;
-        out.finish()?;
+    fn run(self, common: &Common) -> Outcome {
+        let text = builtin(&self.name)?;
+        if common.json {
+            show::json(&document(&self.name, text)?)?;
+        } else {
+            let mut out = Out::open();
+            out.text(text)?;
+            out.finish()?;
+        }
         Ok(Status::OK)
     }
+}
+
+/// The example's file as JSON, and its name.
+fn document(name: &str, text: &str) -> Result<Value, Failure> {
+    let read: Value = toml::from_str(text).map_err(|error| Error::Config(error.to_string()))?;
+    Ok(json!({ "name": name, "standard": read }))
 }
 
 fn builtin(name: &str) -> Result<&'static str, Failure> {
@@ -85,6 +97,14 @@ pub(crate) fn verify(file: &Path, class: Option<&str>, common: &Common) -> Outco
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_example_is_a_document_too() {
+        for (name, text) in BUILTIN {
+            let document = document(name, text).unwrap();
+            assert!(document["name"] == name && document["standard"].is_object(), "{document}");
+        }
+    }
 
     #[test]
     fn an_example_is_found_by_its_name() {

@@ -202,23 +202,20 @@ impl Candidate<'_> {
         let texts = |slot: Slot, field: &'static str| {
             self.found.get(slot).iter().map(move |value| value.field(field).unwrap_or_default().to_owned())
         };
+        let wrong = |slot: Option<Slot>| {
+            move |error: SpecError| Objection { slot, value: error.value.clone(), why: error.to_string() }
+        };
         let plain = texts(Slot::EnvPlain, "name").zip(texts(Slot::EnvPlain, "value"));
         let env = plain.map(|(name, value)| format!("{name}={value}").parse());
-        let env = env.collect::<Result<_, _>>().map_err(|error: SpecError| Objection {
-            slot: Some(Slot::EnvPlain),
-            value: error.value.clone(),
-            why: error.to_string(),
-        })?;
+        let env = env.collect::<Result<_, _>>().map_err(wrong(Some(Slot::EnvPlain)))?;
         let names = texts(Slot::EnvSecret, "name").map(|name| name.parse());
-        let names = names.collect::<Result<Vec<EnvName>, _>>().map_err(|error: SpecError| Objection {
-            slot: Some(Slot::EnvSecret),
-            value: error.value.clone(),
-            why: error.to_string(),
-        })?;
+        let names = names.collect::<Result<Vec<EnvName>, _>>().map_err(wrong(Some(Slot::EnvSecret)))?;
+        let workdir = self.scalar(Slot::Workdir).map(str::parse).transpose().map_err(wrong(Some(Slot::Workdir)))?;
         let secret = |name| Secret { name, value: SecretValue::new(*b""), delivery: SecretDelivery::Environment };
         let secrets = names.into_iter().map(secret).collect();
-        let spec = ExecSpec { words: texts(Slot::Word, "word").collect(), env, secrets, ..ExecSpec::default() };
-        spec.check().map_err(|error| Objection { slot: None, value: error.value.clone(), why: error.to_string() })
+        let words = texts(Slot::Word, "word").collect();
+        let spec = ExecSpec { words, env, secrets, workdir, ..ExecSpec::default() };
+        spec.check().map_err(wrong(None))
     }
 
     /// With the key at hand, the label is one that it made for what is created.

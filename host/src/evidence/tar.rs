@@ -1,6 +1,8 @@
 //! Members of a tar archive (POSIX ustar and pax, GNU long names), one after another, in constant memory.
 //!
 //! Nothing is unpacked. Of extended headers no more is read than a path needs, so that a hostile archive costs no memory.
+//! What readers of archives are known to understand differently is refused: names for sparse files, names and sizes for all
+//! members at once, two headers of one kind before a member, and a prefix where POSIX has none.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -70,6 +72,8 @@ struct Extended {
     path: Option<String>,
     link: Option<String>,
     size: Option<u64>,
+    /// The kinds of headers that said so.
+    kinds: Vec<u8>,
 }
 
 /// An archive that is read from its beginning to its end.
@@ -102,11 +106,12 @@ impl<S: Source> Tar<S> {
             self.check_sum(&header)?;
             let kind = field(&header, 156, 1).first().copied().unwrap_or_default();
             let size = number(field(&header, 124, 12)).ok_or_else(|| self.bad("its size is no number"))?;
+            self.once(kind)?;
             match kind {
                 b'L' => self.pending.path = Some(text(&self.extended(size)?)),
                 b'K' => self.pending.link = Some(text(&self.extended(size)?)),
                 b'x' => self.read_pax(size)?,
-                b'g' => self.begin(size)?,
+                b'g' => self.read_global(size)?,
                 _ => return self.member(kind, &header, size).map(Some),
             }
         }
@@ -122,7 +127,22 @@ impl<S: Source> Tar<S> {
         Content { tar: self }
     }
 
+    /// Before one member, no more than one header of a kind: some readers obey the first, others the last.
+    fn once(&mut self, kind: u8) -> Result<(), TarError> {
+        if !b"LKx".contains(&kind) {
+            return Ok(());
+        }
+        if self.pending.kinds.contains(&kind) {
+            return Err(self.bad("two extended headers of one kind stand before a member"));
+        }
+        self.pending.kinds.push(kind);
+        Ok(())
+    }
+
     fn member(&mut self, kind: u8, header: &[u8], own_size: u64) -> Result<Member, TarError> {
+        if !is_posix(header) && field(header, 345, 155).iter().any(|byte| *byte != 0) {
+            return Err(self.bad("it has a prefix, and is not of POSIX's format"));
+        }
         let extended = std::mem::take(&mut self.pending);
         let path = extended.path.unwrap_or_else(|| header_path(header));
         let link = || extended.link.unwrap_or_else(|| text(field(header, 157, 100)));
@@ -194,12 +214,10 @@ impl<S: Source> Tar<S> {
         if read as u64 == size { Ok(bytes) } else { Err(self.bad("an extended header is cut short")) }
     }
 
-    /// Records of `length key=value\n`.
+    /// What is said of the next member.
     fn read_pax(&mut self, size: u64) -> Result<(), TarError> {
         let bytes = self.extended(size)?;
-        let mut rest = bytes.as_slice();
-        while !rest.is_empty() {
-            let (key, value, after) = pax_record(rest).ok_or_else(|| self.bad("a pax record is malformed"))?;
+        for (key, value) in self.pax_records(&bytes)? {
             match key {
                 b"path" => self.pending.path = Some(text(value)),
                 b"linkpath" => self.pending.link = Some(text(value)),
@@ -208,9 +226,32 @@ impl<S: Source> Tar<S> {
                 }
                 _ => {}
             }
-            rest = after;
         }
         Ok(())
+    }
+
+    /// What is said of all members from here on: nothing that would make others of them.
+    fn read_global(&mut self, size: u64) -> Result<(), TarError> {
+        let bytes = self.extended(size)?;
+        let names = |key: &[u8]| [b"path".as_slice(), b"linkpath", b"size"].contains(&key);
+        match self.pax_records(&bytes)?.iter().any(|(key, _)| names(key)) {
+            true => Err(self.bad("a global header names all members")),
+            false => Ok(()),
+        }
+    }
+
+    /// Records of `length key=value\n`.
+    fn pax_records<'b>(&self, mut rest: &'b [u8]) -> Result<Vec<(&'b [u8], &'b [u8])>, TarError> {
+        let mut records = Vec::new();
+        while !rest.is_empty() {
+            let (key, value, after) = pax_record(rest).ok_or_else(|| self.bad("a pax record is malformed"))?;
+            if key.starts_with(b"GNU.sparse.") {
+                return Err(self.bad("a sparse file has another name and content for some readers"));
+            }
+            records.push((key, value));
+            rest = after;
+        }
+        Ok(records)
     }
 
     fn failed(&self, error: io::Error) -> TarError {
@@ -259,9 +300,12 @@ fn field(header: &[u8], start: usize, len: usize) -> &[u8] {
 /// The name of a header without extensions: POSIX puts a prefix before it.
 fn header_path(header: &[u8]) -> String {
     let name = text(field(header, 0, 100));
-    let is_posix = field(header, 257, 6) == b"ustar\0";
-    let prefix = if is_posix { text(field(header, 345, 155)) } else { String::new() };
+    let prefix = if is_posix(header) { text(field(header, 345, 155)) } else { String::new() };
     if prefix.is_empty() { name } else { format!("{prefix}/{name}") }
+}
+
+fn is_posix(header: &[u8]) -> bool {
+    field(header, 257, 6) == b"ustar\0"
 }
 
 /// The text up to the first NUL.

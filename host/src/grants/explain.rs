@@ -125,6 +125,23 @@ impl Grants {
     /// The same, within one policy.
     #[must_use]
     pub fn explain_within(&self, argv: &[String], variables: &Variables, policy: &Policy) -> Explanation {
+        self.asked(argv, variables, policy, |question| question.answer())
+    }
+
+    /// The name of the command that a command line is reachable by, whatever the policy; which one would be nearest is not
+    /// looked for.
+    pub(super) fn reaching(&self, argv: &[String]) -> Option<String> {
+        let reached = |question: &Question<'_>| question.reached().map(|command| command.name().to_owned());
+        self.asked(argv, &Variables::default(), &Policy::anything(), reached)
+    }
+
+    fn asked<T>(
+        &self,
+        argv: &[String],
+        variables: &Variables,
+        policy: &Policy,
+        answer: impl FnOnce(&Question<'_>) -> T,
+    ) -> T {
         let bounds = Bounds {
             policy,
             protected: &variables.protected(),
@@ -132,8 +149,7 @@ impl Grants {
             own: variables.own.as_ref(),
             is_login: &|folder| variables.may_be("XDG_RUNTIME_DIR", folder),
         };
-        let question = Question { grants: self, argv: &self.by_name(argv), variables, bounds };
-        question.answer()
+        answer(&Question { grants: self, argv: &self.by_name(argv), variables, bounds })
     }
 
     /// The same words, the program by its name where it is spelled by a granted path.
@@ -176,6 +192,10 @@ struct Question<'a> {
 }
 
 impl Question<'_> {
+    fn reached(&self) -> Option<&Command> {
+        self.grants.commands().iter().find(|command| self.attempt(command).is_ok())
+    }
+
     fn answer(&self) -> Explanation {
         let mut nearest: Option<(Attempt, &Command)> = None;
         for command in self.grants.commands() {

@@ -56,17 +56,23 @@ pub(crate) const SYSTEM: &[&str] = &[
     "/bin",
     "/boot",
     "/dev",
+    "/efi",
     "/etc",
     "/lib",
     "/lib32",
     "/lib64",
     "/libx32",
+    "/nix/store",
+    "/nix/var",
+    "/ostree",
     "/proc",
     "/run",
     "/sbin",
+    "/snap",
     "/swap.img",
     "/swapfile",
     "/sys",
+    "/sysroot",
     "/tmp/.ICE-unix",
     "/tmp/.X11-unix",
     "/usr",
@@ -76,6 +82,7 @@ pub(crate) const SYSTEM: &[&str] = &[
     "/var/log",
     "/var/mail",
     "/var/run",
+    "/var/snap",
     "/var/spool",
 ];
 
@@ -83,16 +90,22 @@ pub(crate) const SYSTEM: &[&str] = &[
 pub(crate) const BELOW_HOME: &[&str] = &[
     ".aws",
     ".azure",
+    ".bash_aliases",
     ".bash_history",
     ".bash_login",
     ".bash_logout",
     ".bash_profile",
     ".bashrc",
     ".boto",
+    ".cargo/bin",
     ".cargo/credentials",
     ".cargo/credentials.toml",
+    ".claude",
+    ".cloudflared",
+    ".composer/auth.json",
     ".config/age",
     ".config/autostart",
+    ".config/bitwarden",
     ".config/chromium",
     ".config/containers",
     ".config/doctl",
@@ -109,23 +122,31 @@ pub(crate) const BELOW_HOME: &[&str] = &[
     ".config/sops",
     ".config/systemd",
     ".docker",
+    ".emacs",
+    ".emacs.d",
+    ".fly",
     ".gem/credentials",
     ".git-credentials",
     ".gitconfig",
     ".gnupg",
     ".gradle/gradle.properties",
+    ".inputrc",
     ".kube",
+    ".local/bin",
     ".local/share/containers",
     ".local/share/keyrings",
     ".local/share/password-store",
+    ".local/share/systemd",
     ".local/state/portreeve",
     ".m2/settings-security.xml",
     ".m2/settings.xml",
     ".mozilla",
+    ".my.cnf",
     ".mysql_history",
     ".netrc",
     ".node_repl_history",
     ".npmrc",
+    ".oci",
     ".pam_environment",
     ".password-store",
     ".pgpass",
@@ -140,6 +161,10 @@ pub(crate) const BELOW_HOME: &[&str] = &[
     ".terraformrc",
     ".thunderbird",
     ".vault-token",
+    ".vault_pass",
+    ".vscode-server",
+    ".xauthority",
+    ".xinitrc",
     ".xprofile",
     ".xsession",
     ".zlogin",
@@ -147,6 +172,7 @@ pub(crate) const BELOW_HOME: &[&str] = &[
     ".zsh_history",
     ".zshenv",
     ".zshrc",
+    "_netrc",
 ];
 
 /// What is protected below a home folder.
@@ -155,7 +181,18 @@ pub(crate) fn below_home(home: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 /// The sockets of engines, wherever they lie.
-const SOCKETS: &[&str] = &["docker.sock", "podman.sock", "containerd.sock", "crio.sock", "buildkitd.sock"];
+const SOCKETS: &[&str] = &[
+    "docker.sock",
+    "docker.proxy.sock",
+    "podman.sock",
+    "containerd.sock",
+    "crio.sock",
+    "buildkitd.sock",
+    "unix.socket",
+];
+
+/// Where systems have the home folders of their users, in small letters.
+const HOMES: &[&str] = &["/home", "/var/home", "/export/home", "/users"];
 
 /// Why a path can't be mounted under any policy, by its name alone: the whole file system, the system's folders, the
 /// keys and logins of any user, an engine's socket. Case does not count, for some file systems don't have it.
@@ -175,10 +212,14 @@ pub(crate) fn protected_by_name(path: &Path) -> Option<String> {
 
 /// What is protected in the home folders that a path could have to do with.
 fn logins(path: &Path) -> impl Iterator<Item = PathBuf> {
-    let mut parts = path.iter().skip(1);
-    let user = parts.next().filter(|first| *first == "home").and_then(|_| parts.next());
-    let home = Path::new("/home").join(user.unwrap_or_else(|| "user".as_ref()));
-    [PathBuf::from("/root"), home].into_iter().flat_map(|home| below_home(&home).collect::<Vec<_>>())
+    let own = HOMES.iter().filter_map(|homes| Some((Path::new(homes), path.strip_prefix(homes).ok()?))).map(
+        |(homes, rest)| {
+            let user = rest.iter().next().unwrap_or_else(|| "user".as_ref());
+            homes.join(user)
+        },
+    );
+    let usual = [PathBuf::from("/root"), PathBuf::from("/home/user")];
+    usual.into_iter().chain(own).flat_map(|home| below_home(&home).collect::<Vec<_>>())
 }
 
 /// How a path has to do with a protected one, if it has.
@@ -227,12 +268,30 @@ mod tests {
             "/var",
             "/tmp",
             "/swapfile",
+            "/var/home/me/.ssh",
+            "/export/home/me/.ssh/id_ed25519",
+            "/Users/me/.ssh",
+            "/home/me/.local/share/systemd/user",
+            "/home/me/.Xauthority",
+            "/var/snap/lxd/common/lxd/unix.socket",
+            "/nix/var/nix/daemon-socket/socket",
+            "/sysroot/ostree/deploy",
+            "/ostree/deploy/os/deploy/x/etc",
         ] {
             assert!(protected_by_name(Path::new(path)).is_some(), "{path}");
         }
-        for path in
-            ["/srv/data", "/home/me/models", "/etcetera", "/home/me/.sshx", "/var/tmp/x", "/mnt/home/me", "/root/x"]
-        {
+        for path in [
+            "/srv/data",
+            "/home/me/models",
+            "/etcetera",
+            "/home/me/.sshx",
+            "/var/tmp/x",
+            "/mnt/home/me",
+            "/root/x",
+            "/home/me/.cache/huggingface",
+            "/mnt",
+            "/opt",
+        ] {
             assert_eq!(protected_by_name(Path::new(path)), None, "{path}");
         }
     }

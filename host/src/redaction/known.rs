@@ -37,11 +37,21 @@ pub(crate) struct Known {
     starts: Starts,
 }
 
-/// Which needles with an anchor a byte may begin, be it as it is or escaped.
+/// Which needles with an anchor a byte may begin, be it as it is or escaped: those with the farthest anchor first.
 struct Starts {
-    by_byte: Vec<Vec<u32>>,
+    by_byte: Vec<Vec<Start>>,
     /// The most bytes that may stand before an anchor.
     reach: usize,
+}
+
+/// A needle with an anchor.
+#[derive(Clone, Copy)]
+struct Start {
+    /// The most bytes that may stand before its anchor.
+    reach: usize,
+    needle: u32,
+    /// Whether it is text; what is encoded is held back where a line ends in it.
+    is_text: bool,
 }
 
 /// Letters at least of an encoded value, with a line's end among them, that are held back until the next one is seen: fewer
@@ -160,19 +170,19 @@ impl Known {
     /// The same of values that an anchor may show, which is still to come.
     fn start_at_end(&self, text: &[u8]) -> usize {
         let first = text.len().saturating_sub(self.starts.reach);
-        let begun = |at: usize| {
-            let (Some(&byte), Some(rest)) = (text.get(at), text.get(at + 1..)) else { return false };
-            let folded = rest.iter().take(HEAD).any(|byte| b"\n\r\\".contains(byte))
-                && rest.iter().filter(|byte| byte.is_ascii_alphanumeric()).count() + 1 >= MIN_FOLDED;
-            self.starts.of(byte).iter().any(|&number| {
-                self.needles.get(number as usize).is_some_and(|(_, needle)| {
-                    (folded || needle.writing == Writing::Text)
-                        && needle.anchor.as_ref().is_some_and(|anchor| rest.len() < anchor.reach)
-                        && walk(needle.writing, &needle.bytes, text, at) == Walk::Partial
-                })
-            })
+        (first..text.len()).find(|&at| self.may_start(text, at)).unwrap_or(text.len())
+    }
+
+    /// Whether a value may have begun at `at` whose anchor is still to come.
+    fn may_start(&self, text: &[u8], at: usize) -> bool {
+        let (Some(&byte), Some(rest)) = (text.get(at), text.get(at + 1..)) else { return false };
+        let starts = self.starts.of(byte, rest.len());
+        let begins = |start: &Start| {
+            let needle = self.needles.get(start.needle as usize);
+            needle.is_some_and(|(_, needle)| walk(needle.writing, &needle.bytes, text, at) == Walk::Partial)
         };
-        (first..text.len()).find(|&at| begun(at)).unwrap_or(text.len())
+        let is_encoded = starts.clone().any(|start| !start.is_text) && is_folded(rest);
+        starts.filter(|start| start.is_text || is_encoded).any(begins)
     }
 
     /// The name of a known value that stands in `text` in any form.
@@ -186,17 +196,30 @@ impl Known {
 
 impl Starts {
     fn new(needles: &[(u32, Needle)]) -> Self {
-        let anchored = || (0u32..).zip(needles).filter(|(_, (_, needle))| needle.anchor.is_some());
+        let anchored = (0u32..).zip(needles).filter_map(|(number, (_, needle))| {
+            let reach = needle.anchor.as_ref()?.reach;
+            Some((needle, Start { reach, needle: number, is_text: needle.writing == Writing::Text }))
+        });
+        let mut anchored: Vec<_> = anchored.collect();
+        anchored.sort_by_key(|(_, start)| std::cmp::Reverse(start.reach));
         let begun =
-            |byte: u8| anchored().filter(move |(_, (_, needle))| may_begin(needle, byte)).map(|(number, _)| number);
+            |byte: u8| anchored.iter().filter(move |(needle, _)| may_begin(needle, byte)).map(|(_, start)| *start);
         let by_byte = (0..=u8::MAX).map(|byte| begun(byte).collect()).collect();
-        let reaches = needles.iter().filter_map(|(_, needle)| needle.anchor.as_ref()).map(|anchor| anchor.reach);
-        Self { by_byte, reach: reaches.max().unwrap_or_default() }
+        Self { by_byte, reach: anchored.first().map_or(0, |(_, start)| start.reach) }
     }
 
-    fn of(&self, byte: u8) -> &[u32] {
-        self.by_byte.get(usize::from(byte)).map_or(&[], Vec::as_slice)
+    /// Those that a byte may begin and whose anchor may stand more than so many bytes behind it.
+    fn of(&self, byte: u8, distance: usize) -> impl Iterator<Item = &Start> + Clone {
+        let starts = self.by_byte.get(usize::from(byte)).map_or(&[][..], Vec::as_slice);
+        starts.iter().take_while(move |start| distance < start.reach)
     }
+}
+
+/// Whether a line ends soon in what follows, and enough letters stand around its end to be more than chance.
+fn is_folded(rest: &[u8]) -> bool {
+    let head = rest.get(..rest.len().min(HEAD)).unwrap_or_default();
+    memchr::memchr3(b'\n', b'\r', b'\\', head).is_some()
+        && rest.iter().filter(|byte| byte.is_ascii_alphanumeric()).nth(MIN_FOLDED - 2).is_some()
 }
 
 /// Whether a needle, escaped or not, may begin with a byte.
@@ -272,6 +295,11 @@ mod tests {
             ("gr\u{fc}n.x8uFvI", "gr\\xfcn.x8uFvI"),
             ("x9#Kq2!zW", "x9#Kq2\\!zW"),
             ("Zx81kQ\nQm28sd\nq81mZx\nabK28x", "Zx81kQ\r\nQm28sd\r\nq81mZx\r\nabK28x"),
+            ("u: bob\np: x9Qz7", "u: bob\r\np: x9Qz7"),
+            ("u: bob\np: x9Qz7", "u: bob\nweb-1  | p: x9Qz7"),
+            ("u: bob\np: x9Qz7", "u: bob\n    p: x9Qz7"),
+            ("abcde\nfghij", "abcde\r\nfghij"),
+            ("abc\n123\nxyz\n789", "abc\r\n123\r\nxyz\r\n789"),
         ] {
             masked(value, "value: ", written, " :value");
         }

@@ -31,6 +31,9 @@ pub(crate) struct Carried {
 const REACH: usize = 4096;
 /// The same, for an expression that is one word.
 const TOKEN_REACH: usize = 512;
+/// How far from its first word the secret of a command line may begin. Expressions leave it to this bound: one that counts
+/// so far has as many states, and a flood of such words is slow.
+const COMMAND_REACH: usize = 768;
 /// How much of an assignment tells whether its value looks like a secret.
 const NEAR: usize = 1024;
 /// How much may stand between a keyword and a value, and how much longer than what its rule takes a value is read.
@@ -216,7 +219,8 @@ fn anchored(rule: &Rule, whole: bool, text: &[u8], at: usize, label: Label, foun
     let input = |end: usize| Input::new(text).span(at..end).anchored(Anchored::Yes);
     let search = |end: usize| rule.regex().and_then(|regex| regex.search(&input(end)));
     // What begins no match nearby is not read to its end, lest a flood of such keywords is for each of them.
-    let hit = search(text.len().min(at + REACH)).and_then(|_| search(text.len()));
+    let reach = if rule.ends_with_secret() { COMMAND_REACH } else { REACH };
+    let hit = search(text.len().min(at + reach)).and_then(|_| search(text.len()));
     // No secret of one word goes on in the next line, whatever the expression takes for a blank.
     let line = hit.and_then(|hit| memchr::memchr(b'\n', text.get(hit.range())?).map(|length| hit.start() + length));
     if hit.is_some() {
@@ -487,7 +491,9 @@ fn is_secret(text: &[u8], strength: Strength, assignment: &Assignment, value: &[
     // What a flag is given is no code: a dot in it is one of a password.
     let flag = text.get(assignment.name.0..).is_some_and(|name| name.starts_with(b"--"));
     let code = !assignment.marked && values::is_expression(value) && !(flag && values::is_member(value));
-    if values::is_placeholder(value) || code || values::is_place(value) {
+    let told =
+        values::is_placeholder(value) || values::is_named_digest(value) || speaks_of_flag(text, assignment, value);
+    if told || code || values::is_place(value) {
         return false;
     }
     match (strength, assignment.link) {
@@ -496,6 +502,7 @@ fn is_secret(text: &[u8], strength: Strength, assignment: &Assignment, value: &[
         (_, Link::Blank) if brings_name(value) => false,
         (Strength::Weak, _) if names_a_place(text, assignment, value) => false,
         (Strength::Password, Link::Comma | Link::Blank) if is_chosen(value) => true,
+        (Strength::Password | Strength::Strong, Link::Blank) if is_stated(text, assignment, value) => true,
         (Strength::Password, Link::Blank) if assignment.marked && is_quoted_password(value) => true,
         (_, Link::Blank) => {
             value.len() >= 20
@@ -516,6 +523,29 @@ fn is_secret(text: &[u8], strength: Strength, assignment: &Assignment, value: &[
                 && !is_bare_digest(text, assignment, value)
         }
     }
+}
+
+/// Words that stand behind the name of a flag when a sentence tells of it.
+#[rustfmt::skip]
+const TELLING: &[&str] = &[
+    "and", "argument", "as", "can", "cannot", "for", "flag", "from", "given", "has", "if", "in", "instead", "interactively", "is", "may", "must", "not",
+    "on", "option", "or", "parameter", "required", "requires", "should", "to", "using", "value", "via", "was", "when", "will", "with", "without",
+];
+
+/// Whether what follows a flag goes on telling of it: `Using --password via the CLI is insecure`.
+fn speaks_of_flag(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
+    let parted = assignment.link == Link::Flag && text.get(assignment.name.1) == Some(&b' ');
+    parted && TELLING.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Whether a sentence says that a name of a secret is this: `the token is 0f1e…`, of digits as a digest or a UUID has them.
+fn is_stated(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
+    let between = text.get(assignment.name.1..assignment.value.0).unwrap_or_default().trim_ascii();
+    let hexadecimal = value.len() >= 16
+        && value.iter().all(u8::is_ascii_hexdigit)
+        && value.iter().filter(|byte| byte.is_ascii_digit()).count() >= 2
+        && value.iter().filter(|byte| byte.is_ascii_alphabetic()).count() >= 2;
+    between.starts_with(b"is") && (hexadecimal || values::is_uuid(value))
 }
 
 /// Whether a value is the next assignment of a list of them, with a name of its own: `…/token ISSUER=auth.example.org`.

@@ -214,6 +214,23 @@ mod tests {
     use super::super::Redactor;
 
     #[test]
+    fn a_password_of_words_is_masked_over_two_records_whenever_they_come() {
+        let redactor = Redactor::builder().rules(crate::redaction::RuleSet::builtin()).build();
+        let time = "2026-09-01T10:11:12.5Z stdout";
+        for quote in ["\"", "\\\"", "\\\\\"", "'"] {
+            let first = format!("{time} P x password={quote}correct horse middle\n");
+            let second = format!("{time} F battery staple{quote} end\n");
+            let (mut out, mut stream) = (Vec::new(), redactor.stream());
+            stream.push(first.as_bytes(), &mut out);
+            stream.idle(&mut out);
+            stream.push(second.as_bytes(), &mut out);
+            stream.finish(&mut out);
+            let out = String::from_utf8(out).unwrap();
+            assert!(!out.contains("horse") && !out.contains("battery") && out.contains(" end"), "{quote}: {out}");
+        }
+    }
+
+    #[test]
     fn a_value_over_two_records_is_masked_however_long_the_first_is() {
         let redactor = Redactor::builder().secret("S", b"qZ7rT2mVx9Lk4WpB").unwrap().build();
         let tail = "\",\"stream\":\"stdout\",\"time\":\"2026-09-01T10:11:12.123456789Z\"}\n";

@@ -79,6 +79,11 @@ impl Rule {
         self.compiled()?.longest
     }
 
+    /// Whether what its expression matches is kept up to the secret that it ends with, as in a command line.
+    pub(crate) fn ends_with_secret(&self) -> bool {
+        matches!(&self.reader, Reader::Expression { keep, .. } if keep.as_slice() == ["head"])
+    }
+
     fn compiled(&self) -> Option<&Compiled> {
         let source = match &self.reader {
             Reader::Expression { source, .. } | Reader::Value { source } => source,

@@ -58,7 +58,9 @@ fn a_value_of_many_lines_is_found_when_it_was_encoded_with_other_line_ends() {
     let unix = "user=Zq9!xW\npass=Rk7?mB\n";
     let dos = unix.replace('\n', "\r\n");
     for (value, other) in [(unix, dos.as_str()), (&dos, unix)] {
-        for encoded in encodings(other.trim_end()).iter().filter(|text| text.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+        for encoded in
+            encodings(other.trim_end()).iter().filter(|text| text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        {
             let out = known(value).text(&format!("x {encoded} y"));
             assert!(out.contains("[redacted:S]") && !leaks(&out, encoded), "{encoded} {out}");
         }

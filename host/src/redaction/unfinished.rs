@@ -49,17 +49,22 @@ fn by_name(buffer: &[u8], first: usize, matcher: &Matcher) -> usize {
     last_word(buffer, first).min(quote.unwrap_or(usize::MAX)).max(first)
 }
 
-/// The quote that the last string of a line opens with, if nothing closes it. An apostrophe within a word is none.
+/// The quote that the last string of a line opens with, if nothing closes it: one behind as many backslashes. An apostrophe
+/// within a word is none.
 fn open_quote(line: &[u8]) -> Option<usize> {
-    let (mut open, mut last) = (None, b' ');
+    let (mut open, mut last, mut slashes) = (None, b' ', 0);
     for (at, &byte) in line.iter().enumerate() {
-        let quote = b"\"'`".contains(&byte) && last != b'\\';
+        if byte == b'\\' {
+            slashes += 1;
+            continue;
+        }
+        let quote = b"\"'`".contains(&byte);
         match open {
-            Some((_, sign)) if quote && byte == sign => open = None,
-            None if quote && (byte == b'"' || !last.is_ascii_alphanumeric()) => open = Some((at, byte)),
+            Some((_, sign)) if quote && (byte, slashes) == sign => open = None,
+            None if quote && (byte == b'"' || !last.is_ascii_alphanumeric()) => open = Some((at, (byte, slashes))),
             _ => {}
         }
-        last = byte;
+        (last, slashes) = (byte, 0);
     }
     open.map(|(at, _)| at)
 }

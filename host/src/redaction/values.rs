@@ -4,7 +4,7 @@
 #[rustfmt::skip]
 const WORDS: &[&str] = &[
     "null", "nil", "none", "true", "false", "undefined", "empty", "unset", "missing", "required", "optional", "expired", "invalid", "valid", "revoked", "denied",
-    "failed", "failure", "error", "found", "present", "absent", "enabled", "disabled", "string", "str", "bool", "boolean", "bytes", "object", "integer",
+    "failed", "failure", "unchanged", "error", "found", "present", "absent", "enabled", "disabled", "string", "str", "bool", "boolean", "bytes", "object", "integer",
     "number", "any", "void", "text", "type", "auto", "default", "redacted", "masked", "hidden", "removed", "filtered", "secret", "password", "token", "unknown",
     "not", "the", "and", "for", "with", "from", "was", "has", "must", "should", "will", "cannot", "could", "authentication", "authorization", "changed", "updated", "created",
     "generated", "loaded", "rejected", "accepted", "verified", "mismatch", "incorrect", "wrong", "yes", "okay", "n/a", "[]", "{}", "\"\"", "''", "<nil>", "(null)",
@@ -35,6 +35,14 @@ pub(crate) fn is_placeholder(value: &[u8]) -> bool {
         || repeats_a_group(bare)
         || is_error_name(bare)
         || is_closing(bare)
+        || is_to_be_replaced(&lower)
+}
+
+/// `YOUR_API_KEY`, `replace-me`: what an example has in the place of a value.
+fn is_to_be_replaced(lower: &[u8]) -> bool {
+    let begins = [b"your_".as_slice(), b"your-", b"replace_", b"replace-", b"insert_", b"insert-"];
+    begins.iter().any(|word| lower.starts_with(word))
+        && lower.iter().all(|byte| byte.is_ascii_lowercase() || b"_-".contains(byte))
 }
 
 /// `TokenExpired`, `JsonWebTokenError`: words with capitals, one of which says what is wrong.
@@ -238,6 +246,13 @@ pub(crate) fn is_uuid(value: &[u8]) -> bool {
 pub(crate) fn is_digest(value: &[u8]) -> bool {
     let hex = value.rsplit(|&byte| byte == b':').next().unwrap_or_default();
     matches!(hex.len(), 32 | 40 | 56 | 64 | 96 | 128) && hex.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// `sha256:0f1e…`: a digest with the name of its algorithm.
+pub(crate) fn is_named_digest(value: &[u8]) -> bool {
+    let named =
+        [b"sha256:".as_slice(), b"sha384:", b"sha512:", b"sha1:", b"md5:"].iter().any(|name| value.starts_with(name));
+    named && is_digest(value)
 }
 
 /// A digest or a UUID behind words: `logs/0f1e….gz`, `session:0f1e…`, `linux-cargo-0f1e…`.

@@ -13,6 +13,8 @@ use super::walker::Writing;
 pub(crate) const HEAD: usize = 12;
 /// Bytes of a head of text with signs in it: programs escape these in so many ways that a longer head would miss some.
 const SHORT_HEAD: usize = 8;
+/// Bytes of a head at least: a gram.
+const MIN_HEAD: usize = 4;
 /// Base64 of less than this many letters is found by chance.
 const MIN_BASE64: usize = 6;
 /// A line of a longer value is masked by itself from this length on.
@@ -73,7 +75,8 @@ pub(crate) fn needles(value: &[u8]) -> Vec<Needle> {
 
 /// A value whose lines end as they would have on another system: programs change that before they encode.
 fn with_other_ends(value: &[u8]) -> Vec<u8> {
-    let bare: Vec<&[u8]> = value.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect();
+    let bare: Vec<&[u8]> =
+        value.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect();
     let is_dos = value.windows(2).any(|two| two == b"\r\n");
     bare.join(if is_dos { b"\n".as_slice() } else { b"\r\n" })
 }
@@ -89,8 +92,19 @@ fn stands_alone(line: &[u8]) -> bool {
 }
 
 fn text_needle(value: &[u8], needles: &mut Vec<Needle>) {
-    let (heads, anchor) = (text_heads(value), text_anchor(value));
+    let (heads, anchor) = (first_heads(value), text_anchor(value));
     needles.push(Needle { writing: Writing::Text, bytes: value.to_vec(), spills: false, heads, anchor });
+}
+
+/// How a value may begin. Of one whose first line is short, what a log puts before the second is no part of a head.
+fn first_heads(value: &[u8]) -> Vec<Vec<u8>> {
+    let line = value.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    match line.len() {
+        length if length >= HEAD || length == value.len() => text_heads(value),
+        length if length >= MIN_HEAD => text_heads(line),
+        // Too little to be looked for; the second line is reached through the ends of lines alone.
+        _ => [text_heads(value), text_heads(&with_other_ends(value))].concat(),
+    }
 }
 
 /// The first long word that a value has behind its signs, or its longest.

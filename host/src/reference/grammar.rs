@@ -105,7 +105,7 @@ fn refuse_transport(text: &str) -> Result<(), ReferenceError> {
 fn refuse_bare_id(text: &str) -> Result<(), ReferenceError> {
     let name = text.split([':', '@']).next().unwrap_or(text);
     let is_whole = name.len() == text.len();
-    let is_id = name.len() == 64 || (is_whole && name.len() == 12);
+    let is_id = [64, 96, 128].contains(&name.len()) || (is_whole && name.len() == 12);
     if (is_id && is_hex(name)) || is_misspelt_digest(name) { Err(ReferenceError::BareId) } else { Ok(()) }
 }
 

@@ -13,7 +13,6 @@ use super::{Inner, Portreeve, PulledImage, Removed};
 use crate::backend::Backend;
 use crate::error::{Conflict, Error, FaultKind, Refusal, Rule};
 use crate::event::Level;
-use crate::evidence::document::bare_id;
 use crate::evidence::pod::EnginePod;
 use crate::evidence::{ContainerInfo, ContainerState, PodInfo};
 use crate::grants::{Binding, Slot};
@@ -243,6 +242,7 @@ impl Inner {
     #[cfg(feature = "demo")]
     async fn built_in(&self, backend: &Arc<Backend>) -> Result<Image, Error> {
         use crate::demo::{image::BuiltinImage, registry::Registry};
+        use crate::evidence::document::bare_id;
         let failed = |source| Error::io("the registry of the built-in image", source);
         let image = BuiltinImage::build(&crate::demo::image::ImageOptions::default()).map_err(failed)?;
         let (looker, config) = (self.looker(backend, Call::PodEnsure)?, image.config());

@@ -159,7 +159,9 @@ fn names(slot: Slot, fact: &Binding, given: &Given) -> bool {
     match given {
         Given::Flag => *fact == Binding::flag(),
         Given::Text(text) => is_text(fact, text),
-        Given::Number(number) if slot == Slot::Cpus => is_text(fact, &Cpus::from_thousandths(*number).to_string()),
+        Given::Number(number) if slot == Slot::Cpus => {
+            Cpus::from_thousandths(*number).is_some_and(|cpus| is_text(fact, &cpus.to_string()))
+        }
         Given::Number(number) => is_text(fact, &number.to_string()),
         Given::Fields(fields) => {
             !fields.is_empty() && fields.iter().all(|(name, value)| fact.field(name) == Some(value))

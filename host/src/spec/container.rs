@@ -7,8 +7,8 @@ use std::str::FromStr;
 use super::capability;
 use super::environment::SecretDelivery;
 use super::{
-    Cpus, EnvName, GpuProfile, Gpus, HealthCheck, InsidePath, Label, Memory, Mount, MountSource, Name, Platform, Port,
-    Secret, Signal, SpecError, Tmpfs, Ulimit, User, UserNamespace, Variable,
+    Cpus, EnvName, GpuProfile, Gpus, HealthCheck, Label, Memory, Mount, MountSource, Name, Platform, Port, Secret,
+    Signal, SpecError, Tmpfs, Ulimit, User, UserNamespace, Variable, Workdir,
 };
 use crate::reference::Reference;
 
@@ -124,7 +124,7 @@ pub struct ContainerSpec {
     /// The program to start instead of the image's; what follows the first goes before `words`.
     pub entrypoint: Vec<String>,
     /// Its working directory; the image's own by default.
-    pub workdir: Option<InsidePath>,
+    pub workdir: Option<Workdir>,
     /// Its user; the image's own by default.
     pub user: Option<User>,
     /// Its plain environment.

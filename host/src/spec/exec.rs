@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{EnvName, InsidePath, Secret, SecretDelivery, SpecError, User, Variable};
+use super::{EnvName, Secret, SecretDelivery, SpecError, User, Variable, Workdir};
 
 /// The variable by which the host knows the processes of an exec; it is the host's own.
 pub(crate) const MARK: &str = "PORTREEVE_EXEC";
@@ -23,7 +23,7 @@ pub struct ExecSpec {
     /// Secrets for its environment.
     pub secrets: Vec<Secret>,
     /// Its working directory; the container's own by default.
-    pub workdir: Option<InsidePath>,
+    pub workdir: Option<Workdir>,
     /// Its user; the container's own by default.
     pub user: Option<User>,
     /// Its standard input is the caller's; none by default.

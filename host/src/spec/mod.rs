@@ -17,6 +17,7 @@ mod pod;
 mod port;
 mod resources;
 pub(crate) mod words;
+mod workdir;
 
 pub use container::{ContainerSpec, NetworkMode, RestartPolicy};
 pub use environment::{EnvName, Secret, SecretDelivery, SecretValue, Variable};
@@ -32,6 +33,7 @@ pub(crate) use pod::HOLDER;
 pub use pod::PodSpec;
 pub use port::{Port, Protocol};
 pub use resources::{Cpus, Memory, Ulimit};
+pub use workdir::Workdir;
 
 /// A part of a request that is not well formed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

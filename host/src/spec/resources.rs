@@ -52,6 +52,12 @@ impl FromStr for Memory {
 pub struct Cpus(u64);
 
 impl Cpus {
+    /// In thousandths of a core; none of 0, which engines read as no limit.
+    #[must_use]
+    pub fn from_thousandths(thousandths: u64) -> Option<Self> {
+        (thousandths > 0).then_some(Self(thousandths))
+    }
+
     /// In thousandths of a core.
     #[must_use]
     pub fn thousandths(self) -> u64 {
@@ -77,7 +83,7 @@ impl FromStr for Cpus {
             return Err(wrong());
         }
         let thousandths: u64 = format!("{whole}{part:0<3}").parse().map_err(|_| wrong())?;
-        if thousandths == 0 { Err(wrong()) } else { Ok(Self(thousandths)) }
+        Self::from_thousandths(thousandths).ok_or_else(wrong)
     }
 }
 

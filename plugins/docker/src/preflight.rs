@@ -1,7 +1,7 @@
 //! What Docker needs here.
 
 use portreeve_plugin::{
-    EngineIdentity, Error, Finding, Intention, Probes, Result,
+    EngineIdentity, Error, Finding, Intention, Probes, Result, Version,
     distribution::{Family, Package},
     floors::Floors,
     gpu::{self, Way},
@@ -35,7 +35,8 @@ pub(crate) fn preflight(intention: &Intention, probes: Probes<'_>) -> Vec<Findin
     findings.extend(registries(info));
     findings.extend(machine::ports(intention, probes, actor));
     findings.extend(machine::mounts(intention, probes, actor));
-    findings.extend(gpu::findings(&intention.gpus, probes, way(info)));
+    let version = detected.as_ref().ok().and_then(|docker| Version::find(&docker.engine.version));
+    findings.extend(gpu::findings(&intention.gpus, probes, way(info, version)));
     findings
 }
 
@@ -70,7 +71,7 @@ fn runtime(info: &Value, probes: Probes<'_>) -> Option<Finding> {
     let version = inspect::text(info, "/RuncCommit/ID");
     let mend = || Family::of(probes).upgrade(RUNC);
     // Some daemons tell a commit, which can't be compared.
-    let versioned = name == "runc" && portreeve_plugin::Version::find(version).is_some();
+    let versioned = name == "runc" && Version::find(version).is_some();
     let judged = versioned.then(|| Floors::of(probes).judge("runtime.oci", "runc", "runc", version, mend)).flatten();
     Some(judged.unwrap_or_else(|| Finding::ok("runtime.oci", format!("{name} is the daemon's OCI runtime"))))
 }
@@ -172,11 +173,16 @@ fn limits(info: &Value) -> Option<Finding> {
 
 const LIMITS: &[(&str, &str)] = &[("/MemoryLimit", "memory"), ("/CpuCfsQuota", "cpus"), ("/PidsLimit", "pids")];
 
-/// A daemon with a runtime of NVIDIA's has been taught by the toolkit; one that reads CDI specs needs none of it.
-fn way(info: &Value) -> Way {
+/// From this version on a daemon that reads CDI specs itself gives by them what `--gpus` asks for. Those from 25 on read
+/// them too, but for `--device` alone.
+const GPUS_BY_CDI: Version = Version(29, 0, 0);
+
+/// A daemon with a runtime of NVIDIA's has been taught by the toolkit.
+fn way(info: &Value, version: Option<Version>) -> Way {
     let runtimes = info.pointer("/Runtimes").and_then(Value::as_object);
-    let runtime = runtimes.is_some_and(|runtimes| runtimes.keys().any(|name| name.contains("nvidia")));
-    Way::Hook { known: runtime || !inspect::texts(info, "/CDISpecDirs").is_empty() }
+    let known = runtimes.is_some_and(|runtimes| runtimes.keys().any(|name| name.contains("nvidia")));
+    let reads = !inspect::texts(info, "/CDISpecDirs").is_empty() && version.is_some_and(|it| it >= GPUS_BY_CDI);
+    if reads && !known { Way::Cdi } else { Way::Hook { known } }
 }
 
 #[cfg(test)]
@@ -293,5 +299,15 @@ mod tests {
             let toolkit = findings.iter().find(|finding| finding.id == "gpu.toolkit").unwrap();
             assert_eq!(toolkit.severity, expected);
         }
+    }
+
+    #[test]
+    fn a_daemon_takes_cdi_for_gpus_by_its_version() {
+        let reads: Value = serde_json::from_str(r#"{"CDISpecDirs":["/etc/cdi"],"Runtimes":{"runc":{}}}"#).unwrap();
+        assert_eq!(way(&reads, Some(Version(29, 0, 0))), Way::Cdi);
+        assert_eq!(way(&reads, Some(Version(28, 5, 1))), Way::Hook { known: false });
+        assert_eq!(way(&Value::Null, Some(Version(29, 1, 0))), Way::Hook { known: false });
+        let taught: Value = serde_json::from_str(r#"{"CDISpecDirs":["/etc/cdi"],"Runtimes":{"nvidia":{}}}"#).unwrap();
+        assert_eq!(way(&taught, Some(Version(29, 0, 0))), Way::Hook { known: true });
     }
 }

@@ -407,6 +407,41 @@ fn a_name_that_could_be_read_as_another_is_refused() {
     assert!(verify_archive(&folder, &sample.index).is_ok());
 }
 
+/// What one reader of archives takes for another name than a second one.
+#[test]
+fn a_member_that_readers_name_differently_is_refused() {
+    let sample = Sample::new(Algorithm::Sha256);
+    let record = |text: &str| {
+        let length = (1..99).find(|length| format!("{length} {text}\n").len() == *length).unwrap();
+        format!("{length} {text}\n")
+    };
+    let (own, all) = (tar::EntryType::XHeader, tar::EntryType::XGlobalHeader);
+    for (kind, key, why) in [
+        (own, "GNU.sparse.name=index.json", "sparse"),
+        (all, "GNU.sparse.name=index.json", "sparse"),
+        (all, "path=index.json", "global header"),
+        (all, "size=7", "global header"),
+    ] {
+        let header = with_member(sample.archive(""), "x", kind, record(key).as_bytes());
+        let found = verify_archive(&with_member(header, "y", tar::EntryType::Regular, b"evil"), &sample.index);
+        assert!(found.unwrap_err().to_string().contains(why), "{key}");
+    }
+    let comment = record("comment=0123");
+    let harmless = with_member(sample.archive(""), "x", all, comment.as_bytes());
+    assert!(verify_archive(&harmless, &sample.index).is_ok());
+    let twice =
+        with_member(with_member(sample.archive(""), "x", own, comment.as_bytes()), "x", own, comment.as_bytes());
+    assert!(verify_archive(&twice, &sample.index).unwrap_err().to_string().contains("two extended headers"));
+    let mut prefixed = with_member(sample.archive(""), "y", tar::EntryType::Regular, b"");
+    let at = prefixed.len() - 1024 - 512;
+    let mut header = tar::Header::new_gnu();
+    header.as_mut_bytes().copy_from_slice(&prefixed[at..at + 512]);
+    header.as_mut_bytes()[345..349].copy_from_slice(b"blob");
+    header.set_cksum();
+    prefixed[at..at + 512].copy_from_slice(header.as_bytes());
+    assert!(verify_archive(&prefixed, &sample.index).unwrap_err().to_string().contains("prefix"));
+}
+
 #[test]
 fn nothing_follows_the_end_of_an_archive() {
     let sample = Sample::new(Algorithm::Sha256);

@@ -8,6 +8,14 @@ use crate::digest::Digest;
 
 const CONFIG_FIELDS: [&str; 8] = ["created", "author", "architecture", "os", "variant", "config", "rootfs", "history"];
 
+/// What a container of the image is run with, as OCI and Docker have it: engines read these names whatever their case.
+#[rustfmt::skip]
+const RUN_FIELDS: [&str; 28] = [
+    "ArgsEscaped", "AttachStderr", "AttachStdin", "AttachStdout", "Cmd", "CpuShares", "Domainname", "Entrypoint", "Env", "ExposedPorts", "Healthcheck",
+    "Hostname", "Image", "Labels", "MacAddress", "Memory", "MemorySwap", "NetworkDisabled", "OnBuild", "OpenStdin", "Shell", "StdinOnce", "StopSignal",
+    "StopTimeout", "Tty", "User", "Volumes", "WorkingDir",
+];
+
 /// What the host needs of an image's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageConfig {
@@ -35,6 +43,9 @@ impl ImageConfig {
     pub fn parse_alone(bytes: &[u8]) -> Result<Self, ManifestError> {
         let value = json::parse(bytes)?;
         let object = Object::new(&value, "", &CONFIG_FIELDS)?;
+        if let Some(run) = value.get("config").filter(|run| !run.is_null()) {
+            Object::new(run, "config", &RUN_FIELDS)?;
+        }
         Ok(Self { platform: platform_of(&object, "the configuration")?, diff_ids: diff_ids(&object)? })
     }
 

@@ -1,0 +1,59 @@
+//! The folder that a process in a container begins in.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{InsidePath, SpecError};
+
+/// An absolute path inside a container that a process may begin in: none below `/proc` or `/sys`, where an engine would
+/// follow links of its own process out of the container (`/proc/self/fd/7`: CVE-2024-21626).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workdir(InsidePath);
+
+impl Workdir {
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl FromStr for Workdir {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let path: InsidePath = text.parse()?;
+        let first = path.as_str().split('/').find(|part| !part.is_empty());
+        if first.is_some_and(|first| ["proc", "sys"].contains(&first)) {
+            let why = "what lies there is the engine's own, and may lead out of the container";
+            return Err(SpecError::new(
+                "working directory",
+                text,
+                why,
+                "a folder other than those below /proc and /sys",
+            ));
+        }
+        Ok(Self(path))
+    }
+}
+
+impl fmt::Display for Workdir {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_process_begins_in_what_is_the_engines_own() {
+        for wrong in ["/proc/self/fd/8", "//proc", "/proc/", "/sys/fs/cgroup", "proc", "/a/../proc", ""] {
+            assert!(wrong.parse::<Workdir>().is_err(), "{wrong}");
+        }
+        for right in ["/", "/srv", "/srv/proc", "/process"] {
+            assert_eq!(right.parse::<Workdir>().unwrap().to_string(), right);
+        }
+    }
+}
