@@ -38,6 +38,23 @@ pub(super) fn texts(node: &Node) -> Result<Vec<String>, Wrong> {
     }
 }
 
+/// The files of `env_file`, and whether each must be there: names, or mappings with `path` and `required`.
+pub(super) fn env_files(node: &Node) -> Result<Vec<(String, bool)>, Wrong> {
+    if !matches!(&node.value, Value::List(_)) {
+        return Ok(texts(node)?.into_iter().map(|file| (file, true)).collect());
+    }
+    node.list()?.iter().map(env_file).collect()
+}
+
+fn env_file(node: &Node) -> Result<(String, bool), Wrong> {
+    if let Value::Text(file) = &node.value {
+        return Ok((file.clone(), true));
+    }
+    only(node, &["path", "required"])?;
+    let path = get(node, "path")?.ok_or_else(|| node.wrong("it has no path"))?.text()?;
+    Ok((path.to_owned(), get(node, "required")?.map_or(Ok(true), Node::truth)?))
+}
+
 /// The words of a command: a list, or a text that is taken apart as a shell would.
 pub(super) fn command(node: &Node) -> Result<Vec<String>, Wrong> {
     match &node.value {

@@ -258,8 +258,12 @@ impl Reading<'_> {
     fn env_files(&self, node: &Node) -> Result<Vec<Variable>, Wrong> {
         let inputs = self.around.inputs;
         let mut variables = Vec::new();
-        for file in parts::texts(node)? {
-            let text = (inputs.env_file)(&parts::resolved(inputs.folder, &file)).map_err(|why| node.wrong(why))?;
+        for (file, required) in parts::env_files(node)? {
+            let path = parts::resolved(inputs.folder, &file);
+            let text = match (inputs.env_file)(&path) {
+                Err(_) if !required && !path.exists() => continue,
+                read => read.map_err(|why| node.wrong(why))?,
+            };
             let lines = parts::env_lines(&text, inputs.variable);
             variables.extend(lines.map_err(|why| node.wrong(format!("{file}: {why}")))?);
         }

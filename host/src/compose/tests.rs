@@ -196,6 +196,20 @@ fn what_can_not_be_read_at_all_is_an_error_with_its_place() {
 }
 
 #[test]
+fn a_file_of_variables_may_be_absent_where_it_is_said_so() {
+    let file = |required: &str| {
+        format!(
+            "services:\n  a:\n    image: example.org/a:1\n    env_file:\n      - path: app.env\n      - path: none.env\n        \
+             required: {required}\n"
+        )
+    };
+    let project = read(&file("false"));
+    assert_eq!(told(&project), [""; 0]);
+    assert!(shown(&project.services[0]).contains("file"), "{}", shown(&project.services[0]));
+    assert!(told(&read(&file("true")))[0].contains("no such file"));
+}
+
+#[test]
 fn a_dependency_of_a_profile_is_there_when_it_was_asked_for() {
     let profile = "services:\n  a: {image: x/a:1, depends_on: [b]}\n  b: {image: x/b:1, profiles: [p]}\n";
     assert_eq!(told(&read(profile)), ["2:21: invalid services.a.depends_on: the profile of b was not asked for"]);

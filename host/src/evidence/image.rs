@@ -12,7 +12,7 @@ use super::chain::{ChainError, Content, FirstOf, ManifestSource, Report, SourceE
 use super::document::{map, number, text, texts};
 use super::export::Export;
 use super::manifest::{Descriptor, Layer, Platform};
-use super::registry::{RegistryClient, RegistrySource};
+use super::registry::{RegistryClient, RegistryError, RegistrySource};
 use super::store::EngineStore;
 use crate::broker::Broker;
 use crate::digest::Digest;
@@ -158,10 +158,14 @@ impl Verifier {
     /// The digest that a tag stands for in its registry; none where no registry is asked.
     pub(crate) async fn resolve_tag(&self, image: &Reference, tag: &str) -> Result<Option<Digest>, Error> {
         let Some(client) = self.client.clone() else { return Ok(None) };
-        let (image, tag) = (image.clone(), tag.to_owned());
-        let resolved = tokio::task::spawn_blocking(move || client.resolve(&image, &tag)).await;
+        let (asked, tag) = (image.clone(), tag.to_owned());
+        let resolved = tokio::task::spawn_blocking(move || client.resolve(&asked, &tag)).await;
         let resolved = resolved.map_err(|error| Error::State(error.to_string()))?;
-        resolved.map(Some).map_err(|error| Error::Unavailable(error.to_string()))
+        resolved.map(Some).map_err(|error| match error {
+            RegistryError::NotFound { .. } => Error::NotFound { kind: "image", name: image.to_string() },
+            RegistryError::Unauthorised { .. } => Error::Unauthorised(error.to_string()),
+            other => Error::Unavailable(other.to_string()),
+        })
     }
 
     /// The ID that an image will have once it is pulled: the digest of its configuration, out of its proved manifest.

@@ -100,6 +100,15 @@ impl Portreeve {
         }
     }
 
+    /// Waits until no call of this install, in whatever process, makes a container of this name. A call whose caller went away
+    /// while the engine was at it goes on to its end, or for 5 s, and takes away what was made.
+    ///
+    /// # Errors
+    /// `Io` where the state directory can't be used.
+    pub async fn settled(&self, name: &str) -> Result<(), Error> {
+        self.inner.turn(ObjectKind::Container, name).await.map(drop)
+    }
+
     /// The command line that would create a container: decided and rendered like the real one, and not run.
     ///
     /// # Errors

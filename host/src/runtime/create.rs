@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use super::differs::differences;
 use super::mounts::Checked;
 use super::volumes::Volumes;
@@ -21,6 +23,9 @@ use crate::state::{Turn, random};
 
 /// How long to wait before it is looked again whether a name is free.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+
+/// How long an engine has to answer when nobody waits any more.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// A container that was asked for, and how it came to be.
 pub(super) struct Created {
@@ -96,13 +101,17 @@ impl Prepared {
 
 impl Inner {
     /// The container of a spec: the one that is there with this very spec, or a new one.
-    pub(super) async fn create(&self, backend: &Arc<Backend>, spec: &ContainerSpec) -> Result<Created, Error> {
+    pub(super) async fn create(
+        self: &Arc<Self>,
+        backend: &Arc<Backend>,
+        spec: &ContainerSpec,
+    ) -> Result<Created, Error> {
         self.create_as(backend, spec, Role::Own, None).await
     }
 
     /// The same for what a container is made for, of the spec's image or one that was proved already.
     pub(super) async fn create_as(
-        &self,
+        self: &Arc<Self>,
         backend: &Arc<Backend>,
         spec: &ContainerSpec,
         role: Role,
@@ -111,7 +120,7 @@ impl Inner {
         let mut spec = spec.clone();
         let (mounts, redactor) = self.admit(&mut spec)?;
         // Of several calls for one name the first makes the container, and the others find it.
-        let _turn = self.turn(ObjectKind::Container, spec.name.as_str()).await?;
+        let turn = self.turn(ObjectKind::Container, spec.name.as_str()).await?;
         let existing = self.looker(backend, Call::Create)?.look_at_container(spec.name.as_str()).await?;
         let existing = existing.map(|found| self.ours_or_conflict(found, role.kind())).transpose()?;
         self.check_limits(backend, &spec)?;
@@ -128,8 +137,37 @@ impl Inner {
         let prepared = Prepared { spec, mounts, redactor, image, canonical, network, joined, role };
         match existing {
             Some(container) => self.same_or_conflict(container, prepared),
-            None => self.create_anew(backend, prepared).await,
+            None => self.create_whole(backend, prepared, turn).await,
         }
+    }
+
+    /// Creates it to the end, also when the caller goes away meanwhile: an engine makes what it was asked for all the same.
+    /// Then it is taken away again, and nobody else gets a turn before that.
+    async fn create_whole(
+        self: &Arc<Self>,
+        backend: &Arc<Backend>,
+        prepared: Prepared,
+        turn: Option<Turn>,
+    ) -> Result<Created, Error> {
+        let (inner, backend) = (Arc::clone(self), Arc::clone(backend));
+        let (name, kind) = (prepared.spec.name.clone(), prepared.role.kind());
+        let (mut told, awaited) = oneshot::channel();
+        let whole = async move {
+            let _turn = turn;
+            let created = tokio::select! {
+                created = inner.create_anew(&backend, prepared) => Some(created),
+                () = left_alone(&mut told) => None,
+            };
+            let unwanted = match created {
+                Some(created) => told.send(created).err().map(|created| created.map(|created| created.volumes)),
+                None => Some(Ok(Volumes::default())),
+            };
+            if let Some(Ok(volumes)) = unwanted {
+                inner.withdraw(&backend, name.as_str(), kind, &volumes).await;
+            }
+        };
+        tokio::spawn(whole);
+        awaited.await.unwrap_or(Err(Error::Cancelled))
     }
 
     /// Waits until no other call, in whatever process of this install, makes something of this name.
@@ -214,8 +252,7 @@ impl Inner {
         let volumes = self.ready_volumes(backend, &prepared.spec).await?;
         let created = self.create_with(backend, &prepared, &volumes).await;
         if created.is_err() {
-            self.undo(backend, &prepared).await;
-            self.unmake(backend, &volumes).await;
+            self.withdraw(backend, prepared.spec.name.as_str(), prepared.role.kind(), &volumes).await;
         }
         let container = created?;
         let (redactor, mounts, gpus) = (prepared.redactor, prepared.mounts, Some(prepared.spec.gpus));
@@ -337,13 +374,13 @@ impl Inner {
     }
 
     /// What a create that failed half-way left is taken away again, where it is ours.
-    async fn undo(&self, backend: &Arc<Backend>, prepared: &Prepared) {
-        let name = prepared.spec.name.as_str();
+    async fn withdraw(&self, backend: &Arc<Backend>, name: &str, kind: ObjectKind, volumes: &Volumes) {
         if !self.services.dry_run {
             // The failure that led here is the one to tell.
-            let _kept = self.remove_ours(backend, name, prepared.role.kind()).await;
+            let _kept = self.remove_ours(backend, name, kind).await;
         }
         self.remove_secret_files(name);
+        self.unmake(backend, volumes).await;
     }
 
     /// Removes a container of ours by force; whether there was one.
@@ -361,6 +398,12 @@ impl Inner {
         self.remove_container(backend, &container, true).await?;
         Ok(true)
     }
+}
+
+/// Returns when the caller of a create is gone, and the engine had its time to answer even so.
+async fn left_alone<T>(told: &mut oneshot::Sender<T>) {
+    told.closed().await;
+    tokio::time::sleep(ANSWER).await;
 }
 
 fn above(asked: &Ulimit, hard: u64) -> Refusal {

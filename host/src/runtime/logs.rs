@@ -176,7 +176,7 @@ impl LogStream {
         if !ended {
             self.inner.unmake(backend, &created.volumes).await;
             let message = self.broker.redactor().text(String::from_utf8_lossy(&self.last_words).trim());
-            return Err(Error::Engine { command: self.running.command().to_owned(), status, message });
+            return Err(unstarted(self.running.command(), status, message));
         }
         Ok(seen.and_then(|seen| seen.exit_code).unwrap_or(status))
     }
@@ -186,6 +186,14 @@ impl LogStream {
         if let Some(attached) = &self.attached {
             self.inner.abandon(self.broker.backend(), &attached.created.container.name).await;
         }
+    }
+}
+
+/// Why a container did not start, by what its engine said on the caller's own output: no backend has read that.
+fn unstarted(command: &str, status: i32, message: String) -> Error {
+    match ["address already in use", "port is already allocated"].iter().any(|phrase| message.contains(phrase)) {
+        true => Error::PortInUse(message),
+        false => Error::Engine { command: command.to_owned(), status, message },
     }
 }
 

@@ -122,7 +122,7 @@ impl Portreeve {
 }
 
 impl Inner {
-    async fn ensure_pod(&self, backend: &Arc<Backend>, spec: &PodSpec) -> Result<PodInfo, Error> {
+    async fn ensure_pod(self: &Arc<Self>, backend: &Arc<Backend>, spec: &PodSpec) -> Result<PodInfo, Error> {
         let _turn = self.turn(ObjectKind::Pod, spec.name.as_str()).await?;
         let (engines, made) = self.ready_engine_pod(backend, spec).await?;
         match self.ensure_holder(backend, spec, engines.as_ref()).await {
@@ -197,7 +197,7 @@ impl Inner {
 
     /// The container that holds a pod's network: there with this very spec, or made now; and running.
     async fn ensure_holder(
-        &self,
+        self: &Arc<Self>,
         backend: &Arc<Backend>,
         spec: &PodSpec,
         engines: Option<&EnginePod>,
@@ -223,10 +223,13 @@ impl Inner {
             }
         };
         let created = created.map_err(|error| as_of_pod(error, spec.name.as_str()))?;
-        if created.container.state == ContainerState::Running || self.services.dry_run {
+        if created.container.state == ContainerState::Running {
             return Ok(created.container);
         }
         let started = self.start_created(backend, &created).await;
+        if self.services.dry_run {
+            return started;
+        }
         if started.is_ok() && !created.existed {
             self.kept_container(ObjectKind::Pod, &created.container)?;
         }

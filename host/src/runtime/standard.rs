@@ -2,6 +2,7 @@
 
 use super::{Intention, Portreeve};
 use crate::error::Error;
+use crate::evidence::document::bare_id;
 use crate::standard::{Checklist, Facts, Standard};
 
 impl Portreeve {
@@ -27,8 +28,9 @@ impl Portreeve {
             facts.graph_root = self.graph_root().await?;
         }
         if standard.registries.is_some() {
-            let images = self.images().await?;
-            facts.images = images.into_iter().flat_map(|image| [image.digests, image.tags].concat()).collect();
+            let own = own_image()?;
+            let images = self.images().await?.into_iter().filter(|image| own.as_deref() != Some(bare_id(&image.id)));
+            facts.images = images.flat_map(|image| [image.digests, image.tags].concat()).collect();
             facts.images.retain(|name| !name.contains("<none>"));
         }
         if !standard.services.is_empty() || standard.memory_limits != crate::standard::Demand::Allowed {
@@ -66,4 +68,17 @@ impl Portreeve {
             Err(error) => Ok(Some(SmokeRun::Failed(error.to_string()))),
         }
     }
+}
+
+/// The ID of the built-in image, which holds pods' networks: it comes of no registry but the host's own.
+#[cfg(feature = "demo")]
+fn own_image() -> Result<Option<String>, Error> {
+    use crate::demo::image::{BuiltinImage, ImageOptions};
+    let image = BuiltinImage::build(&ImageOptions::default());
+    image.map(|image| Some(image.config().hex().to_owned())).map_err(|source| Error::io("the built-in image", source))
+}
+
+#[cfg(not(feature = "demo"))]
+fn own_image() -> Result<Option<String>, Error> {
+    Ok(None)
 }

@@ -373,6 +373,7 @@ behaviours! {
         the_program_removes_what_it_ran
         a_dry_run_of_the_program_prints_argvs
         an_interrupted_program_leaves_nothing
+        a_program_interrupted_while_it_creates_leaves_nothing
         what_a_killed_program_was_to_remove_is_cleaned_up
         the_program_makes_lists_shows_and_removes_volumes
         the_program_runs_a_command_in_a_container

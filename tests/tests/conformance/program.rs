@@ -174,6 +174,33 @@ pub(crate) async fn an_interrupted_program_leaves_nothing(setting: Arc<Setting>)
     }
 }
 
+/// Wherever the signal comes: an engine may be at it, and a secret's file be written already.
+pub(crate) async fn a_program_interrupted_while_it_creates_leaves_nothing(setting: Arc<Setting>) {
+    let image = setting.image.single().to_string();
+    for delay in (1..=8).map(|step| Duration::from_millis(step * 60)) {
+        let name = setting.name("creating");
+        let mut command = portreeve(&setting);
+        command.args(["run", "--rm", "--network", "none", "--name", &name, "--secret", "KEY,as=file", &image, "wait"]);
+        command.env("KEY", "Qq9bNNdP-of-some-length");
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        tokio::time::sleep(delay).await;
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        let status = ended(&mut child).await;
+        assert_ne!(status.code(), Some(0), "{delay:?}");
+        assert!(!setting.exists(&name), "after {delay:?} a container is left");
+        let left: Vec<_> = secret_folders(&setting).filter(|folder| folder.ends_with(&name)).collect();
+        assert!(left.is_empty(), "after {delay:?} there is {left:?}");
+    }
+}
+
+/// The folders of containers' secrets, of every install of this machine.
+fn secret_folders(setting: &Setting) -> impl Iterator<Item = PathBuf> {
+    let within = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let own = [setting.ground.login()].into_iter();
+    let places = own.chain(within("/dev/shm".into())).chain(within("/run/user".into()));
+    places.flat_map(move |place| within(place.join("portreeve-secrets"))).flat_map(within)
+}
+
 pub(crate) async fn what_a_killed_program_was_to_remove_is_cleaned_up(setting: Arc<Setting>) {
     let (image, name) = (setting.image.single().to_string(), setting.name("killed"));
     let mut command = portreeve(&setting);

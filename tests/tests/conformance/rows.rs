@@ -171,6 +171,7 @@ const ROWS: &[Row] = &[
             "the_program_ends_with_the_containers_status",
             "the_program_removes_what_it_ran",
             "an_interrupted_program_leaves_nothing",
+            "a_program_interrupted_while_it_creates_leaves_nothing",
         ],
         "",
     ),
@@ -324,7 +325,7 @@ const ROWS: &[Row] = &[
             "what_a_killed_host_left_is_cleaned_up",
             "what_a_caller_was_handed_is_not_left_over",
         ],
-        &["an_interrupted_program_leaves_nothing"],
+        &["an_interrupted_program_leaves_nothing", "a_program_interrupted_while_it_creates_leaves_nothing"],
         "",
     ),
     row(
