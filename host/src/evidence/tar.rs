@@ -241,7 +241,7 @@ impl<S: Source> Tar<S> {
     }
 
     /// Records of `length key=value\n`.
-    fn pax_records<'b>(&self, mut rest: &'b [u8]) -> Result<Vec<(&'b [u8], &'b [u8])>, TarError> {
+    fn pax_records<'b>(&self, mut rest: &'b [u8]) -> Result<Vec<Pax<'b>>, TarError> {
         let mut records = Vec::new();
         while !rest.is_empty() {
             let (key, value, after) = pax_record(rest).ok_or_else(|| self.bad("a pax record is malformed"))?;
@@ -265,6 +265,9 @@ impl<S: Source> Tar<S> {
         TarError::Bad { at: self.header_at, why }
     }
 }
+
+/// A key of a pax header, and its value.
+type Pax<'b> = (&'b [u8], &'b [u8]);
 
 /// See [`Tar::content`].
 pub(super) struct Content<'a, S> {
