@@ -64,12 +64,29 @@ pub(crate) fn userinfo(text: &[u8], at: usize, label: Label, found: &mut Vec<Spa
 /// A host or a port that a query or a fragment follows is none.
 fn secret_in(user: &[u8], writing: &Writing) -> Option<usize> {
     let query = user.iter().position(|byte| b"#?".contains(byte));
-    let Some(colon) = memmem::find(user, writing.colon) else {
+    let Some(colon) = first_colon(user, writing.colon) else {
         return (query.is_none() && user.len() >= 16 && values::is_random(user)).then_some(0);
     };
     let begin = colon + writing.colon.len();
     let is_port = |query: usize| user.get(begin..query).is_none_or(|port| port.iter().all(u8::is_ascii_digit));
-    (!user.starts_with(b"[") && !query.is_some_and(is_port)).then_some(begin)
+    let is_address = user.starts_with(b"[") && !user.starts_with(MARK);
+    (!is_address && !query.is_some_and(is_port)).then_some(begin)
+}
+
+/// How a mark of ours begins.
+const MARK: &[u8] = b"[redacted:";
+
+/// The first colon that is none of a mark's own.
+fn first_colon(user: &[u8], colon: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let rest = user.get(from..)?;
+        let (at, mark) = (memmem::find(rest, colon)?, memmem::find(rest, MARK));
+        match mark.filter(|mark| *mark < at) {
+            Some(mark) => from += mark + rest.get(mark..)?.iter().position(|&byte| byte == b']')? + 1,
+            None => return Some(from + at),
+        }
+    }
 }
 
 /// Masks the values of a `Cookie` header, or the first one of `Set-Cookie`, whose name ends at `end`. Gives up to where the
@@ -129,6 +146,9 @@ mod tests {
             ("x:\\/\\/app:hunter2@db", "x:\\/\\/app:[redacted:url-password]@db"),
             ("u=x%3A%2F%2Fapp%3Ahunter2%40db%2Fa", "u=x%3A%2F%2Fapp%3A[redacted:url-password]%40db%2Fa"),
             ("x://host:80?mail=a@b", "x://host:80?mail=a@b"),
+            ("x://a[redacted:S]b:hunter2@db", "x://a[redacted:S]b:[redacted:url-password]@db"),
+            ("x://a[redacted:S]b@db", "x://a[redacted:S]b@db"),
+            ("x://[::1]:80/a:b@c", "x://[::1]:80/a:b@c"),
             ("x://host#a:b@c", "x://host#a:b@c"),
             ("x://host/a:b@c", "x://host/a:b@c"),
             ("x%3A%2F%2Fhost%3A80%2Fa%40b", "x%3A%2F%2Fhost%3A80%2Fa%40b"),
