@@ -15,6 +15,8 @@ use super::signals::Signals;
 
 /// How long the program waits at its end for processes that are being ended.
 const SETTLE: Duration = Duration::from_secs(5);
+/// How long a create that was cut short is waited for: a little longer than the library goes on with it.
+const CREATE: Duration = Duration::from_secs(8);
 
 /// A host that is ready to be asked.
 pub(crate) struct Desk {
@@ -73,6 +75,17 @@ impl Desk {
         if self.json { out.json(&found) } else { out.pretty(&found) }?;
         out.finish()?;
         outcome
+    }
+
+    /// Waits for what an engine was asked to create a moment ago: containers of these names may still come.
+    pub(crate) async fn settled(&self, names: impl IntoIterator<Item = &str>) -> Result<(), Error> {
+        let all = async {
+            for name in names {
+                self.portreeve.settled(name).await?;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(CREATE, all).await.unwrap_or(Ok(()))
     }
 }
 

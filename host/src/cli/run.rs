@@ -25,8 +25,6 @@ use super::{name, parse, secret, show};
 
 /// Between TERM and KILL, where nobody says otherwise.
 const GRACE: Duration = Duration::from_secs(10);
-/// How long a create that was cut short is waited for: a little longer than the library goes on with it.
-const SETTLE: Duration = Duration::from_secs(8);
 
 /// When an image is pulled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -399,10 +397,7 @@ async fn undone(desk: &Desk, spec: &ContainerSpec, begun: Begun, failure: Failur
 /// Gently: it gets to end by itself, whatever an engine does before it removes by force.
 async fn undo(desk: &Desk, spec: &ContainerSpec, begun: Begun, gently: bool) -> Result<(), Error> {
     let name = spec.name.as_str();
-    // What the engine was asked for a moment ago may still come.
-    if let Ok(settled) = tokio::time::timeout(SETTLE, desk.portreeve.settled(name)).await {
-        settled?;
-    }
+    desk.settled([name]).await?;
     let container = match desk.portreeve.inspect(name).await {
         Err(Error::NotFound { .. } | Error::NoEngine(_)) => return Ok(()),
         found => found?,

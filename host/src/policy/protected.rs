@@ -218,8 +218,7 @@ fn logins(path: &Path) -> impl Iterator<Item = PathBuf> {
             homes.join(user)
         },
     );
-    let usual = [PathBuf::from("/root"), PathBuf::from("/home/user")];
-    usual.into_iter().chain(own).flat_map(|home| below_home(&home).collect::<Vec<_>>())
+    own.chain([PathBuf::from("/root")]).flat_map(|home| below_home(&home).collect::<Vec<_>>())
 }
 
 /// How a path has to do with a protected one, if it has.

@@ -69,19 +69,16 @@ fn secret_in(user: &[u8], writing: &Writing) -> Option<usize> {
     };
     let begin = colon + writing.colon.len();
     let is_port = |query: usize| user.get(begin..query).is_none_or(|port| port.iter().all(u8::is_ascii_digit));
-    let is_address = user.starts_with(b"[") && !user.starts_with(MARK);
+    let is_address = user.starts_with(b"[") && !user.starts_with(values::MARK);
     (!is_address && !query.is_some_and(is_port)).then_some(begin)
 }
-
-/// How a mark of ours begins.
-const MARK: &[u8] = b"[redacted:";
 
 /// The first colon that is none of a mark's own.
 fn first_colon(user: &[u8], colon: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
         let rest = user.get(from..)?;
-        let (at, mark) = (memmem::find(rest, colon)?, memmem::find(rest, MARK));
+        let (at, mark) = (memmem::find(rest, colon)?, memmem::find(rest, values::MARK));
         match mark.filter(|mark| *mark < at) {
             Some(mark) => from += mark + rest.get(mark..)?.iter().position(|&byte| byte == b']')? + 1,
             None => return Some(from + at),

@@ -541,11 +541,12 @@ fn speaks_of_flag(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
 /// Whether a sentence says that a name of a secret is this: `the token is 0f1e…`, of digits as a digest or a UUID has them.
 fn is_stated(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
     let between = text.get(assignment.name.1..assignment.value.0).unwrap_or_default().trim_ascii();
+    let stated = between.split(|byte| !byte.is_ascii_alphabetic()).next() == Some(b"is");
     let hexadecimal = value.len() >= 16
         && value.iter().all(u8::is_ascii_hexdigit)
         && value.iter().filter(|byte| byte.is_ascii_digit()).count() >= 2
         && value.iter().filter(|byte| byte.is_ascii_alphabetic()).count() >= 2;
-    between.starts_with(b"is") && (hexadecimal || values::is_uuid(value))
+    stated && (hexadecimal || values::is_uuid(value))
 }
 
 /// Whether a value is the next assignment of a list of them, with a name of its own: `…/token ISSUER=auth.example.org`.

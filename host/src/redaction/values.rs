@@ -87,9 +87,12 @@ fn is_foreign_word(value: &[u8]) -> bool {
     }
 }
 
+/// How a mark of ours begins.
+pub(crate) const MARK: &[u8] = b"[redacted:";
+
 /// Whether a mark of ours stands in it: what is masked already is not masked again.
 pub(crate) fn holds_mark(value: &[u8]) -> bool {
-    memchr::memmem::find(value, b"[redacted:").is_some()
+    memchr::memmem::find(value, MARK).is_some()
 }
 
 /// `!vault`, `!env`: what stands before a value that YAML gets from elsewhere.

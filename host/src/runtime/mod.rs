@@ -84,7 +84,8 @@ use crate::state::StateDir;
 
 /// A host for container-runtime backends.
 ///
-/// Cheap to clone; every clone is the same host. Dropping the future of a call cancels it: what it started is ended.
+/// Cheap to clone; every clone is the same host. Dropping the future of a call cancels it: what it started is ended. What an engine
+/// is just creating is waited for, at most 5 s, and taken away: see [`Portreeve::settled`].
 ///
 /// What is denied unless a policy file or a grant says otherwise: every command that stands in no grant, host
 /// networking, ports beyond loopback, mounts of system folders and key material, images that were not verified, and
