@@ -43,6 +43,7 @@ mod tests;
 mod unfinished;
 mod values;
 mod variants;
+mod verdict;
 mod walker;
 
 use std::fmt;
