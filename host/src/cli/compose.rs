@@ -159,7 +159,10 @@ impl Source {
         let folder = absolute.parent().unwrap_or(Path::new("/"));
         let own = variables(&folder.join(".env"))?;
         let variable = |name: &str| std::env::var(name).ok().or_else(|| own.get(name).cloned());
-        let env_file = |path: &Path| bounded(path).map_err(|failure| failure.message().unwrap_or_default());
+        let env_file = |path: &Path| {
+            let text = path.try_exists().unwrap_or(true).then(|| bounded(path)).transpose();
+            text.map_err(|failure| failure.message().unwrap_or_default())
+        };
         let inputs = Inputs {
             folder,
             project: self.project_name.as_deref(),

@@ -97,8 +97,8 @@ pub struct Inputs<'a> {
     pub project: Option<&'a str>,
     /// The value of a variable.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
-    /// The text of a file of variables.
-    pub env_file: &'a dyn Fn(&Path) -> Result<String, String>,
+    /// The text of a file of variables; none where there is no such file.
+    pub env_file: &'a dyn Fn(&Path) -> Result<Option<String>, String>,
     /// Profiles that are asked for.
     pub profiles: &'a [String],
 }

@@ -260,9 +260,10 @@ impl Reading<'_> {
         let mut variables = Vec::new();
         for (file, required) in parts::env_files(node)? {
             let path = parts::resolved(inputs.folder, &file);
-            let text = match (inputs.env_file)(&path) {
-                Err(_) if !required && !path.exists() => continue,
-                read => read.map_err(|why| node.wrong(why))?,
+            let text = match (inputs.env_file)(&path).map_err(|why| node.wrong(why))? {
+                Some(text) => text,
+                None if required => return Err(node.wrong(format!("{}: there is no such file", path.display()))),
+                None => continue,
             };
             let lines = parts::env_lines(&text, inputs.variable);
             variables.extend(lines.map_err(|why| node.wrong(format!("{file}: {why}")))?);

@@ -46,7 +46,7 @@ fn read(name: &str, text: &str) -> Project {
         folder: Path::new("/srv"),
         project: Some(name),
         variable: &|_| None,
-        env_file: &|_| Err("none".to_owned()),
+        env_file: &|_| Ok(None),
         profiles: &[],
     };
     Project::read(text, &inputs).unwrap()
