@@ -265,9 +265,7 @@ async fn up(desk: &Desk, signals: &mut Signals, project: &Project, options: &UpO
         Ok(()) => Ok(Status::OK),
         Err(failure) => {
             if matches!(failure, Failure::Interrupted(_) | Failure::Late(_)) {
-                let names = project.services.iter().map(|service| service.spec.name.as_str());
-                // The failure that led here is the one to tell.
-                let _settled = desk.settled(names).await;
+                desk.settled().await;
                 desk.portreeve.compose_undo(&project.name, &before).await;
             }
             Err(failure)

@@ -77,15 +77,9 @@ impl Desk {
         outcome
     }
 
-    /// Waits for what an engine was asked to create a moment ago: containers of these names may still come.
-    pub(crate) async fn settled(&self, names: impl IntoIterator<Item = &str>) -> Result<(), Error> {
-        let all = async {
-            for name in names {
-                self.portreeve.settled(name).await?;
-            }
-            Ok(())
-        };
-        tokio::time::timeout(CREATE, all).await.unwrap_or(Ok(()))
+    /// Waits for what an engine was asked to create a moment ago, and what nobody waits for any more is taken away.
+    pub(crate) async fn settled(&self) {
+        let _late = tokio::time::timeout(CREATE, self.portreeve.settled()).await;
     }
 }
 
@@ -112,6 +106,7 @@ pub(crate) fn open_with(
         let desk = Desk::new(common, tone).await?;
         let outcome = command(&desk, &mut signals).await;
         desk.teller.finish();
+        desk.settled().await;
         if common.show_redactions {
             desk.teller.aside(|| redactions::tell(&desk.portreeve.redactions(), desk.json));
         }

@@ -397,7 +397,7 @@ async fn undone(desk: &Desk, spec: &ContainerSpec, begun: Begun, failure: Failur
 /// Gently: it gets to end by itself, whatever an engine does before it removes by force.
 async fn undo(desk: &Desk, spec: &ContainerSpec, begun: Begun, gently: bool) -> Result<(), Error> {
     let name = spec.name.as_str();
-    desk.settled([name]).await?;
+    desk.settled().await;
     let container = match desk.portreeve.inspect(name).await {
         Err(Error::NotFound { .. } | Error::NoEngine(_)) => return Ok(()),
         found => found?,

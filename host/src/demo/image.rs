@@ -41,6 +41,8 @@ pub struct ImageOptions {
     pub entrypoint: Vec<String>,
     /// The words after the entrypoint when a container is given none. Default: none.
     pub command: Vec<String>,
+    /// The folder that its processes begin in. Default: `/`.
+    pub workdir: String,
     /// Whether its program stands in a shell's place, at `/bin/sh`, too: for engines that run health checks by one alone.
     /// Default: no.
     pub shell: bool,
@@ -56,6 +58,7 @@ impl Default for ImageOptions {
             environment: vec!["PATH=/".to_owned()],
             entrypoint: vec!["/deckhand".to_owned()],
             command: Vec::new(),
+            workdir: "/".to_owned(),
             shell: false,
             files: BTreeMap::new(),
         }
@@ -149,7 +152,7 @@ fn config(options: &ImageOptions, layer: &Digest) -> Value {
             "Env": options.environment,
             "Entrypoint": options.entrypoint,
             "Cmd": options.command,
-            "WorkingDir": "/",
+            "WorkingDir": options.workdir,
             "Labels": options.labels,
         },
         "rootfs": { "type": "layers", "diff_ids": [layer.to_string()] },

@@ -50,15 +50,20 @@ fn by_name(buffer: &[u8], first: usize, matcher: &Matcher) -> usize {
 }
 
 /// The quote that the last string of a line opens with, if nothing closes it: one behind as many backslashes. An apostrophe
-/// within a word is none.
+/// within a word is none. One right behind a sign opens a value, also where it seems to close what stands before.
 fn open_quote(line: &[u8]) -> Option<usize> {
-    let (mut open, mut last, mut slashes) = (None, b' ', 0);
+    let (mut open, mut stated, mut last, mut slashes) = (None, None, b' ', 0);
     for (at, &byte) in line.iter().enumerate() {
         if byte == b'\\' {
             slashes += 1;
             continue;
         }
         let quote = b"\"'`".contains(&byte);
+        if quote && b"=:".contains(&last) {
+            stated = Some((at, (byte, slashes)));
+        } else if stated.is_some_and(|(_, sign)| quote && (byte, slashes) == sign) {
+            stated = None;
+        }
         match open {
             Some((_, sign)) if quote && (byte, slashes) == sign => open = None,
             None if quote && (byte == b'"' || !last.is_ascii_alphanumeric()) => open = Some((at, (byte, slashes))),
@@ -66,7 +71,7 @@ fn open_quote(line: &[u8]) -> Option<usize> {
         }
         (last, slashes) = (byte, 0);
     }
-    open.map(|(at, _)| at)
+    [open, stated].into_iter().flatten().map(|(at, _)| at).min()
 }
 
 #[cfg(test)]
@@ -160,6 +165,8 @@ mod tests {
             ("it's 'open", Some(5)),
             ("don't", None),
             ("'\"'", None),
+            ("A=\"...B=\"c d", Some(8)),
+            ("A=\"...B=\"c\" d", Some(10)),
         ] {
             assert_eq!(open_quote(line.as_bytes()), at, "{line}");
         }

@@ -1,5 +1,6 @@
 //! Images as files: saved by the engine's own export, and loaded from archives that were proved to be what they say.
 
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,8 +11,9 @@ use cap_std::fs::Dir;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, openat, renameat_with, unlinkat};
 use rustix::io::Errno;
 
-use super::{Inner, Portreeve};
+use super::{Inner, Portreeve, PulledImage};
 use crate::backend::Backend;
+use crate::broker::Broker;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::event::Level;
@@ -21,7 +23,7 @@ use crate::evidence::export::{Archive, Export};
 use crate::evidence::look::Exported;
 use crate::evidence::tee::Tee;
 use crate::grants::{Binding, Slot};
-use crate::reference::Reference;
+use crate::reference::{DEFAULT_TAG, Reference};
 use crate::sandbox::Guest;
 use crate::scope::{Call, Scope};
 use crate::state::{Area, random, to_hex};
@@ -41,6 +43,8 @@ pub struct SavedImage {
     pub file: PathBuf,
     /// Its size in bytes.
     pub size: u64,
+    /// The names that it gives the image when it is loaded: the tag that was asked for, where the engine knows the image by it.
+    pub names: Vec<String>,
     /// How far the content of the file was proved against the image: `content`, `manifest` or `claimed`.
     pub proved: &'static str,
 }
@@ -59,7 +63,7 @@ pub struct LoadedImage {
 
 impl Portreeve {
     /// Writes an image that the engine holds to a new file (0600), whose content the host hashes on its way. The file is
-    /// there whole, or not at all.
+    /// there whole, or not at all. A tag that was asked for is in it, where the engine knows the image by that.
     ///
     /// # Errors
     /// `NotFound` where it is not held, `InUse` where the file is there, `Digest` where what the engine exports is not what was
@@ -74,10 +78,13 @@ impl Portreeve {
             None => (Proof::Claimed, Vec::new()),
         };
         let looker = self.inner.looker(backend, Call::ImageInspect)?;
-        let export = match looker.save_export(&held.id, &diff_ids, partial.writer()?).await? {
+        let tagged = self.inner.tag_of(&looker, image, &held).await?;
+        let asked = tagged.as_deref().unwrap_or(&held.id);
+        let export = match looker.save_export(asked, &diff_ids, partial.writer()?).await? {
             Exported::Whole(export) => export,
             Exported::Nothing(why) => return Err(Error::Unsupported(why)),
         };
+        let names = if tagged.is_some() { names_of(&export, &held.id)? } else { Vec::new() };
         if let Some(report) = held.verification.as_ref().filter(|report| !report.diff_ids.is_empty()) {
             let mut report = report.clone();
             report.set_layers(export.layers(&report).map_err(|error| Error::Digest(error.to_string()))?);
@@ -85,7 +92,7 @@ impl Portreeve {
         }
         let size = partial.keep()?;
         let (image, id, file) = (image.to_string(), held.id, file.to_owned());
-        Ok(SavedImage { image, id, file, size, proved: level.as_str() })
+        Ok(SavedImage { image, id, file, size, names, proved: level.as_str() })
     }
 
     /// Has the engine take an image from an archive as `docker save` writes it. The host copies it first, proves that its
@@ -109,7 +116,36 @@ impl Portreeve {
     }
 }
 
+/// The names in an export that was asked for by a tag, which may have become another image's meanwhile.
+fn names_of(export: &Export, id: &str) -> Result<Vec<String>, Error> {
+    let archive = export.archive().map_err(|error| Error::Digest(error.to_string()))?;
+    if archive.config.hex() != bare_id(id) {
+        return Err(Error::Digest(format!("the engine exported another image: {}, expected {id}", archive.config)));
+    }
+    Ok(archive.names.iter().map(|name| in_full(name).into_owned()).collect())
+}
+
+/// A name as archives have it: Docker leaves out its own registry, and `library`.
+fn in_full(name: &str) -> Cow<'_, str> {
+    match name.split_once('/') {
+        None => Cow::Owned(format!("docker.io/library/{name}")),
+        Some((first, _)) if first == "localhost" || first.contains(['.', ':']) => Cow::Borrowed(name),
+        Some(_) => Cow::Owned(format!("docker.io/{name}")),
+    }
+}
+
 impl Inner {
+    /// The tag that an image was asked for by, where the engine knows a proved image by it.
+    async fn tag_of(&self, looker: &Broker, image: &Reference, held: &PulledImage) -> Result<Option<String>, Error> {
+        let is_proved = held.verification.as_ref().is_some_and(|report| !report.diff_ids.is_empty());
+        if !is_proved || !(image.tag_was_written() || image.digest().is_none()) {
+            return Ok(None);
+        }
+        let name = format!("{}:{}", image.name(), image.tag().unwrap_or(DEFAULT_TAG));
+        let seen = looker.look_at_image(&name.parse()?).await?;
+        Ok(seen.filter(|seen| bare_id(&seen.id) == bare_id(&held.id)).map(|_| name))
+    }
+
     /// Copies an archive into the state directory, where nobody exchanges it, and proves it on the way.
     async fn take(&self, file: &Path) -> Result<Taken, Error> {
         let area = self.state.area(Area::Archives)?;
@@ -125,13 +161,14 @@ impl Inner {
 
     /// The names that an archive would give in the engine are such as a caller may pull.
     fn admit_names(&self, archive: &Archive) -> Result<Vec<String>, Error> {
-        for name in &archive.names {
+        let names: Vec<String> = archive.names.iter().map(|name| in_full(name).into_owned()).collect();
+        for name in &names {
             let image: Reference = name.parse()?;
             if let Some(warning) = self.admit_image(Call::ImageLoad, &image)? {
                 self.say(Level::Warning, || warning);
             }
         }
-        Ok(archive.names.clone())
+        Ok(names)
     }
 
     pub(super) async fn load(&self, backend: &Arc<Backend>, taken: &Taken) -> Result<(), Error> {
@@ -276,6 +313,20 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    #[test]
+    fn names_in_archives_are_made_whole() {
+        for (name, whole) in [
+            ("alpine:3.20", "docker.io/library/alpine:3.20"),
+            ("team/tool:1", "docker.io/team/tool:1"),
+            ("docker.io/library/alpine:3", "docker.io/library/alpine:3"),
+            ("localhost/tool:1", "localhost/tool:1"),
+            ("127.0.0.1:5000/tool:1", "127.0.0.1:5000/tool:1"),
+            ("registry.example.org/a/b:2", "registry.example.org/a/b:2"),
+        ] {
+            assert_eq!(in_full(name), whole);
+        }
+    }
 
     #[test]
     fn a_file_is_whole_or_not_there_and_never_another_ones() {

@@ -170,6 +170,7 @@ impl PortreeveBuilder {
             pulls: self.pulls.unwrap_or(retry::PULLS),
             chosen: tokio::sync::OnceCell::new(),
             imagined_volumes: std::sync::Mutex::default(),
+            ongoing: super::ongoing::Ongoing::default(),
             policy,
             environment,
             state,

@@ -10,6 +10,7 @@ use crate::compose::{
 use crate::error::Error;
 use crate::event::Level;
 use crate::evidence::ContainerInfo;
+use crate::owner::ObjectKind;
 use crate::spec::{ContainerSpec, HealthCheck, NetworkSpec, Secret, SecretDelivery, SecretValue};
 
 /// Between two looks at a service that has to end.
@@ -63,6 +64,19 @@ pub struct ProjectState {
     containers: BTreeSet<String>,
     networks: BTreeSet<String>,
     volumes: BTreeSet<String>,
+}
+
+/// A network or a volume that no service uses yet.
+struct Unused {
+    kind: ObjectKind,
+    name: String,
+    label: Option<String>,
+}
+
+impl Unused {
+    fn new(kind: ObjectKind, name: &str, label: Option<&str>) -> Self {
+        Self { kind, name: name.to_owned(), label: label.map(str::to_owned) }
+    }
 }
 
 impl Portreeve {
@@ -145,22 +159,30 @@ impl Portreeve {
         read: &(dyn Fn(&SecretSource) -> Result<Vec<u8>, Error> + Sync),
         told: &mut (dyn FnMut(&PartResult) + Send),
     ) -> Result<(), Error> {
+        // What nothing used yet is left over when this is cut short.
+        let mut unused = Vec::new();
         for network in &project.networks {
-            told(&self.up_network(network).await?);
+            told(&self.up_network(network, &mut unused).await?);
         }
         for volume in &project.volumes {
-            told(&self.up_volume(volume).await?);
+            told(&self.up_volume(volume, &mut unused).await?);
         }
         for service in &project.services {
             for on in &service.depends_on {
                 self.await_dependency(project, on, options).await?;
             }
-            told(&self.up_service(service, options, read).await?);
+            let result = self.up_service(service, options, read).await?;
+            self.hand_over(&mut unused)?;
+            told(&result);
         }
-        Ok(())
+        self.hand_over(&mut unused)
     }
 
-    async fn up_network(&self, network: &Shared) -> Result<PartResult, Error> {
+    fn hand_over(&self, unused: &mut Vec<Unused>) -> Result<(), Error> {
+        unused.drain(..).try_for_each(|one| self.inner.kept(one.kind, &one.name, one.label.as_deref()))
+    }
+
+    async fn up_network(&self, network: &Shared, unused: &mut Vec<Unused>) -> Result<PartResult, Error> {
         let name = network.name.as_str();
         let there = self.network_exists(name).await?;
         if network.external {
@@ -169,17 +191,19 @@ impl Portreeve {
         let mut spec = NetworkSpec::new(name.parse()?);
         spec.internal = network.internal;
         spec.labels.clone_from(&network.labels);
-        self.ensure_network(&spec).await?;
+        let held = self.hold_network(&spec).await?;
+        unused.push(Unused::new(ObjectKind::Network, name, held.owner_label()));
         Ok(part("network", name, if there { "present" } else { "made" }))
     }
 
-    async fn up_volume(&self, volume: &Shared) -> Result<PartResult, Error> {
+    async fn up_volume(&self, volume: &Shared, unused: &mut Vec<Unused>) -> Result<PartResult, Error> {
         let name = volume.name.as_str();
         let there = self.volume_exists(name).await?;
         if volume.external {
             return there.then(|| part("volume", name, "present")).ok_or_else(|| absent("volume", name));
         }
-        self.ensure_volume(name, &volume.labels).await?;
+        let held = self.hold_volume(name, &volume.labels).await?;
+        unused.push(Unused::new(ObjectKind::Volume, name, held.owner_label()));
         Ok(part("volume", name, if there { "present" } else { "made" }))
     }
 

@@ -48,6 +48,7 @@ impl Portreeve {
         let (backend, _) = inner.chosen().await?;
         let created = inner.create(backend, spec).await?;
         if created.existed && created.container.state.is_alive() {
+            inner.kept_created(&created)?;
             return Ok(created.container);
         }
         inner.say(Level::Info, || format!("starting {}", spec.name));
@@ -100,15 +101,6 @@ impl Portreeve {
         }
     }
 
-    /// Waits until no call of this install, in whatever process, makes a container of this name. A call whose caller went away
-    /// while the engine was at it goes on to its end, or for 5 s, and takes away what was made.
-    ///
-    /// # Errors
-    /// `Io` where the state directory can't be used.
-    pub async fn settled(&self, name: &str) -> Result<(), Error> {
-        self.inner.turn(ObjectKind::Container, name).await.map(drop)
-    }
-
     /// The command line that would create a container: decided and rendered like the real one, and not run.
     ///
     /// # Errors
@@ -127,7 +119,9 @@ impl Portreeve {
         let redactor = self.inner.redactor_of_container(&container);
         let (mounts, volumes) = (Vec::new(), Volumes::default());
         let created = Created { container, redactor, mounts, volumes, gpus: None, existed: true };
-        self.inner.start_created(&backend, &created).await
+        let started = self.inner.start_created(&backend, &created).await?;
+        self.inner.kept_container(ObjectKind::Container, &started)?;
+        Ok(started)
     }
 
     /// Looks at a container of ours.
@@ -224,7 +218,22 @@ impl Inner {
     ) -> Result<(), Error> {
         let name = container.name.as_str();
         let scope = Scope::of_container(Call::Remove, name, &container.id).with_force(force);
-        self.guest(backend, scope, &self.redactor_of_container(container)).await?.remove(name, force).await
+        let removed =
+            self.guest(backend, scope, &self.redactor_of_container(container)).await?.remove(name, force).await;
+        match removed {
+            // An engine may stumble over what it should have taken away with it.
+            Err(error @ Error::Engine { .. }) if self.is_gone(backend, container).await => {
+                self.say(Level::Warning, || format!("{name} is gone, and its engine told of a failure: {error}"));
+                Ok(())
+            }
+            removed => removed,
+        }
+    }
+
+    async fn is_gone(&self, backend: &Arc<Backend>, container: &ContainerInfo) -> bool {
+        let Ok(looker) = self.looker(backend, Call::Remove) else { return false };
+        let seen = looker.look_at_containers(&[&container.id]).await;
+        !self.services.dry_run && seen.is_ok_and(|seen| seen.iter().all(|found| found.id != container.id))
     }
 
     /// Starts it, and looks: what runs is the image that was proved, with the mounts that were checked.

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 use super::differs::differences;
 use super::mounts::Checked;
 use super::volumes::Volumes;
@@ -18,14 +16,11 @@ use crate::limits::HostLimits;
 use crate::owner::{Nonce, ObjectKind, OwnerLabel, SPEC_LABEL, SpecSeal};
 use crate::redaction::Redactor;
 use crate::scope::{Call, Scope, SecretFile};
-use crate::spec::{ContainerSpec, Gpus, Mount, MountSource, Name, Ulimit};
+use crate::spec::{ContainerSpec, Gpus, Mount, MountSource, Name, Ulimit, Workdir};
 use crate::state::{Turn, random};
 
 /// How long to wait before it is looked again whether a name is free.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
-
-/// How long an engine has to answer when nobody waits any more.
-const ANSWER: Duration = Duration::from_secs(5);
 
 /// A container that was asked for, and how it came to be.
 pub(super) struct Created {
@@ -124,7 +119,7 @@ impl Inner {
         let existing = self.looker(backend, Call::Create)?.look_at_container(spec.name.as_str()).await?;
         let existing = existing.map(|found| self.ours_or_conflict(found, role.kind())).transpose()?;
         self.check_limits(backend, &spec)?;
-        self.check_volumes(backend, &spec).await?;
+        let volumes = self.check_volumes(backend, &spec).await?;
         let network = self.joined_network(backend, &spec).await?;
         self.check_gpus(backend, &mut spec.gpus, spec.gpu_profile.as_ref()).await?;
         let joined = self.joined_pod(backend, &spec).await?;
@@ -136,7 +131,7 @@ impl Inner {
         let canonical = canonical(&spec, &image.id);
         let prepared = Prepared { spec, mounts, redactor, image, canonical, network, joined, role };
         match existing {
-            Some(container) => self.same_or_conflict(container, prepared),
+            Some(container) => self.same_or_conflict(container, prepared, volumes),
             None => self.create_whole(backend, prepared, turn).await,
         }
     }
@@ -151,23 +146,15 @@ impl Inner {
     ) -> Result<Created, Error> {
         let (inner, backend) = (Arc::clone(self), Arc::clone(backend));
         let (name, kind) = (prepared.spec.name.clone(), prepared.role.kind());
-        let (mut told, awaited) = oneshot::channel();
-        let whole = async move {
-            let _turn = turn;
-            let created = tokio::select! {
-                created = inner.create_anew(&backend, prepared) => Some(created),
-                () = left_alone(&mut told) => None,
-            };
-            let unwanted = match created {
-                Some(created) => told.send(created).err().map(|created| created.map(|created| created.volumes)),
-                None => Some(Ok(Volumes::default())),
-            };
-            if let Some(Ok(volumes)) = unwanted {
-                inner.withdraw(&backend, name.as_str(), kind, &volumes).await;
-            }
+        let work = {
+            let (inner, backend) = (Arc::clone(&inner), Arc::clone(&backend));
+            async move { inner.create_anew(&backend, prepared).await }
         };
-        tokio::spawn(whole);
-        awaited.await.unwrap_or(Err(Error::Cancelled))
+        let unwanted = async move |created: Option<Created>| {
+            let volumes = created.map(|created| created.volumes).unwrap_or_default();
+            inner.withdraw(&backend, name.as_str(), kind, &volumes).await;
+        };
+        self.ongoing.to_its_end(turn, work, unwanted).await
     }
 
     /// Waits until no other call, in whatever process of this install, makes something of this name.
@@ -237,11 +224,16 @@ impl Inner {
         Err(Error::Conflict(Conflict { kind: "container", name: found.name, differs: Vec::new() }))
     }
 
-    fn same_or_conflict(&self, container: ContainerInfo, prepared: Prepared) -> Result<Created, Error> {
+    fn same_or_conflict(
+        &self,
+        container: ContainerInfo,
+        prepared: Prepared,
+        volumes: Volumes,
+    ) -> Result<Created, Error> {
         let seal = container.host_label(SPEC_LABEL).unwrap_or_default();
         if SpecSeal::matches(self.state.key(), &prepared.canonical, seal) && prepared.is_in_its_pod(&container) {
             let (redactor, mounts, gpus) = (prepared.redactor, prepared.mounts, Some(prepared.spec.gpus));
-            return Ok(Created { container, redactor, mounts, volumes: Volumes::default(), gpus, existed: true });
+            return Ok(Created { container, redactor, mounts, volumes, gpus, existed: true });
         }
         let joined = prepared.is_in_its_pod(&container);
         let differs = differences(&container, &prepared.spec, &prepared.image.id, joined, &prepared.redactor);
@@ -284,6 +276,7 @@ impl Inner {
         self.check_created(&seen, &claimed, prepared).map_err(|why| untrue(&why))?;
         let asked = broker.is_as_asked(&seen, &prepared.spec);
         asked.map_err(|why| untrue(&why))?;
+        begins_inside(&seen).map_err(|refusal| self.refused(Call::Create, &seen.name, refusal.into()))?;
         self.check_volumes_again(backend, volumes).await?;
         self.check_network_again(backend, prepared.network.as_ref()).await?;
         Ok(seen)
@@ -400,10 +393,14 @@ impl Inner {
     }
 }
 
-/// Returns when the caller of a create is gone, and the engine had its time to answer even so.
-async fn left_alone<T>(told: &mut oneshot::Sender<T>) {
-    told.closed().await;
-    tokio::time::sleep(ANSWER).await;
+/// Where nothing was asked for, a process begins where its image says, and that is nobody's whom the host knows.
+fn begins_inside(seen: &ContainerInfo) -> Result<(), Refusal> {
+    let Some(folder) = seen.workdir.as_deref().filter(|folder| !folder.is_empty()) else { return Ok(()) };
+    let Err(error) = folder.parse::<Workdir>() else { return Ok(()) };
+    Err(Refusal::new(Rule::Policy, format!("the image's own {error}"))
+        .slot(Slot::Workdir.name())
+        .value(folder)
+        .remedy("give a working directory of your own"))
 }
 
 fn above(asked: &Ulimit, hard: u64) -> Refusal {

@@ -25,6 +25,7 @@ mod lifecycle;
 mod logs;
 mod mounts;
 mod networks;
+mod ongoing;
 mod order;
 mod pause;
 mod pods;
@@ -116,6 +117,7 @@ pub(crate) struct Inner {
     chosen: OnceCell<(Arc<Backend>, Detection)>,
     /// The volumes that a dry run would have made so far.
     imagined_volumes: std::sync::Mutex<std::collections::BTreeSet<String>>,
+    ongoing: ongoing::Ongoing,
 }
 
 impl Portreeve {

@@ -28,16 +28,25 @@ impl Portreeve {
     /// `Refused` by policy; `Conflict` where something that is not ours bears the name, or where the network of ours is
     /// otherwise than it is asked for.
     pub async fn ensure_network(&self, spec: &NetworkSpec) -> Result<NetworkInfo, Error> {
+        let network = self.hold_network(spec).await?;
+        // One that is there may be what a call left that never came to its end: it is its caller's now.
+        self.inner.kept(ObjectKind::Network, &network.name, network.owner_label())?;
+        Ok(network)
+    }
+
+    /// The same, and nobody was handed it yet.
+    pub(super) async fn hold_network(&self, spec: &NetworkSpec) -> Result<NetworkInfo, Error> {
         spec.check()?;
         let (inner, name) = (&self.inner, spec.name.as_str());
         let allowed = inner.policy.check_own_network(name).map_err(|refusal| refusal.slot("network.name"));
         allowed.map_err(|refusal| inner.refused(Call::NetworkEnsure, name, refusal.into()))?;
         let (backend, _) = inner.chosen().await?;
-        let (network, made) = inner.ensure_network(backend, spec).await?;
-        if made {
-            inner.kept(ObjectKind::Network, &network.name, network.owner_label())?;
-        }
-        Ok(network)
+        let turn = inner.turn(ObjectKind::Network, name).await?;
+        let (here, on, spec) = (Arc::clone(inner), Arc::clone(backend), spec.clone());
+        let work = async move { here.ensure_network(&on, &spec).await };
+        let (here, on) = (Arc::clone(inner), Arc::clone(backend));
+        let unwanted = async move |held: Option<(NetworkInfo, bool)>| here.unmake_network(&on, held).await;
+        Ok(inner.ongoing.to_its_end(turn, work, unwanted).await?.0)
     }
 
     /// Whether there is a network of ours of this very name, on any engine.
@@ -104,7 +113,6 @@ enum Found {
 impl Inner {
     /// The network of a spec: there already, or made now; and whether it was made.
     async fn ensure_network(&self, backend: &Arc<Backend>, spec: &NetworkSpec) -> Result<(NetworkInfo, bool), Error> {
-        let _turn = self.turn(ObjectKind::Network, spec.name.as_str()).await?;
         match self.looker(backend, Call::NetworkEnsure)?.look_at_network(spec.name.as_str()).await? {
             Some(found) => Ok((as_asked(self.our_network(found)?, spec)?, false)),
             None => {
@@ -135,6 +143,14 @@ impl Inner {
         let network = as_asked(self.our_network(seen)?, spec)?;
         let made = network.owner_label() == Some(&owner);
         Ok((network, made))
+    }
+
+    /// A network that was made for nobody is taken away again.
+    async fn unmake_network(&self, backend: &Arc<Backend>, held: Option<(NetworkInfo, bool)>) {
+        let Some((network, true)) = held else { return };
+        if let Err(error) = self.remove_network(backend, &network).await {
+            self.say(Level::Warning, || format!("the network {} could not be removed again: {error}", network.name));
+        }
     }
 
     /// A name that something else bears is not touched.

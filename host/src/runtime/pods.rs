@@ -44,7 +44,13 @@ impl Portreeve {
         let allowed = inner.policy.check_pod(spec);
         allowed.map_err(|refusal| inner.refused(Call::PodEnsure, name, refusal.into()))?;
         let (backend, _) = inner.chosen().await?;
-        inner.ensure_pod(backend, spec).await
+        let turn = inner.turn(ObjectKind::Pod, name).await?;
+        let (here, on, asked) = (Arc::clone(inner), Arc::clone(backend), spec.clone());
+        let work = async move { here.ensure_pod(&on, &asked).await };
+        let (here, pod) = (Arc::clone(inner), spec.name.clone());
+        let unwanted = async move |held: Option<(Found, bool)>| here.unmake_found(pod.as_str(), held).await;
+        let (found, _) = inner.ongoing.to_its_end(turn, work, unwanted).await?;
+        inner.told(name, found).await
     }
 
     /// Whether there is a pod of ours of this very name, on any engine.
@@ -122,15 +128,15 @@ impl Portreeve {
 }
 
 impl Inner {
-    async fn ensure_pod(self: &Arc<Self>, backend: &Arc<Backend>, spec: &PodSpec) -> Result<PodInfo, Error> {
-        let _turn = self.turn(ObjectKind::Pod, spec.name.as_str()).await?;
+    /// The pod of a spec: there already, or made now; and whether its holder was.
+    async fn ensure_pod(self: &Arc<Self>, backend: &Arc<Backend>, spec: &PodSpec) -> Result<(Found, bool), Error> {
         let (engines, made) = self.ready_engine_pod(backend, spec).await?;
         match self.ensure_holder(backend, spec, engines.as_ref()).await {
-            Ok(holder) => {
-                if let Some(pod) = engines.as_ref().filter(|_| made) {
+            Ok((holder, made)) => {
+                if let Some(pod) = &engines {
                     self.kept(ObjectKind::Pod, &pod.name, pod.owner_label())?;
                 }
-                self.told(spec.name.as_str(), Found { backend: Arc::clone(backend), holder, engines }).await
+                Ok((Found { backend: Arc::clone(backend), holder, engines }, made))
             }
             Err(error) => {
                 if let Some(pod) = engines.filter(|_| made) {
@@ -195,13 +201,13 @@ impl Inner {
         container.is_ours_as(ObjectKind::Pod, self.state.key(), self.state.install())
     }
 
-    /// The container that holds a pod's network: there with this very spec, or made now; and running.
+    /// The container that holds a pod's network: there with this very spec, or made now; running, and whether it was made.
     async fn ensure_holder(
         self: &Arc<Self>,
         backend: &Arc<Backend>,
         spec: &PodSpec,
         engines: Option<&EnginePod>,
-    ) -> Result<ContainerInfo, Error> {
+    ) -> Result<(ContainerInfo, bool), Error> {
         let name = PodSpec::holder(&spec.name)?;
         let existing = self.looker(backend, Call::PodEnsure)?.look_at_container(name.as_str()).await?;
         let held = match (&existing, &spec.image) {
@@ -223,21 +229,30 @@ impl Inner {
             }
         };
         let created = created.map_err(|error| as_of_pod(error, spec.name.as_str()))?;
+        let made = !created.existed;
         if created.container.state == ContainerState::Running {
-            return Ok(created.container);
+            self.kept_container(ObjectKind::Pod, &created.container)?;
+            return Ok((created.container, made));
         }
         let started = self.start_created(backend, &created).await;
         if self.services.dry_run {
-            return started;
+            return Ok((started?, made));
         }
-        if started.is_ok() && !created.existed {
+        if started.is_ok() {
             self.kept_container(ObjectKind::Pod, &created.container)?;
-        }
-        if started.is_err() && !created.existed {
+        } else if made {
             // The failure that led here is the one to tell.
             let _kept = self.remove_ours(backend, &created.container.name, ObjectKind::Pod).await;
         }
-        started
+        Ok((started?, made))
+    }
+
+    /// A pod that was made for nobody is taken away again.
+    async fn unmake_found(&self, name: &str, held: Option<(Found, bool)>) {
+        let Some((found, true)) = held else { return };
+        if let Err(error) = self.remove_pod(name, found, true).await {
+            self.say(Level::Warning, || format!("the pod {name} could not be removed again: {error}"));
+        }
     }
 
     /// The built-in image, brought into the engine from a registry of the host's own that lives as long as this takes,

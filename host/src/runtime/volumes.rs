@@ -38,16 +38,28 @@ impl Portreeve {
     /// `Refused` by policy; `Conflict` where something that is not ours bears the name, or where the volume of ours has
     /// not the labels that are asked for.
     pub async fn ensure_volume(&self, name: &str, labels: &[Label]) -> Result<VolumeInfo, Error> {
+        let volume = self.hold_volume(name, labels).await?;
+        // One that is there may be what a call left that never came to its end: it is its caller's now.
+        self.inner.kept(ObjectKind::Volume, &volume.name, volume.owner_label())?;
+        Ok(volume)
+    }
+
+    /// The same, and nobody was handed it yet.
+    pub(super) async fn hold_volume(&self, name: &str, labels: &[Label]) -> Result<VolumeInfo, Error> {
         let name: Name = name.parse()?;
         let inner = &self.inner;
         let allowed = inner.policy.check_volume(name.as_str());
         allowed.map_err(|refusal| inner.refused(Call::VolumeEnsure, name.as_str(), refusal.into()))?;
         let (backend, _) = inner.chosen().await?;
-        let (volume, made) = inner.ensure_volume(backend, name.as_str(), labels).await?;
-        if made {
-            inner.kept(ObjectKind::Volume, &volume.name, volume.owner_label())?;
-        }
-        Ok(volume)
+        let turn = inner.turn(ObjectKind::Volume, name.as_str()).await?;
+        let (here, on, labels) = (Arc::clone(inner), Arc::clone(backend), labels.to_vec());
+        let work = async move { here.ensure_volume(&on, name.as_str(), &labels).await };
+        let (here, on) = (Arc::clone(inner), Arc::clone(backend));
+        let unwanted = async move |held: Option<(VolumeInfo, bool)>| {
+            let made = held.filter(|(_, made)| *made).map(|(volume, _)| volume);
+            here.unmake(&on, &Volumes { all: Vec::new(), made: made.into_iter().collect() }).await;
+        };
+        Ok(inner.ongoing.to_its_end(turn, work, unwanted).await?.0)
     }
 
     /// Whether there is a volume of ours of this very name, on any engine.
@@ -239,11 +251,12 @@ impl Inner {
         }
     }
 
-    /// Volumes that a spec names and that are not ours end a call before anything is done.
-    pub(super) async fn check_volumes(&self, backend: &Arc<Backend>, spec: &ContainerSpec) -> Result<(), Error> {
+    /// The volumes of a spec that are there. Those that are not ours end a call before anything is done.
+    pub(super) async fn check_volumes(&self, backend: &Arc<Backend>, spec: &ContainerSpec) -> Result<Volumes, Error> {
         let names: Vec<&str> = spec.volumes().map(Name::as_str).collect();
         let seen = self.looker(backend, Call::VolumeInspect)?.look_at_volumes(&names).await?;
-        seen.into_iter().try_for_each(|found| self.ours(found).map(drop))
+        let all = seen.into_iter().map(|found| self.ours(found)).collect::<Result<_, _>>()?;
+        Ok(Volumes { all, made: Vec::new() })
     }
 
     /// The volumes of a container that is to be created; those that are not there are made.
@@ -305,19 +318,17 @@ impl Inner {
 }
 
 impl Inner {
-    /// A container that is its caller's from here on, and the volumes that were made for it.
+    /// A container that is its caller's from here on, and its volumes: also where they are what a call left that never
+    /// came to its end.
     pub(super) fn kept_created(&self, created: &Created) -> Result<(), Error> {
-        if created.existed {
-            return Ok(());
-        }
         self.kept_volumes(created)?;
         self.kept_container(ObjectKind::Container, &created.container)
     }
 
     /// The volumes alone: of a container that is removed when it ends.
     pub(super) fn kept_volumes(&self, created: &Created) -> Result<(), Error> {
-        let mut made = created.volumes.made.iter();
-        made.try_for_each(|volume| self.kept(ObjectKind::Volume, &volume.name, volume.owner_label()))
+        let mut all = created.volumes.all.iter();
+        all.try_for_each(|volume| self.kept(ObjectKind::Volume, &volume.name, volume.owner_label()))
     }
 }
 

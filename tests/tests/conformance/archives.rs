@@ -126,6 +126,7 @@ pub(crate) async fn an_image_goes_into_a_file_and_comes_back(setting: Arc<Settin
     assert_eq!(saved.id.trim_start_matches("sha256:"), image.id());
     assert_eq!(saved.size, std::fs::metadata(&file).unwrap().len());
     assert_eq!(saved.proved, "content");
+    assert_eq!(saved.names, [""; 0]);
     let again = setting.host.save_image(&image.single(), &file).await.unwrap_err();
     assert!(matches!(again, Error::InUse(_)), "{again:?}");
     setting.host.remove_image(&image.single(), true).await.unwrap();
@@ -144,6 +145,20 @@ pub(crate) async fn an_image_goes_into_a_file_and_comes_back(setting: Arc<Settin
     assert!(!holds(&setting, &image.id()).await);
     assert!(!setting.host.has_image(&image.single()).await.unwrap());
     assert_eq!(std::fs::read_dir(setting.state().join("archives")).unwrap().count(), 0, "the copy was left behind");
+}
+
+/// By its tag it is known again where it is loaded.
+pub(crate) async fn a_tag_goes_into_a_file_with_its_image(setting: Arc<Setting>) {
+    let image = setting.publish(ImageOptions::default());
+    setting.host.pull(&image.tag()).await.unwrap();
+    let file = folder(&setting, "archives").join(format!("{}.tar", setting.name("tagged")));
+    let saved = setting.host.save_image(&image.tag(), &file).await.unwrap();
+    assert_eq!((saved.names, saved.proved), (vec![image.tag().to_string()], "content"));
+    setting.host.remove_image(&image.tag(), true).await.unwrap();
+    assert!(!setting.host.has_image(&image.tag()).await.unwrap());
+    let loaded = setting.host.load_image(&file).await.unwrap();
+    assert_eq!(loaded.names, [image.tag().to_string()]);
+    assert!(setting.host.has_image(&image.tag()).await.unwrap());
 }
 
 async fn holds(setting: &Setting, id: &str) -> bool {

@@ -130,6 +130,7 @@ behaviours! {
         an_image_that_is_not_held_may_be_removed_when_asked
         what_no_container_is_of_is_told
         an_image_goes_into_a_file_and_comes_back
+        a_tag_goes_into_a_file_with_its_image
         an_archive_that_is_not_what_it_says_is_not_loaded
         a_name_in_an_archive_is_bounded_by_the_policy
         gpus_and_mounts_are_explained_and_nothing_is_run
@@ -237,6 +238,7 @@ behaviours! {
         a_foreign_container_can_not_be_touched
         a_name_is_a_whole_name
         an_image_can_not_forge_ownership
+        an_image_can_not_begin_outside_of_its_container
         a_copied_label_is_no_ownership
         another_install_is_not_seen
     }
@@ -364,7 +366,11 @@ behaviours! {
     podman: pods { a_foreign_container_in_a_pod_is_spared }
     rehearsal: pods { an_engine_that_lies_of_a_pod_is_not_believed }
     all: doomed { a_killed_host_leaves_what_can_be_found }
-    all: leftovers { what_a_killed_host_left_is_cleaned_up }
+    all: leftovers {
+        what_a_killed_host_left_is_cleaned_up
+        what_a_killed_host_left_may_become_a_callers
+        what_a_killed_project_left_is_cleaned_up
+    }
     real: leftovers { what_a_caller_was_handed_is_not_left_over }
     all: program {
         the_program_brings_layers_and_makes_an_image_of_them

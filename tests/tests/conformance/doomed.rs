@@ -26,10 +26,7 @@ const AFTERMATH: Duration = Duration::from_secs(20);
 pub(crate) fn run(words: &[String]) -> ExitCode {
     let [kind, folder, state, image, name, volume @ ..] = words else { return ExitCode::from(2) };
     let ground = Ground::new(Kind::from_name(kind).unwrap(), Path::new(folder));
-    let mut spec = ContainerSpec::new(image.parse().unwrap(), name.parse().unwrap());
-    spec.words = vec!["wait".to_owned()];
-    spec.network = Some(NetworkMode::None);
-    spec.mounts = volume.iter().map(|volume| format!("{volume}:/data").parse().unwrap()).collect();
+    let spec = spec(image, name, volume.first().map(String::as_str));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let builder = ground.builder(Path::new(state)).on_event(|event| {
         if let Event::Command { argv, .. } = event {
@@ -47,6 +44,15 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What a doomed host makes.
+pub(crate) fn spec(image: &str, name: &str, volume: Option<&str>) -> ContainerSpec {
+    let mut spec = ContainerSpec::new(image.parse().unwrap(), name.parse().unwrap());
+    spec.words = vec!["wait".to_owned()];
+    spec.network = Some(NetworkMode::None);
+    spec.mounts = volume.iter().map(|volume| format!("{volume}:/data").parse().unwrap()).collect();
+    spec
 }
 
 pub(crate) async fn a_killed_host_leaves_what_can_be_found(setting: Arc<Setting>) {

@@ -1,37 +1,97 @@
 //! What a killed host left behind is found and removed, and nothing else is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portreeve::demo::image::ImageOptions;
 use portreeve::{Cleaned, Portreeve, Removed};
+use portreeve_tests::registry::Fault;
 
 use crate::doomed::{acts, settled, spawn};
 use crate::setting::Setting;
 
 pub(crate) async fn what_a_killed_host_left_is_cleaned_up(setting: Arc<Setting>) {
-    let state = setting.ground.folder.join("left-state");
-    std::fs::create_dir(&state).unwrap();
-    std::fs::set_permissions(&state, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-    setting.adopt(&state);
+    let state = fresh_state(&setting, "left-state");
     let host = setting.ground.builder(&state).build().await.unwrap();
     let bystanders = Bystanders::new(&setting, &host, &state).await;
     let mut left = 0;
     // The volume is made, the container created, then started: as each begins, and some time into it.
     for (act, delay) in [(0, 0), (0, 400), (1, 0), (1, 400), (2, 0)] {
         let (name, volume) = (setting.name("left"), setting.name("left-volume"));
-        let mut dying = spawn(&setting, &state, &name, &[&volume]);
-        let mut seen = acts(&mut dying);
-        tokio::task::block_in_place(|| seen.nth(act)).unwrap();
-        tokio::time::sleep(Duration::from_millis(delay)).await;
-        dying.kill().unwrap();
-        dying.wait().unwrap();
-        settled(&name).await;
+        dies(&setting, &state, (&name, &volume), (act, delay)).await;
         left += cleaned(&setting, &host, &name, &volume).await;
         remove(&setting, &host, &name, &volume).await;
         bystanders.are_untouched(&setting);
     }
     assert!(left > 0, "no death left anything, so nothing was shown");
+}
+
+fn fresh_state(setting: &Setting, name: &str) -> PathBuf {
+    let state = setting.ground.folder.join(name);
+    std::fs::create_dir(&state).unwrap();
+    std::fs::set_permissions(&state, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    setting.adopt(&state);
+    state
+}
+
+/// A host that runs a container with a volume dies some milliseconds into one of its acts.
+async fn dies(setting: &Setting, state: &Path, (name, volume): (&str, &str), (act, delay): (usize, u64)) {
+    let mut dying = spawn(setting, state, name, &[volume]);
+    let mut seen = acts(&mut dying);
+    tokio::task::block_in_place(|| seen.nth(act)).unwrap();
+    tokio::time::sleep(Duration::from_millis(delay)).await;
+    dying.kill().unwrap();
+    dying.wait().unwrap();
+    settled(name).await;
+}
+
+/// Who asks for what was left is handed it: it is no left-over any more, whatever becomes of it later.
+pub(crate) async fn what_a_killed_host_left_may_become_a_callers(setting: Arc<Setting>) {
+    let state = fresh_state(&setting, "taken-state");
+    let host = setting.ground.builder(&state).build().await.unwrap();
+    let mut left = 0;
+    for (act, delay) in [(0, 400), (1, 100), (1, 200), (1, 400), (2, 0)] {
+        let (name, volume) = (setting.name("taken"), setting.name("taken-volume"));
+        dies(&setting, &state, (&name, &volume), (act, delay)).await;
+        left += host.leftovers().await.unwrap().len();
+        let spec = crate::doomed::spec(&setting.image.single().to_string(), &name, Some(&volume));
+        host.create(&spec).await.unwrap();
+        assert_eq!(host.leftovers().await.unwrap(), [], "{act}");
+        host.remove(&name, true).await.unwrap();
+        assert_eq!(host.leftovers().await.unwrap(), [], "{act}: the volume has its data");
+        assert!(setting.volume(&volume).is_some());
+        host.remove_volume(&volume, false).await.unwrap();
+    }
+    assert!(left > 0, "no death left anything, so nothing was shown");
+}
+
+/// What no service used yet is left over; what one used is the project's.
+pub(crate) async fn what_a_killed_project_left_is_cleaned_up(setting: Arc<Setting>) {
+    let unheard = setting.publish(ImageOptions::default());
+    setting.registry.keeper().misbehave(&unheard.repository, Fault::Stall);
+    let name = setting.name("killed");
+    let file = crate::behaviours::folder(&setting, &name).join("compose.yaml");
+    let text = format!(
+        "services:\n  web: {{image: {}, networks: [back], volumes: ['data:/data']}}\nnetworks: {{back: }}\nvolumes: {{data: }}\n",
+        unheard.single()
+    );
+    std::fs::write(&file, text).unwrap();
+    let (network, volume) = (format!("{name}_back"), format!("{name}_data"));
+    let mut command = crate::program::portreeve(&setting);
+    command.args(["compose", "up", "--file"]).arg(&file).args(["-p", &name]);
+    let mut up = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    setting.until("the volume is made", || setting.volume(&volume).is_some()).await;
+    up.kill().unwrap();
+    up.wait().unwrap();
+    let shown = crate::program::ask(&setting, &["cleanup", "--json"]).await;
+    for left in [&network, &volume] {
+        assert!(shown.stdout.contains(left.as_str()), "{left} is not in {shown:?}");
+    }
+    let removed = crate::program::ask(&setting, &["cleanup", "--force"]).await;
+    assert_eq!(removed.status, 0, "{removed:?}");
+    assert!(setting.network(&network).is_none() && setting.volume(&volume).is_none());
 }
 
 /// How much was left; whatever it was, afterwards there is no trace of what does nothing.

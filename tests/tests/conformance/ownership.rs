@@ -76,6 +76,19 @@ pub(crate) async fn an_image_can_not_forge_ownership(setting: Arc<Setting>) {
     setting.host.remove(spec.name.as_str(), true).await.unwrap();
 }
 
+/// A folder of the engine's own process leads out of the container (CVE-2024-21626), also where the image names it.
+pub(crate) async fn an_image_can_not_begin_outside_of_its_container(setting: Arc<Setting>) {
+    let image = setting.publish(ImageOptions { workdir: "/proc/self/fd/8".to_owned(), ..ImageOptions::default() });
+    setting.host.pull(&image.single()).await.unwrap();
+    let mut spec = setting.spec(&["wait"]);
+    spec.image = image.single();
+    let refused = setting.host.create(&spec).await.unwrap_err();
+    assert!(matches!(&refused, Error::Refused(refusal) if refusal.slot.as_deref() == Some("workdir")), "{refused:?}");
+    assert!(setting.truth(spec.name.as_str()).is_none(), "the container is left");
+    spec.workdir = Some("/".parse().unwrap());
+    setting.host.create(&spec).await.unwrap();
+}
+
 pub(crate) async fn a_copied_label_is_no_ownership(setting: Arc<Setting>) {
     let name = setting.name("original");
     setting.run_waiting(&name).await;

@@ -15,7 +15,10 @@ pub(crate) fn save(engine: &mut Engine, arguments: &Arguments) -> Result<u8, Tro
         None | Some("docker-archive") => {}
         Some(format) => return Err(Trouble::Usage(format!("unknown format {format:?}: it is docker-archive here"))),
     }
-    let image = super::images::find(engine, arguments.operand()?)?;
+    let asked = arguments.operand()?;
+    let image = super::images::find(engine, asked)?;
+    // Of its names the one that was asked for is written, and none by its ID.
+    let tags: Vec<&String> = image.tags.iter().filter(|tag| *tag == asked).collect();
     let blob = |digest: &str| std::fs::read(engine.state.blobs().join(digest.trim_start_matches("sha256:")));
     let manifest: Value = serde_json::from_slice(&blob(image.digests.last().map_or("", String::as_str))?)
         .map_err(|error| io::Error::other(error.to_string()))?;
@@ -30,7 +33,7 @@ pub(crate) fn save(engine: &mut Engine, arguments: &Arguments) -> Result<u8, Tro
     let config = manifest.get("config").map(text).unwrap_or_default();
     let name = format!("{}.json", config.trim_start_matches("sha256:"));
     file(&mut archive, &name, &blob(&config)?)?;
-    let named = json!([{ "Config": name, "RepoTags": image.tags, "Layers": layers }]);
+    let named = json!([{ "Config": name, "RepoTags": tags, "Layers": layers }]);
     file(&mut archive, "manifest.json", named.to_string().as_bytes())?;
     let bytes = archive.into_inner()?;
     engine.console.out(&bytes);
