@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
-use rustix::fs::{Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::ambient;
@@ -159,6 +159,27 @@ pub struct StateDir {
     install: InstallId,
 }
 
+/// The file that says that this install has a journal: it lies beside its folder, so that one that is gone is missed.
+const JOURNAL_BEGUN: &str = "journal-begun";
+
+/// Says that there is a journal, from its first record on.
+#[derive(Debug)]
+pub(crate) struct JournalMark {
+    dir: Dir,
+    set: bool,
+}
+
+impl JournalMark {
+    pub(crate) const fn is_set(&self) -> bool {
+        self.set
+    }
+
+    /// What can't be written now is written with the next record.
+    pub(crate) fn set(&mut self) {
+        self.set = self.set || whole::put(&self.dir, JOURNAL_BEGUN, &[]).is_ok();
+    }
+}
+
 /// An exclusive hold on an install: the lock of its directory (flock(2)). It ends with the value.
 #[derive(Debug)]
 #[must_use]
@@ -248,6 +269,16 @@ impl StateDir {
             Err(StateError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             other => other.map(Some),
         }
+    }
+
+    /// Whether this install ever had a journal.
+    pub(crate) fn had_journal(&self) -> bool {
+        rustix::fs::statat(&self.dir, JOURNAL_BEGUN, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
+    /// A handle to say so by.
+    pub(crate) fn journal_mark(&self) -> io::Result<JournalMark> {
+        Ok(JournalMark { dir: self.dir.try_clone()?, set: self.had_journal() })
     }
 
     fn open_area(&self, area: Area, path: &Path) -> Result<Dir, StateError> {

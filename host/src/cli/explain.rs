@@ -166,7 +166,10 @@ fn status(reachable: bool) -> Status {
 fn variables(common: &Common) -> Variables {
     let known = ["HOME", "XDG_RUNTIME_DIR"].into_iter();
     let value = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let known = Variables::new(known.filter_map(|name| Some((name, value(name)?))));
+    // Without a login there is none but what would be this user's.
+    let usual =
+        |name: &str| (name == "XDG_RUNTIME_DIR").then(|| format!("/run/user/{}", rustix::process::geteuid().as_raw()));
+    let known = Variables::new(known.filter_map(|name| Some((name, value(name).or_else(|| usual(name))?))));
     let state = state_path(common).ok().map(|path| std::fs::canonicalize(&path).unwrap_or(path));
     state.into_iter().fold(known, Variables::with_state)
 }

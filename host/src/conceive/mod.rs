@@ -89,7 +89,7 @@ impl Candidate<'_> {
         self.check_owner(bounds.own)?;
         self.check_queries()?;
         if (self.command.effect(), self.command.object()) == (Effect::Create, Object::Container) {
-            return request::check(self.found, bounds);
+            return request::check(self.command, self.found, bounds);
         }
         self.check_image(bounds.policy)?;
         self.check_exec()?;
@@ -221,8 +221,11 @@ impl Candidate<'_> {
     /// With the key at hand, the label is one that it made for what is created.
     fn check_owner(&self, own: Option<&Own>) -> Result<(), Objection> {
         let Some(Own { key, .. }) = own else { return Ok(()) };
+        // What holds a pod's network bears the label of a pod, of its own name.
+        let holds = self.command.object() == Object::Container && self.scalar(Slot::PodName).is_some();
+        let container = if holds { ObjectKind::Pod } else { ObjectKind::Container };
         let names = [
-            (ObjectKind::Container, Slot::ContainerName),
+            (container, Slot::ContainerName),
             (ObjectKind::Volume, Slot::VolumeName),
             (ObjectKind::Network, Slot::NetworkName),
             (ObjectKind::Pod, Slot::PodName),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Bounds, Objection};
 use crate::evidence::document::is_id;
-use crate::grants::{Binding, Bindings, Origin, SECRETS_FOLDER, Slot};
+use crate::grants::{Binding, Bindings, Command, Origin, SECRETS_FOLDER, Slot};
 use crate::reference::Reference;
 use crate::scope::{Scope, SecretFile};
 use crate::spec::{
@@ -18,7 +18,7 @@ use crate::spec::{
 const SOME_IMAGE: &str = "example.invalid/some/image:1";
 
 /// Whether one well-formed request that the policy lets through has exactly these facts.
-pub(super) fn check(found: &Bindings, bounds: &Bounds<'_>) -> Result<(), Objection> {
+pub(super) fn check(command: &Command, found: &Bindings, bounds: &Bounds<'_>) -> Result<(), Objection> {
     let reading = Reading { found, bounds };
     let (spec, files) = reading.request()?;
     spec.check().map_err(|error| Objection { slot: None, value: error.value.clone(), why: error.to_string() })?;
@@ -29,7 +29,7 @@ pub(super) fn check(found: &Bindings, bounds: &Bounds<'_>) -> Result<(), Objecti
     };
     bounds.policy.check_container(&spec).map_err(refused)?;
     check_mounts(&spec, bounds)?;
-    check_pod(found)?;
+    check_pod(command, found)?;
     let made = Scope::of_create(&spec, &files);
     let in_a_shell = !found.get(Slot::HealthShell).is_empty();
     let made = if in_a_shell { made.with_health_in_a_shell() } else { made };
@@ -53,10 +53,17 @@ fn check_holder(spec: &ContainerSpec, pod: &str) -> Result<(), Objection> {
 }
 
 /// What joins a pod is told so by the host, and by its label.
-fn check_pod(found: &Bindings) -> Result<(), Objection> {
+fn check_pod(command: &Command, found: &Bindings) -> Result<(), Objection> {
     let there = |slot| !found.get(slot).is_empty();
+    let lacks = |slot| command.template().has(slot) && !there(slot);
     let (joins, holds) = (there(Slot::Pod), there(Slot::PodName));
     match () {
+        () if joins && lacks(Slot::PodHolder) => {
+            Err(Objection::new(Slot::PodHolder, "", "what joins a pod has the network of its holder"))
+        }
+        () if (joins || holds) && lacks(Slot::PodId) => {
+            Err(Objection::new(Slot::PodId, "", "what joins a pod is in the engine's own"))
+        }
         () if there(Slot::PodHolder) && !joins => {
             Err(Objection::new(Slot::PodHolder, "", "no container has the network of another but in a pod"))
         }

@@ -204,6 +204,7 @@ impl Layout {
     fn look(&self, requested: &Digest, platform: &Platform) -> (Report, Option<LayoutError>) {
         let (resolved, failure) = follow(requested, platform, None, self);
         let mut report = Report::of(&resolved);
+        report.without_config();
         if let Some(error) = failure {
             return (report, Some(error.into()));
         }

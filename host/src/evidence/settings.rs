@@ -80,8 +80,12 @@ impl Settings {
         let asked: BTreeSet<String> = spec.cap_add.iter().map(|name| bare(name)).collect();
         // An engine may list all of them for `ALL`.
         let exact = !asked.contains("ALL");
-        if let Some(seen) = self.added.as_ref().filter(|seen| exact && **seen != asked) {
-            let other = seen.symmetric_difference(&asked).next().map_or("", String::as_str);
+        let dropped = |name: &String| self.dropped.as_ref().is_some_and(|dropped| dropped.contains(name));
+        // An engine may tell of no more than what it adds to its own.
+        let is_told = |name: &&String| !(asked.contains(*name) && DEFAULT.contains(&name.as_str()) && !dropped(name));
+        if let Some(seen) = self.added.as_ref().filter(|_| exact)
+            && let Some(other) = seen.symmetric_difference(&asked).find(is_told)
+        {
             return Err(format!("the capability {other} was not added as it was asked for"));
         }
         let mut taken = spec.cap_drop.iter().map(|name| bare(name)).filter(|name| name != "ALL");
@@ -109,6 +113,20 @@ impl Settings {
     }
 }
 
+/// Capabilities that every engine gives by default.
+const DEFAULT: &[&str] = &[
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "NET_BIND_SERVICE",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
 /// Capabilities that some engines give by default and others do not.
 const DROPPED: &[&str] = &["AUDIT_WRITE", "MKNOD", "NET_RAW"];
 /// File systems in memory that an engine makes for a root file system that can't be written.

@@ -24,6 +24,8 @@ pub enum Severity {
 #[serde(rename_all = "kebab-case", tag = "what")]
 #[non_exhaustive]
 pub enum FindingKind {
+    /// This install had a journal, and there is none.
+    Gone,
     /// The last record was cut short while it was written.
     Torn,
     /// Records stand behind the end that the head knows.
@@ -103,6 +105,9 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seq, kind, .. } = self;
         match kind {
+            FindingKind::Gone => {
+                write!(f, "the journal of this install is gone, from record {seq} on, with its head")
+            }
             FindingKind::Torn => write!(f, "record {seq} was cut short by a crash"),
             FindingKind::HeadBehind { records } => {
                 write!(f, "the head is {records} behind: it doesn't know record {seq}")

@@ -20,7 +20,7 @@ use super::record::{Entry, Kind, Seq, Stamp, write_line};
 use super::segment;
 use super::{JournalError, io_error};
 use crate::ambient;
-use crate::state::{Area, StateDir, sync_dir};
+use crate::state::{Area, JournalMark, StateDir, sync_dir};
 
 pub(super) struct Pen {
     pub(super) dir: Dir,
@@ -35,6 +35,8 @@ pub(super) struct Pen {
     pub(super) segment: Option<Arc<File>>,
     /// The next record goes over a torn one, of which nothing may be left behind it.
     pub(super) trim: bool,
+    /// Whether a journal of this install was ever begun.
+    pub(super) mark: JournalMark,
     /// Only tests have another one than the system's.
     pub(super) clock: fn() -> Timestamp,
     line: Vec<u8>,
@@ -79,8 +81,9 @@ impl Pen {
         let (seals, slots) = (Seals::of(state.key()), Slots::BLANK);
         let line = Vec::with_capacity(4096);
         let (anchor, clock) = (genesis, Timestamp::now as fn() -> Timestamp);
+        let mark = state.journal_mark().map_err(io_error("open"))?;
         let mut pen =
-            Self { dir, seals, genesis, options, head, slots, anchor, segment: None, trim: false, clock, line };
+            Self { dir, seals, genesis, options, head, slots, anchor, segment: None, trim: false, mark, clock, line };
         let locked = pen.lock()?;
         pen.settle()?;
         drop(locked);
@@ -184,6 +187,7 @@ impl Pen {
             return Err(io_error("write the head of")(error));
         }
         self.advance_to(next);
+        self.mark.set();
         Ok((Seq(next.head.count), segment))
     }
 

@@ -70,6 +70,7 @@ pub(super) const POWER_CUT: &str = "power-cut";
 /// What stood wrong at the end of the journal.
 #[derive(Debug, PartialEq, Eq)]
 enum Incident {
+    Gone,
     SlotTorn,
     HeadLost,
     HeadTurnedBack,
@@ -86,12 +87,13 @@ impl Incident {
             Self::SlotTorn | Self::Torn { .. } => true,
             Self::HeadBehind { records, boot } => *records == 1 || *boot,
             Self::Cut { boot, .. } => *boot,
-            Self::HeadLost | Self::HeadTurnedBack | Self::Foreign { .. } => false,
+            Self::Gone | Self::HeadLost | Self::HeadTurnedBack | Self::Foreign { .. } => false,
         }
     }
 
     const fn rule(&self) -> &'static str {
         match self {
+            Self::Gone => "gone",
             Self::SlotTorn => "head-slot-torn",
             Self::HeadLost => "head-lost",
             Self::HeadTurnedBack => "head-turned-back",
@@ -105,6 +107,7 @@ impl Incident {
 
     fn why(&self) -> String {
         match self {
+            Self::Gone => "the journal that this install had was gone, with all of its records".to_owned(),
             Self::SlotTorn => "one slot of the head was unreadable, the other was used".to_owned(),
             Self::HeadLost => "the head was unreadable or gone: records may have been cut off unseen".to_owned(),
             Self::HeadTurnedBack => {
@@ -155,7 +158,10 @@ impl Pen {
                 }
                 self.anchor = anchor;
             }
-            (None, _) if segments.is_empty() => self.begin()?,
+            (None, _) if segments.is_empty() => {
+                incidents.extend(self.mark.is_set().then_some(Incident::Gone));
+                self.begin()?;
+            }
             (None, _) => {
                 incidents.push(Incident::HeadLost);
                 self.anchor = self.last_record(&segments)?;

@@ -346,6 +346,24 @@ fn a_deleted_segment_or_head_is_told_when_the_journal_goes_on() {
 
 /// What another boot wrote may be lost in a power cut, but for what was waited for.
 #[test]
+fn a_journal_that_is_gone_as_a_whole_is_missed() {
+    for folder in [true, false] {
+        let fixture = Fixture::filled(3, u64::MAX);
+        match folder {
+            true => fs::remove_dir_all(fixture.path("")).unwrap(),
+            false => ["head", "00000001.jsonl"].iter().for_each(|name| fs::remove_file(fixture.path(name)).unwrap()),
+        }
+        assert_eq!(fixture.findings(), [(1, FindingKind::Gone)]);
+        assert!(!fixture.verify().is_intact());
+        note(&fixture.open(u64::MAX), "later");
+        let report = fixture.verify();
+        assert!(!report.is_intact(), "{report:?}");
+        assert!(matches!(fixture.findings()[..], [(1, FindingKind::Recorded { .. })]), "{report:?}");
+    }
+    assert_eq!(Fixture::new().findings(), [], "there never was one");
+}
+
+#[test]
 fn a_power_cut_is_no_damage_unless_it_took_what_was_waited_for() {
     for (durability, intact) in [(Durability::None, true), (Durability::All, false)] {
         let fixture = Fixture::new();

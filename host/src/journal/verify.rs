@@ -39,6 +39,7 @@ fn walk(state: &StateDir, dir: Option<&Dir>, kept: Option<Head>) -> io::Result<V
     let boot = ambient::boot_id().unwrap_or(0);
     let mut walk = Walk::new(Seals::of(state.key()), Anchor::genesis(state.install(), boot), kept);
     dir.map_or(Ok(()), |dir| walk.run(dir))?;
+    walk.is_there(state.had_journal());
     Ok(walk.finish())
 }
 
@@ -127,6 +128,13 @@ impl Walk {
             (Some(anchor), Other::Spoilt) => self.report.crash(anchor.head.count, FindingKind::HeadSlotTorn),
             (Some(anchor), Other::Same) => self.report.damage(anchor.head.count, FindingKind::HeadTurnedBack),
             (Some(_), Other::Whole) => {}
+        }
+    }
+
+    /// With neither records nor a head, a journal that once was is gone as a whole.
+    fn is_there(&mut self, was: bool) {
+        if was && self.anchor.is_none() && self.report.segments == 0 {
+            self.report.damage(1, FindingKind::Gone);
         }
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct Assignment {
 
 /// Longest value that is read: more than a stream holds back at once, so that one which goes on is seen to.
 const MAX_VALUE: usize = 128 * 1024;
+/// Longest text of an element, or part of a connection string, that is read to its own end.
+const MAX_ELEMENT: usize = 512;
 /// Most blanks between a name and its value: columns are aligned with them.
 const MAX_BLANKS: usize = 48;
 /// Longest way from a name to its value where both have a name of their own.
@@ -58,11 +60,12 @@ fn in_name(byte: &u8) -> bool {
 pub(crate) fn read(text: &[u8], start: usize, end: usize) -> Option<Assignment> {
     let name = name_around(text, start, end);
     let mut cursor = Cursor { text, at: name.1 };
-    let closed = cursor.quotes().is_some();
+    let closed = cursor.quotes().is_some() || name.0.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'[');
     cursor.skip(|byte| byte == b']' && closed);
     cursor.colours();
     let blank = cursor.blanks();
     cursor.declared();
+    cursor.whose(blank);
     let link = link(&mut cursor, text, name, blank)?;
     cursor.blanks();
     cursor.colours();
@@ -174,7 +177,9 @@ fn link(cursor: &mut Cursor<'_>, text: &[u8], name: (usize, usize), blank: bool)
     match cursor.peek() {
         // A pair of Erlang.
         Some(b',') if cursor.rest().starts_with(b",<<\"") => cursor.step(Link::Sign),
-        Some(b'>') if name.0.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'<') => cursor.step(Link::Sign),
+        // In an address of a manual a host follows.
+        Some(b'>') if is_tag(text, name.0) && !cursor.rest().starts_with(b">@") => cursor.step(Link::Sign),
+        _ if blank && is_tag(text, name.0) && cursor.attributes() => Some(Link::Sign),
         // A list of pairs, or the cells of a table; or words of a command line.
         Some(b',') if text.get(name.0) == Some(&b'-') => cursor.step(Link::Flag),
         Some(b',') => cursor.step(Link::Comma),
@@ -200,6 +205,9 @@ fn value(cursor: &mut Cursor<'_>, text: &[u8], name: (usize, usize), link: Link)
     let scheme = cursor.scheme();
     cursor.colours();
     let start = cursor.at;
+    if let Some(end) = element_end(text, name.0, start) {
+        return Some(((start, end), true));
+    }
     let quoted = opened.and_then(|quote| quoted_end(text, start, quote));
     if let Some(end) = quoted {
         return Some(((start, end), true));
@@ -211,9 +219,42 @@ fn value(cursor: &mut Cursor<'_>, text: &[u8], name: (usize, usize), link: Link)
         return Some(((start, end), false));
     }
     let env = tight && (begins_text || begins_word(text, name.0));
-    let end = bare_end(text, start, env || fills_line(text, name));
+    let end = match tight.then(|| outer_end(text, name.0, start)).flatten() {
+        Some(end) => end,
+        None => bare_end(text, start, env || fills_line(text, name)),
+    };
     let end = if env { end } else { before_stops(text, start, end) };
     Some(((start, end), opened.is_some() || scheme))
+}
+
+/// Whether a name that begins at `at` is that of an element of XML, with a namespace or without.
+fn is_tag(text: &[u8], at: usize) -> bool {
+    let before = text.get(at.saturating_sub(24)..at).unwrap_or_default();
+    let before = before.strip_suffix(b":").map_or(before, |before| {
+        before.get(..before.len() - before.iter().rev().take_while(|byte| in_name(byte)).count()).unwrap_or_default()
+    });
+    before.ends_with(b"<")
+}
+
+/// Where the text of an element ends that begins at `start`: at its closing tag on the same line.
+fn element_end(text: &[u8], name: usize, start: usize) -> Option<usize> {
+    if !is_tag(text, name) || text.get(start.checked_sub(1)?) == Some(&b'"') {
+        return None;
+    }
+    let rest = text.get(start..text.len().min(start + MAX_ELEMENT))?;
+    let line = rest.get(..memchr::memchr(b'\n', rest).unwrap_or(rest.len()))?;
+    let closing =
+        [b"</".as_slice(), b"]]>", b"<\\/"].into_iter().filter_map(|tag| memchr::memmem::find(line, tag)).min()?;
+    Some(start + closing)
+}
+
+/// Where a value ends that is a part of something with ends of its own: of a connection string, or of the user of a URL.
+fn outer_end(text: &[u8], name: usize, start: usize) -> Option<usize> {
+    let before = name.checked_sub(1).and_then(|at| text.get(at))?;
+    let rest = text.get(start..text.len().min(start + MAX_ELEMENT))?;
+    (*before == b';').then_some(())?;
+    let length = rest.iter().position(|byte| byte.is_ascii_whitespace() || b";\"'\\".contains(byte));
+    Some(start + length.unwrap_or(rest.len()))
 }
 
 /// A quote, and how many backslashes stand before it.
@@ -271,7 +312,7 @@ fn fills_line(text: &[u8], name: (usize, usize)) -> bool {
     let before = text.get(name.0.saturating_sub(MAX_BLANKS)..name.0).unwrap_or_default();
     let indent = before.iter().rev().take_while(|byte| b" -".contains(byte)).count();
     let begins = before.len().checked_sub(indent + 1).and_then(|at| before.get(at)).is_none_or(|&byte| byte == b'\n');
-    begins && text.get(name.1..).is_some_and(|rest| rest.starts_with(b": "))
+    begins && text.get(name.1..).is_some_and(|rest| rest.starts_with(b": ") || rest.starts_with(b" = "))
 }
 
 /// Where a value without quotes ends.
@@ -281,7 +322,8 @@ fn bare_end(text: &[u8], start: usize, env: bool) -> usize {
     let ends = |at: usize, byte: u8| {
         let after = rest.get(at + 1..).unwrap_or_default();
         match byte {
-            0..=b' ' | 0x7F | b'"' | b'`' => true,
+            0..=b' ' | 0x7F => true,
+            b'"' | b'`' => !env || ends_word(after) || after.first().is_some_and(|byte| b",}])".contains(byte)),
             b'|' if is_number(rest, at) => false,
             b'\'' | b'<' | b'>' | b'|' => !env || ends_word(after),
             b')' | b']' | b'}' => {
@@ -391,6 +433,7 @@ impl<'t> Cursor<'t> {
             _ if rest.starts_with(b".= ") || rest.starts_with(b":: ") => 2,
             _ if signs.starts_with(b"->") => 2,
             // A path through modules, or the message that a shell prints where a variable is not set.
+            _ if rest.starts_with(b"|| ") || rest.starts_with(b"<- ") => 2,
             _ if signs == b"::" || signs == b":?" => 0,
             _ if signs.first() == Some(&b'>') || signs.first() == Some(&b'-') => 0,
             _ => signs.iter().rposition(|byte| b"=:>".contains(byte)).map_or(0, |last| last + 1),
@@ -425,8 +468,34 @@ impl<'t> Cursor<'t> {
         length > 0
     }
 
+    /// Whose a password is, up to the sign behind that: `password for user bob: VALUE`.
+    fn whose(&mut self, blank: bool) {
+        let Some(rest) = self.rest().strip_prefix(b"for ").filter(|_| blank) else { return };
+        let rest = rest.get(..rest.len().min(48)).unwrap_or_default();
+        let Some(length) = rest.iter().position(|byte| !byte.is_ascii_alphanumeric() && !b" _.@-".contains(byte))
+        else {
+            return;
+        };
+        let words = rest.get(..length).unwrap_or_default().split(|&byte| byte == b' ').count();
+        if words <= 3 && rest.get(length..).is_some_and(|rest| rest.starts_with(b": ")) {
+            self.at += 4 + length;
+        }
+    }
+
+    /// The rest of an opening tag, and what marks its text as plain.
+    fn attributes(&mut self) -> bool {
+        let rest = self.rest().get(..self.rest().len().min(128)).unwrap_or_default();
+        let end = rest.iter().position(|byte| b"<>\n".contains(byte)).filter(|&end| rest.get(end) == Some(&b'>'));
+        self.at += end.map_or(0, |end| end + 1);
+        end.is_some()
+    }
+
     /// A type between a name and its value: `name: str = value`, `=> string(8) "value"`.
     fn typed(&mut self) {
+        if let Some(rest) = self.rest().strip_prefix(b"<![CDATA[") {
+            self.at = self.text.len() - rest.len();
+        }
+        self.tagged();
         if let Some(rest) = self.rest().strip_prefix(b"string(") {
             let digits = rest.iter().take(8).take_while(|byte| byte.is_ascii_digit()).count();
             if rest.get(digits..).is_some_and(|rest| rest.starts_with(b") ")) {
@@ -441,9 +510,23 @@ impl<'t> Cursor<'t> {
         }
     }
 
+    /// A tag or an anchor of YAML before a value: `!!str`, `&anchor`.
+    fn tagged(&mut self) {
+        let rest = self.rest();
+        let signs = if rest.starts_with(b"!!") { 2 } else { usize::from(rest.starts_with(b"&")) };
+        let word =
+            rest.iter().skip(signs).take(32).take_while(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(byte));
+        let length = signs + word.count();
+        // A reference of Rust has a sign behind its type.
+        let declares = rest.get(length..).is_some_and(|rest| rest.starts_with(b" ="));
+        if signs > 0 && length > signs && rest.get(length) == Some(&b' ') && !declares {
+            self.at += length + 1;
+        }
+    }
+
     /// What a sentence has between a name and its value: `the token is VALUE`.
     fn verb(&mut self) {
-        let verbs = [b"is ".as_slice(), b"was ", b"is: ", b"is now "];
+        let verbs = [b"is ".as_slice(), b"was ", b"is: ", b"is now ", b"set to ", b"is set to ", b"changed to "];
         self.at += verbs.iter().rev().find(|verb| self.rest().starts_with(verb)).map_or(0, |verb| verb.len());
     }
 
@@ -545,6 +628,20 @@ mod tests {
             ("token:: v1", "token", "token", "v1"),
             ("Config { token: Secret(\"v1\") }", "token", "token", "v1"),
             ("  token: a;b,c'd # x", "token", "token", "a;b,c'd"),
+            ("token = a,b;c#d", "token", "token", "a,b;c#d"),
+            ("<token>a&amp;b<c</token>", "token", "token", "a&amp;b<c"),
+            ("<token type=\"x\">v1</token>", "token", "token", "v1"),
+            ("<wsse:Token>v;1</wsse:Token>", "Token", "Token", "v;1"),
+            ("<token><![CDATA[v1]]></token>", "token", "token", "v1"),
+            ("Server=db;Token=a>=b`c;Port=1", "Token", "Token", "a>=b`c"),
+            ("TOKEN=a\"b\"c x", "TOKEN", "TOKEN", "a\"b\"c"),
+            ("token: !!str v1", "token", "token", "v1"),
+            ("token: &anchor v1", "token", "token", "v1"),
+            ("    [token] => v1", "token", "token", "v1"),
+            ("token || \"v1\"", "token", "token", "v1"),
+            ("token <- \"v1\"", "token", "token", "v1"),
+            ("let token: &str = \"v1\";", "token", "token", "v1"),
+            ("token for user bob: v1", "token", "token", "v1"),
         ] {
             let (found_name, found_value, _) = reads(text, keyword).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((found_name.as_str(), found_value.as_str()), (name, value), "{text}");

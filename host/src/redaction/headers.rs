@@ -51,6 +51,11 @@ pub(crate) fn userinfo(text: &[u8], at: usize, label: Label, found: &mut Vec<Spa
     let authority = rest.get(..length).unwrap_or_default();
     let authority = authority.get(..memmem::find(authority, writing.slash).unwrap_or(length)).unwrap_or_default();
     let Some(host) = memmem::rfind(authority, writing.at) else { return };
+    // What stands before the digest of an image is its tag.
+    let digest = authority.get(host + writing.at.len()..).unwrap_or_default();
+    if [b"sha256:".as_slice(), b"sha512:"].iter().any(|name| digest.starts_with(name)) {
+        return;
+    }
     let user = authority.get(..host).unwrap_or_default();
     let Some(begin) = secret_in(user, writing) else { return };
     let secret = begin..host;
@@ -148,6 +153,7 @@ mod tests {
             ("x://[::1]:80/a:b@c", "x://[::1]:80/a:b@c"),
             ("x://host#a:b@c", "x://host#a:b@c"),
             ("x://host/a:b@c", "x://host/a:b@c"),
+            ("docker://alpine:3.20@sha256:0f1e", "docker://alpine:3.20@sha256:0f1e"),
             ("x%3A%2F%2Fhost%3A80%2Fa%40b", "x%3A%2F%2Fhost%3A80%2Fa%40b"),
         ] {
             assert_eq!(redactor.text(text), expected);

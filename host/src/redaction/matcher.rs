@@ -358,11 +358,22 @@ fn value_of(regex: &Regex, text: &[u8], assignment: &Assignment) -> Option<(usiz
     let value = value.get(hit.range())?;
     let telling = match assignment.link {
         Link::Sign | Link::Flag => true,
+        // A container or a commit is told of beside its project's name, too.
+        Link::Comma | Link::Blank if is_identifier(value) && !is_announcing(name) => false,
         Link::Comma => value.iter().any(u8::is_ascii_digit) || (assignment.marked && has_both_cases(value)),
         Link::Blank => values::is_random(value),
     };
     let secret = whole && telling && !is_other(name, assignment, value) && !values::is_placeholder(value);
     secret.then_some((assignment.value.0, assignment.value.0 + hit.end()))
+}
+
+fn is_identifier(value: &[u8]) -> bool {
+    values::is_digest(value) || values::is_uuid(value)
+}
+
+fn is_announcing(name: &[u8]) -> bool {
+    let lower = name.to_ascii_lowercase();
+    ANNOUNCING.iter().any(|word| lower.windows(word.len()).any(|part| part == word.as_bytes()))
 }
 
 /// Whether a value belongs to a name that points at something: its own, or one that it brings with it as in
@@ -399,7 +410,7 @@ fn announced(regex: &Regex, text: &[u8], from: usize) -> Option<(usize, usize)> 
 /// Whether the words between an issuer's name and a value say that it is a secret.
 fn is_announced(words: &[u8], value: &[u8]) -> bool {
     let lower = words.to_ascii_lowercase();
-    let told = ANNOUNCING.iter().any(|word| lower.windows(word.len()).any(|part| part == word.as_bytes()));
+    let told = is_announcing(&lower);
     let random = value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic);
     let words = lower.trim_ascii_end();
     let signed =
@@ -464,7 +475,7 @@ fn assignment(text: &[u8], keyword: (usize, usize), label: Label, found: &mut Ve
     let (before, written) = (text.get(name.0.saturating_sub(24)..name.0), text.get(name.0..name.1));
     let (before, written) = (before.unwrap_or_default(), written.unwrap_or_default());
     let strength = judge(written);
-    if strength == Strength::None || super::names::is_plain_key(written, before) {
+    if strength == Strength::None || super::names::is_plain(written, before) {
         return;
     }
     // What looks like no secret at its beginning is not read to its end, lest a flood of such names is for each of them.

@@ -56,7 +56,7 @@ const KEY_OF_NOTHING: &[&str] = &[
     "index", "lookup", "dict", "json", "host", "known", "registry", "map", "event", "hot", "function", "arrow", "translation", "i18n", "sequence",
     "kv", "unique", "natural", "column", "field", "config", "context", "attention", "value", "sorted", "composite", "surrogate", "clustering", "missing", "unknown", "duplicate",
     "invalid", "ssh", "gpg", "pub", "pgp", "release", "signature", "hostkey", "shard", "metric", "metadata", "label", "annotation", "dedup", "storage_key", "etag", "any", "press", "answer",
-    "vertex", "etcd", "redis", "path", "tenant", "query", "lock", "store", "state", "search", "file", "node", "image", "blob", "layer", "trusted", "imported", "importing",
+    "unexpected", "vertex", "etcd", "redis", "path", "tenant", "query", "lock", "store", "state", "search", "file", "node", "image", "blob", "layer", "trusted", "imported", "importing",
     "websocket", "socket", "s3", "from", "apt",
 ];
 
@@ -91,7 +91,7 @@ pub(crate) fn judge(name: &[u8]) -> Strength {
     let Some((last, before)) = rest.split_last() else { return Strength::None };
     let previous = before.last().map_or("", String::as_str);
     let last = last.trim_end_matches(|letter: char| letter.is_ascii_digit());
-    if before.iter().any(|word| ["public", "csrf", "xsrf", "pub"].contains(&word.as_str())) {
+    if before.iter().any(|word| ["public", "csrf", "xsrf", "pub", "existing"].contains(&word.as_str())) {
         return Strength::None;
     }
     judge_last(last, previous)
@@ -102,14 +102,20 @@ fn is_version(word: &str) -> bool {
     word.strip_prefix('v').unwrap_or(word).bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether a word in front of the bare name `key` says that it is the key of a place or of a column: `redis key=…`.
-pub(crate) fn is_plain_key(name: &[u8], before: &[u8]) -> bool {
+/// Whether a word in front of the bare name `key` or `token` says that it is that of a place, of a column or of a text:
+/// `redis key=…`, `unexpected token: …`.
+pub(crate) fn is_plain(name: &[u8], before: &[u8]) -> bool {
     let words = before.trim_ascii_end();
     let word = words.rsplit(|byte| !byte.is_ascii_alphanumeric()).next().unwrap_or_default();
     // What stands before may be coloured.
     let code = super::assign::escape_tail(words, words.len() - word.len(), words.len());
     let word = String::from_utf8_lossy(word.get(code..).unwrap_or_default()).to_ascii_lowercase();
-    name.eq_ignore_ascii_case(b"key") && before.ends_with(b" ") && KEY_OF_NOTHING.contains(&word.as_str())
+    let of_nothing = match name {
+        name if name.eq_ignore_ascii_case(b"key") => KEY_OF_NOTHING,
+        name if name.eq_ignore_ascii_case(b"token") => TOKEN_OF_NOTHING,
+        _ => return false,
+    };
+    before.ends_with(b" ") && of_nothing.contains(&word.as_str())
 }
 
 fn judge_last(last: &str, previous: &str) -> Strength {
@@ -118,6 +124,7 @@ fn judge_last(last: &str, previous: &str) -> Strength {
         "jsonwebtoken" | "webtoken" | "tiktoken" => Strength::None,
         "password" if ["forgot", "forgotten", "show", "hide", "toggle"].contains(&previous) => Strength::None,
         "ikey" if previous == "ap" => Strength::Strong,
+        "word" if previous == "pass" => Strength::Password,
         "token" if TOKEN_OF_NOTHING.contains(&previous) => Strength::None,
         "key" if KEY_OF_NOTHING.contains(&previous) => Strength::None,
         "key" if KEY_OF_SECRET.contains(&previous) => Strength::Strong,
@@ -144,7 +151,7 @@ fn judge_last(last: &str, previous: &str) -> Strength {
 const REFERENCES: &[&str] = &[
     "request", "trace", "span", "commit", "sha", "digest", "image", "container", "version", "build", "checksum", "etag", "rev", "revision", "hash", "job", "run", "pipeline",
     "project", "namespace", "pod", "node", "file", "path", "dir", "uri", "host", "hostname", "tag", "branch", "ref", "volume", "network", "layer", "sha1", "sha256", "md5", "uuid", "guid",
-    "fingerprint", "thumbprint", "status", "count", "size", "length",
+    "release", "event", "fingerprint", "thumbprint", "status", "count", "size", "length",
 ];
 
 /// Whether a name says that its value points at something: a request, a commit, an image.
@@ -200,6 +207,8 @@ mod tests {
             "root_pw",
             "dbPwd",
             "bindpw",
+            "PassWord",
+            "dbPassWord",
         ] {
             assert_eq!(judge(name.as_bytes()), Strength::Password, "{name}");
         }
@@ -257,6 +266,7 @@ mod tests {
             "tiktoken",
             "forgotPassword",
             "apt-key",
+            "existingSecret",
         ] {
             assert_eq!(judge(name.as_bytes()), Strength::None, "{name}");
         }

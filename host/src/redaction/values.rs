@@ -200,8 +200,21 @@ fn distinct(bytes: &[u8]) -> u32 {
 pub(crate) fn is_expression(value: &[u8]) -> bool {
     let call = value.iter().position(|&byte| byte == b'(' || byte == b'[').and_then(|at| value.get(..at));
     let called = call
-        .is_some_and(|name| !name.is_empty() && name.split(|&byte| byte == b'.' || byte == b':').all(is_identifier));
+        .is_some_and(|name| !name.is_empty() && name.split(|&byte| byte == b'.' || byte == b':').all(is_identifier))
+        && call.and_then(|name| value.get(name.len() + 1..)).is_some_and(is_argument);
     called || is_member(value) || value.windows(2).any(|pair| pair == b"::") || is_place(value)
+}
+
+/// Whether what stands behind an opening bracket goes on as code does, as far as it is there: with a quote, or with a word
+/// that something follows as in a call.
+fn is_argument(rest: &[u8]) -> bool {
+    let word = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    match (word, rest.get(word)) {
+        (_, None | Some(b')' | b']' | b'"' | b'\'' | b'\\')) => true,
+        (0, Some(byte)) => b"$&*!".contains(byte),
+        (_, Some(b'=')) => word > 1 && rest.get(..word).is_some_and(is_identifier),
+        (_, Some(byte)) => b",.([:".contains(byte),
+    }
 }
 
 /// `cfg.Password`: names joined by dots.
@@ -243,6 +256,14 @@ pub(crate) fn is_uuid(value: &[u8]) -> bool {
             .iter()
             .enumerate()
             .all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() })
+}
+
+/// `postgres-credentials-8h2kd`: words with dashes between, as orchestrators name objects, and what they append.
+pub(crate) fn is_object_name(value: &[u8]) -> bool {
+    let lower = value.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-');
+    let parts = || value.split(|&byte| byte == b'-');
+    let words = parts().filter(|part| part.len() >= 2 && part.iter().all(u8::is_ascii_lowercase)).count();
+    lower && parts().count() >= 3 && words >= 2 && parts().all(|part| !part.is_empty() && part.len() <= 16)
 }
 
 /// Hexadecimal digits, as many as a digest has.
@@ -391,6 +412,8 @@ mod tests {
         ] {
             assert!(is_expression(value.as_bytes()), "{value}");
         }
-        assert!(!is_expression(b"hunter2.x9"));
+        for value in ["hunter2.x9", "S_xFyVyQXtZ(,P", "b[P=JkSbihQ-EH", "n[6F<2,CwV2c3Y"] {
+            assert!(!is_expression(value.as_bytes()), "{value}");
+        }
     }
 }

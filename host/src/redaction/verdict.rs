@@ -18,9 +18,12 @@ pub(super) fn is_secret(text: &[u8], strength: Strength, assignment: &Assignment
         (Strength::None, _) => false,
         (_, Link::Comma | Link::Blank) if brings_reference(value) => false,
         (_, Link::Blank) if brings_name(value) => false,
+        // Nothing stands behind the sign, and the next of a list of variables behind the blank.
+        (_, Link::Sign) if is_parted(text, assignment) && (brings_name(value) || value.starts_with(b"--")) => false,
         (Strength::Weak, _) if names_a_place(text, assignment, value) => false,
         (Strength::Password, Link::Comma | Link::Blank) if is_chosen(value) => true,
         (Strength::Password | Strength::Strong, Link::Blank) if is_stated(text, assignment, value) => true,
+        (Strength::Password, Link::Blank) if is_said(text, assignment) && is_spoken(value) => true,
         (Strength::Password, Link::Blank) if assignment.marked && is_quoted_password(value) => true,
         (_, Link::Blank) => {
             value.len() >= 20
@@ -28,6 +31,7 @@ pub(super) fn is_secret(text: &[u8], strength: Strength, assignment: &Assignment
                 && !values::is_digest(value)
                 && !values::is_uuid(value)
                 && !values::is_relative_path(value)
+                && !values::is_object_name(value)
         }
         (Strength::Password, Link::Sign | Link::Flag) => is_password(text, assignment, value),
         (Strength::Strong, Link::Sign | Link::Flag) => is_token(text, assignment, value),
@@ -65,6 +69,24 @@ fn is_stated(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
         && value.iter().filter(|byte| byte.is_ascii_digit()).count() >= 2
         && value.iter().filter(|byte| byte.is_ascii_alphabetic()).count() >= 2;
     stated && (hexadecimal || values::is_uuid(value))
+}
+
+/// Whether a blank stands behind the sign, and none before it.
+fn is_parted(text: &[u8], assignment: &Assignment) -> bool {
+    text.get(assignment.name.1..).is_some_and(|rest| rest.starts_with(b"= "))
+}
+
+/// Whether a verb stands between a name and its value: `the password is …`.
+fn is_said(text: &[u8], assignment: &Assignment) -> bool {
+    let between = text.get(assignment.name.1..assignment.value.0).unwrap_or_default();
+    between.iter().any(u8::is_ascii_alphabetic)
+}
+
+/// Whether a word of a sentence reads as a password: letters and digits, and no words with signs between.
+fn is_spoken(value: &[u8]) -> bool {
+    let has = |kind: fn(&u8) -> bool| value.iter().any(kind);
+    let words = has(|byte| b"-_./:".contains(byte)) && !has(u8::is_ascii_uppercase);
+    value.len() >= 8 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic) && !words
 }
 
 /// Whether a value is the next assignment of a list of them, with a name of its own: `…/token ISSUER=auth.example.org`.
@@ -150,7 +172,7 @@ fn is_token(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
     let number = value.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
     // `secret` alone is what orchestrators call an object, and name it; `bearer` is what a token is of.
     let object = matches!(name.as_slice(), [one] if ["secret", "credential", "bearer"].contains(&one.as_str()))
-        && !values::is_random(value);
+        && (!values::is_random(value) || values::is_object_name(value));
     value.len() >= 8
         && !number
         && !object

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::event::Level;
 use crate::evidence::chain::Level as Proof;
 use crate::evidence::document::bare_id;
-use crate::evidence::export::{Archive, Export};
+use crate::evidence::export::{Archive, Export, ExportError};
 use crate::evidence::look::Exported;
 use crate::evidence::tee::Tee;
 use crate::grants::{Binding, Slot};
@@ -249,8 +249,20 @@ impl Taken {
 
     fn prove(&mut self, content: impl Read) -> Result<(), TakeError> {
         let archive = Export::read(content, &[]).and_then(|export| export.archive());
-        self.archive = archive.map_err(|error| TakeError::Archive(error.to_string()))?;
+        self.archive = archive.map_err(|error| TakeError::Archive(of_a_file(&error)))?;
         Ok(())
+    }
+}
+
+/// What is wrong with an archive that no engine wrote just now.
+fn of_a_file(error: &ExportError) -> String {
+    match error {
+        ExportError::Read(error) => format!("it could not be read: {error}"),
+        ExportError::Archive { at, why } => format!("no archive as `docker save` writes it: byte {at}: {why}"),
+        ExportError::Form { why } => format!("no archive as `docker save` writes it: {why}"),
+        ExportError::Count { expected, found } => format!("it has {found} layers, its configuration {expected}"),
+        ExportError::Layer { number, mismatch } => format!("layer {number} is not its configuration's: {mismatch}"),
+        other @ ExportError::OtherImage { .. } => other.to_string(),
     }
 }
 

@@ -184,6 +184,15 @@ impl Report {
         self.links.sort_by_key(|link| link.step);
     }
 
+    /// With no engine to hold it, a configuration that is not there is not one that was proved.
+    pub(in crate::evidence) fn without_config(&mut self) {
+        let why = self.links.iter().find(|link| link.step == Step::DiffIds).map(|link| link.status.clone());
+        let config = self.links.iter_mut().find(|link| link.step == Step::Config && link.status == Status::Proved);
+        if let (Some(config), Some(why @ Status::NotCheckable { .. })) = (config, why) {
+            config.status = why;
+        }
+    }
+
     /// Puts what was found of each layer's content in place of the link that says it was not read.
     pub fn set_layers(&mut self, layers: Vec<Link>) {
         self.links.retain(|link| link.step != Step::Layer);

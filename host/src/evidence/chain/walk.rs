@@ -206,9 +206,9 @@ impl Walk<'_> {
             return Err(refused(&digest, ManifestError::TooLarge { size: config.size }));
         }
         self.resolved.manifest_digest = Some(digest);
+        let fetched = self.fetch(&config.digest, Content::Config)?;
         self.proved(Step::Config, &format!("manifest {digest}"), &format!("config {}", config.digest));
         self.at = (Step::DiffIds, format!("config {}", config.digest), "diff ids".to_owned());
-        let fetched = self.fetch(&config.digest, Content::Config)?;
         match fetched {
             Fetched::Absent { why, remedy } => {
                 self.stop_at(Step::DiffIds, &format!("config {}", config.digest), "diff ids", &why, &remedy);

@@ -164,7 +164,7 @@ const CASES: &[(&str, Part, &str, &str, Verdict)] = &[
         Manifest,
         "$CONFIG",
         "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-        Reaches(Level::Manifest),
+        Reaches(Level::Claimed),
     ),
     (
         "a manifest that is absent",
