@@ -101,7 +101,7 @@ impl BackendSource {
     /// When one can't be read.
     pub fn files(component: &std::path::Path, grants: &std::path::Path) -> Result<Self, Error> {
         let text = String::from_utf8(read_named(grants, MOST_GRANTS)?)
-            .map_err(|_| Error::Config(format!("{}: it is no UTF-8", grants.display())))?;
+            .map_err(|error| crate::policy::not_text(&grants.display().to_string(), &error))?;
         Ok(Self {
             origin: component.display().to_string(),
             component: read_named(component, MOST_COMPONENT)?.into(),

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use cap_std::fs::Dir;
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
 
-pub(crate) use tree::{Bounds, Odd, carry};
+pub(crate) use tree::{Bounds, Odd, carry, names};
 
 use crate::error::Error;
 use crate::state::{Area, StateDir, random, to_hex};

@@ -103,8 +103,7 @@ pub(crate) enum Command {
     #[command(override_usage = "portreeve unit [OPTIONS] IMAGE [WORDS]...\n       portreeve unit [OPTIONS] NAME")]
     Unit(Box<unit::Unit>),
     /// Several services out of a compose file
-    #[command(subcommand)]
-    Compose(compose::Command),
+    Compose(compose::Compose),
     /// List containers of this install
     Ps(container::Ps),
     /// Show containers, as the host sees them

@@ -24,9 +24,55 @@ const FILE_MAX: u64 = 1 << 20;
 /// Names that are looked for where no file is named, the preferred first.
 const NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
 
+/// What docker reads on top of these.
+const OVERRIDES: [&str; 4] =
+    ["compose.override.yaml", "compose.override.yml", "docker-compose.override.yaml", "docker-compose.override.yml"];
+
 /// `compose …`.
+#[derive(Debug, Args)]
+pub(crate) struct Compose {
+    #[command(flatten)]
+    before: Before,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What docker takes before the command, and this program behind it as well.
+#[derive(Debug, Args)]
+struct Before {
+    /// The compose file
+    #[arg(long = "file", short = 'f', id = "file-before", value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    source: SourceBefore,
+}
+
+#[derive(Debug, Args)]
+struct SourceBefore {
+    /// The project's name
+    #[arg(long = "project-name", short = 'p', id = "project-before", value_name = "NAME")]
+    project_name: Option<String>,
+    /// Bring the services of this profile too
+    #[arg(long = "profile", id = "profile-before", value_name = "NAME")]
+    profile: Vec<String>,
+}
+
+impl Compose {
+    pub(crate) fn run(mut self, common: &Common) -> Outcome {
+        let Before { file, source } = self.before;
+        if let Some((source_there, file_there)) = self.command.parts() {
+            source_there.add(source);
+            *file_there = file_there.take().or(file);
+        } else if let Command::Ps(ps) = &mut self.command {
+            ps.project_name = ps.project_name.take().or(source.project_name);
+        }
+        self.command.run(common)
+    }
+}
+
+/// A command of `compose`.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+enum Command {
     /// Say of each key of a compose file whether it is supported, refused by the policy or unknown
     Check(Check),
     /// Bring a project up: networks, volumes, and services, each after all that it depends on
@@ -64,7 +110,18 @@ pub(crate) struct Check {
 }
 
 impl Command {
-    pub(crate) fn run(self, common: &Common) -> Outcome {
+    /// What it is about, and the file.
+    fn parts(&mut self) -> Option<(&mut Source, &mut Option<PathBuf>)> {
+        match self {
+            Self::Check(Check { source, file, .. })
+            | Self::Up(Up { source, file, .. })
+            | Self::Down(Down { source, file, .. })
+            | Self::Logs(Logs { source, file, .. }) => Some((source, file)),
+            Self::Ps(_) => None,
+        }
+    }
+
+    fn run(self, common: &Common) -> Outcome {
         match self {
             Self::Check(check) => check.run(common),
             Self::Up(up) => up.run(common),
@@ -143,7 +200,26 @@ pub(crate) struct Loaded {
     pub(crate) project: Project,
 }
 
+/// A variable that compose itself goes by, where it is set.
+fn set(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 impl Source {
+    fn add(&mut self, before: SourceBefore) {
+        self.project_name = self.project_name.take().or(before.project_name);
+        self.profile.extend(before.profile);
+    }
+
+    /// The profiles that were asked for, or those of the environment.
+    fn profiles(&self) -> Vec<String> {
+        if !self.profile.is_empty() {
+            return self.profile.clone();
+        }
+        let all = set("COMPOSE_PROFILES").unwrap_or_default();
+        all.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+
     fn load(&self, file: Option<&Path>) -> Result<Loaded, Failure> {
         let (file, read) = self.read(file)?;
         let project = read.map_err(|finding| Error::Config(line(&file, &finding)))?;
@@ -163,20 +239,35 @@ impl Source {
             let text = path.try_exists().unwrap_or(true).then(|| bounded(path)).transpose();
             text.map_err(|failure| failure.message().unwrap_or_default())
         };
+        let (project, profiles) = (self.project_name.clone().or_else(|| set("COMPOSE_PROJECT_NAME")), self.profiles());
         let inputs = Inputs {
             folder,
-            project: self.project_name.as_deref(),
+            project: project.as_deref(),
             variable: &variable,
             env_file: &env_file,
-            profiles: &self.profile,
+            profiles: &profiles,
         };
         Ok((shown, Project::read(&text, &inputs)))
     }
 }
 
+/// The file of the environment, or of this folder. What docker would read with it is not left out in silence.
 fn found() -> Result<PathBuf, Failure> {
+    if let Some(named) = set("COMPOSE_FILE") {
+        let several = named.contains(':');
+        let one = || Failure::Usage(format!("COMPOSE_FILE names several files ({named}); one is read: merge them"));
+        return if several { Err(one()) } else { Ok(named.into()) };
+    }
     let there = NAMES.iter().map(PathBuf::from).find(|name| name.is_file());
-    there.ok_or_else(|| Failure::Usage(format!("there is none of {} here; name a file", NAMES.join(", "))))
+    let there =
+        there.ok_or_else(|| Failure::Usage(format!("there is none of {} here; name a file", NAMES.join(", "))))?;
+    match OVERRIDES.iter().find(|name| Path::new(name).exists()) {
+        Some(other) => Err(Failure::Usage(format!(
+            "{other} would change {}, and is not read: merge them, or name the one to read by --file",
+            there.display()
+        ))),
+        None => Ok(there),
+    }
 }
 
 fn bounded(path: &Path) -> Result<String, Failure> {
@@ -194,7 +285,7 @@ fn variables(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
     if !path.is_file() {
         return Ok(BTreeMap::new());
     }
-    let read = portreeve::compose::env_lines(&bounded(path)?, &|_| None);
+    let read = portreeve::compose::env_lines(&bounded(path)?, &|name| std::env::var(name).ok());
     let read = read.map_err(|why| Error::Config(format!("{}: {why}", path.display())))?;
     Ok(read.into_iter().map(|variable| (variable.name.to_string(), variable.value)).collect())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use portreeve::spec::Signal;
-use portreeve::{Condition, ContainerInfo, ContainerState, ListFilter, LogOptions};
+use portreeve::{Condition, ContainerInfo, ContainerState, Error, ListFilter, LogOptions, Removed};
 use serde_json::json;
 
 use super::desk::Desk;
@@ -192,7 +192,12 @@ pub(crate) struct Rm {
 
 impl Rm {
     pub(crate) async fn run(self, desk: &Desk) -> Outcome {
-        desk.remove(&self.names, async |name| desk.portreeve.remove(name, self.force).await).await
+        desk.remove(&self.names, async |name| match desk.portreeve.remove(name, self.force).await {
+            // As with both engines.
+            Err(Error::NotFound { .. }) if self.force => Ok(Removed::Absent),
+            removed => removed,
+        })
+        .await
     }
 }
 

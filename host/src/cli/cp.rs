@@ -26,6 +26,8 @@ pub(crate) struct Cp {
 enum End {
     Here(PathBuf),
     Inside(Name, InsidePath),
+    /// What is in a folder: its path ends with `/.`.
+    Within(Name, InsidePath),
 }
 
 /// A path that begins with `/` or `.` is one of this machine, and so is what has no colon.
@@ -37,7 +39,10 @@ fn end(text: &str) -> Result<End, Failure> {
         None => Ok(End::Here(PathBuf::from(text))),
         Some((name, path)) => {
             let name = name.parse().map_err(parse::wrong)?;
-            Ok(End::Inside(name, path.parse().map_err(parse::wrong)?))
+            match path.strip_suffix("/.").filter(|folder| !folder.is_empty()) {
+                Some(folder) => Ok(End::Within(name, folder.parse().map_err(parse::wrong)?)),
+                None => Ok(End::Inside(name, path.parse().map_err(parse::wrong)?)),
+            }
         }
     }
 }
@@ -46,7 +51,14 @@ impl Cp {
     pub(crate) async fn run(self, desk: &Desk) -> Outcome {
         match (end(&self.from)?, end(&self.to)?) {
             (End::Here(source), End::Inside(name, target)) => into(desk, &source, &name, &target).await,
-            (End::Inside(name, source), End::Here(target)) => out(desk, &name, &source, &target).await,
+            (End::Inside(name, source), End::Here(target)) => {
+                let made = desk.portreeve.copy_out(name.as_str(), &source, &target).await?;
+                made_here(desk, &name, &made)
+            }
+            (End::Within(name, source), End::Here(target)) => {
+                let made = desk.portreeve.copy_out_of(name.as_str(), &source, &target).await?;
+                made_here(desk, &name, &made)
+            }
             _ => Err(Failure::Usage("one of both is in a container: NAME:PATH, and the other is not".to_owned())),
         }
     }
@@ -60,8 +72,7 @@ async fn into(desk: &Desk, source: &Path, name: &Name, target: &InsidePath) -> O
     Ok(Status::OK)
 }
 
-async fn out(desk: &Desk, name: &Name, source: &InsidePath, target: &Path) -> Outcome {
-    let made = desk.portreeve.copy_out(name.as_str(), source, target).await?;
+fn made_here(desk: &Desk, name: &Name, made: &Path) -> Outcome {
     if desk.json && !desk.dry_run {
         show::json(&json!({ "container": name.as_str(), "copied": made.to_string_lossy() }))?;
     }
@@ -81,6 +92,7 @@ mod tests {
         let inside = |name: &str, path: &str| End::Inside(name.parse().unwrap(), path.parse().unwrap());
         assert_eq!(end("web:/a").unwrap(), inside("web", "/a"));
         assert_eq!(end("web:/a:b").unwrap(), inside("web", "/a:b"));
+        assert_eq!(end("web:/a/.").unwrap(), End::Within("web".parse().unwrap(), "/a".parse().unwrap()));
         for wrong in ["-", "web:a", "web:", ":/a", "-x:/a", "web:/a/../b"] {
             assert_eq!(end(wrong).unwrap_err().status().code(), 2, "{wrong}");
         }

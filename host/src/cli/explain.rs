@@ -100,8 +100,14 @@ impl Court {
         let (mut out, mut all, mut line) = (Out::open(), true, String::new());
         for number in 1_u64.. {
             line.clear();
-            if input.by_ref().take(LINE).read_line(&mut line).map_err(named)? == 0 {
-                break;
+            match input.by_ref().take(LINE).read_line(&mut line) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                    out.finish()?;
+                    return Err(Failure::Usage(format!("{shown}:{number}: it is not UTF-8")));
+                }
+                Err(error) => return Err(named(error)),
             }
             match read_line(&line) {
                 Ok(None) => {}

@@ -51,6 +51,11 @@ impl Replacing<'_> {
     }
 }
 
+/// One text with its variables.
+pub(super) fn text(text: &str, look: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+    text_of(text, look, 0)
+}
+
 fn text_of(text: &str, look: &dyn Fn(&str) -> Option<String>, depth: usize) -> Result<String, String> {
     if depth > DEPTH_MAX {
         return Err(format!("defaults lie more than {DEPTH_MAX} deep in one another"));

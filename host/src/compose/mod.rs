@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::spec::{ContainerSpec, InsidePath, Label, Name};
-use yaml::{Place, Wrong};
+use yaml::{Place, Stray, Wrong};
 
 /// The label that names the project of what was made for it.
 pub const PROJECT_LABEL: &str = "portreeve.compose.project";
@@ -73,7 +73,7 @@ pub struct Finding {
 
 impl From<Wrong> for Finding {
     /// What is wrong with the file as a whole.
-    fn from(Wrong { at: Place { line, column }, why }: Wrong) -> Self {
+    fn from(Wrong { at: Place { line, column }, why, .. }: Wrong) -> Self {
         Self { key: String::new(), line, column, verdict: Verdict::Invalid, why: Some(why) }
     }
 }
@@ -308,6 +308,17 @@ impl Ledger {
         self.note(key, at, Verdict::Unknown, Some(format!("there is no such key here{near}")));
     }
 
+    /// A key within a key, which is none of the Specification's or not supported.
+    fn stray(&mut self, key: &str, stray: &Stray) {
+        let Stray { at, word, known } = stray;
+        let below = format!("{key}.{word}");
+        if BELOW.contains(&word.as_str()) {
+            let can = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+            return self.unsupported(&below, *at, format!("it can't stand here; what can is {can}"));
+        }
+        self.unknown(&below, *at, word, &known.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
     /// Notes what became of a key, and gives its value where it has one.
     fn take<T>(&mut self, key: &str, at: Place, value: Result<T, Wrong>) -> Option<T> {
         let value = self.refuse(key, value)?;
@@ -317,17 +328,30 @@ impl Ledger {
 
     /// Notes what is wrong with a key; a value that is right is given.
     fn refuse<T>(&mut self, key: &str, value: Result<T, Wrong>) -> Option<T> {
-        let Wrong { at, why } = match value {
+        let Wrong { at, why, strays } = match value {
             Ok(value) => return Some(value),
             Err(wrong) => wrong,
         };
+        for stray in &strays {
+            self.stray(key, stray);
+        }
         match why.strip_prefix(UNSUPPORTED) {
+            _ if !strays.is_empty() => {}
             Some(why) => self.unsupported(key, at, why),
             None => self.invalid(key, at, why),
         }
         None
     }
 }
+
+/// Keys of the Specification that stand below those of a service, a network, a volume or a secret.
+#[rustfmt::skip]
+const BELOW: &[&str] = &[
+    "start_interval", "restart_policy", "placement", "update_config", "rollback_config", "endpoint_mode", "mode", "labels", "options", "generic_resources",
+    "propagation", "selinux", "create_host_path", "recursive", "nocopy", "subpath", "consistency", "image", "cluster", "uid", "gid", "ipv4_address", "ipv6_address", "link_local_ips",
+    "mac_address", "interface_name", "priority", "gw_priority", "driver_opts", "attachable", "enable_ipv4", "enable_ipv6", "ipam", "restart", "format",
+    "content", "template_driver", "size", "condition", "memory", "cpus", "pids", "bind", "volume", "tmpfs",
+];
 
 /// Stands before what is well formed and can't be done.
 const UNSUPPORTED: &str = "\u{0}";

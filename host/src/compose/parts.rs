@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::yaml::{Key, Node, Place, Value, Wrong};
+use super::yaml::{Key, Node, Place, Stray, Value, Wrong};
 use super::{Dependency, DependencyCondition, Health, unsupported, words};
 use crate::spec::{InsidePath, Label, Memory, Mount, MountSource, Port, Tmpfs, Ulimit, Variable};
 
@@ -16,8 +16,11 @@ pub(super) fn only(node: &Node, known: &[&str]) -> Result<(), Wrong> {
     let others: Vec<&Key> = node.map()?.iter().map(|(key, _)| key).filter(is_other).collect();
     let Some(first) = others.first() else { return Ok(()) };
     let names = others.iter().map(|key| format!("`{}`", key.text)).collect::<Vec<_>>().join(", ");
-    let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
-    Err(unsupported(first.at, format!("{names} can't stand here; what can is {known}")))
+    let shown = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+    let known: Vec<String> = known.iter().map(|word| (*word).to_owned()).collect();
+    let stray = |key: &&Key| Stray { at: key.at, word: key.text.clone(), known: known.clone() };
+    let wrong = unsupported(first.at, format!("{names} can't stand here; what can is {shown}"));
+    Err(Wrong { strays: others.iter().map(stray).collect(), ..wrong })
 }
 
 /// The value of a key of a mapping.
@@ -96,7 +99,7 @@ pub(super) fn env_lines(text: &str, look: &dyn Fn(&str) -> Option<String>) -> Re
     for line in text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let line = line.strip_prefix("export ").unwrap_or(line).trim_end();
         let (name, value) = match line.split_once('=') {
-            Some((name, value)) => (name, Some(unquoted(value).to_owned())),
+            Some((name, value)) => (name, Some(expanded(value, &variables, look)?)),
             None => (line, look(line)),
         };
         let Some(value) = value else { continue };
@@ -105,6 +108,18 @@ pub(super) fn env_lines(text: &str, look: &dyn Fn(&str) -> Option<String>) -> Re
         variables.push(parsed.map_err(|_| format!("{name:?} is no variable"))?);
     }
     Ok(variables)
+}
+
+/// A value with its variables, of which those that stand before it in the file are known too; within single quotes there are
+/// none.
+fn expanded(value: &str, before: &[Variable], look: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+    if value.starts_with('\'') || !value.contains('$') {
+        return Ok(unquoted(value).to_owned());
+    }
+    let own = |name: &str| before.iter().rev().find(|one| one.name.to_string() == name).map(|one| one.value.clone());
+    super::interpolate::text(unquoted(value), &|name| own(name).or_else(|| look(name))).map_err(|_| {
+        "a `$` begins no variable, or a `}` is missing; a `$` itself is `$$`, or stands within '…'".to_owned()
+    })
 }
 
 fn unquoted(value: &str) -> &str {

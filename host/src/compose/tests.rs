@@ -167,7 +167,8 @@ fn what_no_container_can_be_made_with_is_told_before_one_is() {
     12:18: invalid services.a.secrets[1]: s stands at /run/secrets/s already
     13:60: unsupported services.a.deploy: another driver than `nvidia`
     14:3: invalid services.b: mount target "/d" is not valid: it stands there twice; expected a target once
-    17:19: unsupported services.b.healthcheck: `tset`, `intervall` can't stand here; what can is test, interval, timeout, retries, start_period, disable
+    17:19: unknown services.b.healthcheck.tset: there is no such key here; did you mean `test`?
+    17:28: unknown services.b.healthcheck.intervall: there is no such key here; did you mean `interval`?
     18:5: unsupported services.b.gpus: GPUs are handed over under `deploy`
     "#);
 }
@@ -221,4 +222,13 @@ fn labels_of_a_project_are_not_the_files_to_set() {
     let project = read("services: {a: {image: x/a:1, labels: {portreeve.compose.project: other}}}\n");
     let labels: Vec<_> = project.services[0].spec.labels.iter().filter(|one| one.key() == PROJECT_LABEL).collect();
     assert_eq!(labels.iter().map(|label| label.value()).collect::<Vec<_>>(), ["shop"]);
+}
+
+#[test]
+fn a_file_of_variables_may_use_those_before_and_those_around() {
+    let text = "A=1\nB=${A}x$T\nC='$A'\nD=\"$A$$\"\nE=${F:-none}\n";
+    let read = super::env_lines(text, &|name| (name == "T").then(|| "t".to_owned())).unwrap();
+    let values: Vec<&str> = read.iter().map(|variable| variable.value.as_str()).collect();
+    assert_eq!(values, ["1", "1xt", "$A", "1$", "none"]);
+    assert!(super::env_lines("A=${B\n", &|_| None).unwrap_err().contains("is missing"));
 }

@@ -23,11 +23,22 @@ pub(super) struct Place {
 pub(super) struct Wrong {
     pub(super) at: Place,
     pub(super) why: String,
+    /// Where that is all: the keys of a mapping that have no place in it.
+    pub(super) strays: Vec<Stray>,
+}
+
+/// A key that has no place in its mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stray {
+    pub(super) at: Place,
+    pub(super) word: String,
+    /// The keys that have one.
+    pub(super) known: Vec<String>,
 }
 
 impl Wrong {
     pub(super) fn new(at: Place, why: impl Into<String>) -> Self {
-        Self { at, why: why.into() }
+        Self { at, why: why.into(), strays: Vec::new() }
     }
 }
 
@@ -276,7 +287,7 @@ mod tests {
     use super::*;
 
     fn wrong(text: &str) -> String {
-        let Wrong { at, why } = read(text).unwrap_err();
+        let Wrong { at, why, .. } = read(text).unwrap_err();
         format!("{}:{}: {why}", at.line, at.column)
     }
 

@@ -122,7 +122,7 @@ impl Reader<'_> {
         Some(match happened {
             Happened::Created => Happening::Created,
             Happened::Started => Happening::Started,
-            Happened::Died => Happening::Died { status: status(document, self.grant.exit_code.as_deref()) },
+            Happened::Died => Happening::Died { status: self.ended_with(document) },
             Happened::Stopped => Happening::Stopped,
             Happened::Removed => Happening::Removed,
             Happened::Paused => Happening::Paused,
@@ -145,6 +145,14 @@ impl Reader<'_> {
 }
 
 /// A number, or its digits.
+impl Reader<'_> {
+    /// An engine that tells of statuses leaves out one of 0.
+    fn ended_with(&self, document: &Value) -> Option<i32> {
+        let pointer = self.grant.exit_code.as_deref()?;
+        if document.pointer(pointer).is_none() { Some(0) } else { status(document, Some(pointer)) }
+    }
+}
+
 fn status(document: &Value, pointer: Option<&str>) -> Option<i32> {
     match document.pointer(pointer?)? {
         Value::Number(number) => number.as_i64().and_then(|number| i32::try_from(number).ok()),

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender};
 
@@ -47,11 +48,23 @@ impl Broker {
         let grant = grants.evidence().container.as_ref().ok_or_else(|| self.no_evidence("container"))?;
         let facts =
             queries.iter().map(|query| (Slot::Query, Binding::fields([("name", *query)]))).collect::<Bindings>();
-        let raw = self.look(&grant.command, facts).await?;
+        let raw = self.look_calmly(&grant.command, facts).await?;
         self.found(&raw, &grant.missing)?;
         let documents = documents(raw.expose().expose(Source::Stdout)).map_err(Error::Unavailable)?;
         let read = |document| ContainerInfo::read(document, grant, self.backend().name());
         documents.iter().map(read).collect::<Result<_, _>>().map_err(Error::Unavailable)
+    }
+
+    /// Looks again where a process ended under the engine's own look at it.
+    async fn look_calmly(&self, command: &str, facts: Bindings) -> Result<RawOutput, Error> {
+        for _ in 1..LOOKS {
+            let raw = self.look(command, facts.clone()).await?;
+            if status(raw.exit()) == 0 || !was_disturbed(raw.expose().expose(Source::Stderr)) {
+                return Ok(raw);
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        self.look(command, facts).await
     }
 
     /// The container of this very name, ours or not. Engines also find containers by the beginning of an ID.
@@ -322,6 +335,16 @@ impl Broker {
             why: self.redactor().text(why),
         }
     }
+}
+
+/// How often an engine is asked that was disturbed, and how long it is left alone between.
+const LOOKS: u32 = 4;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
+/// `read /proc/671/cgroup: no such process`: a process went while the engine read of it.
+fn was_disturbed(said: &[u8]) -> bool {
+    let said = String::from_utf8_lossy(said).to_lowercase();
+    said.contains("/proc/") && (said.contains("no such process") || said.contains("no such file or directory"))
 }
 
 fn image_query(image: &str) -> Bindings {

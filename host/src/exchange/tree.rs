@@ -153,7 +153,7 @@ fn reopen(folder: BorrowedFd<'_>, name: &OsStr, held: &OwnedFd, more: OFlags) ->
     if (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino) { Ok(opened) } else { Err(Odd::Kind) }
 }
 
-fn names(folder: &OwnedFd) -> Result<Vec<OsString>, Odd> {
+pub(crate) fn names(folder: &OwnedFd) -> Result<Vec<OsString>, Odd> {
     let mut names = Vec::new();
     for entry in Dir::read_from(folder)? {
         let name = OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned();

@@ -11,6 +11,7 @@ use super::program::{EndpointGrant, ProgramGrant, RuntimeGrant};
 use super::reader::{Entry, Section, Source};
 use super::unit::UnitGrant;
 use super::{Example, Grants, Wasi};
+use crate::devices::DevicePattern;
 
 pub(super) const KEYS: [&str; 13] = [
     "backend", "wasi", "programs", "endpoint", "runtimes", "commands", "evidence", "devices", "probes", "floors",
@@ -112,7 +113,8 @@ fn device(entry: Entry<'_>) -> Result<String, GrantsError> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "/_.-*[]:".contains(c);
     let parts_are_names = text.split('/').skip(2).all(|part| !matches!(part, "" | "." | ".." | "*"));
     if text.starts_with("/dev/") && text.chars().all(fits) && parts_are_names {
-        return Ok(text.to_owned());
+        let pattern = DevicePattern::parse(text);
+        return pattern.map(|_| text.to_owned()).map_err(|error| entry.error(error.to_string()));
     }
     Err(entry
         .error(format!("{text:?} is not a pattern such as /dev/nvidia[0-9]*: below /dev, and no part is `*` alone")))

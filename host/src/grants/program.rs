@@ -81,7 +81,19 @@ fn variable(entry: Entry<'_>) -> Result<String, GrantsError> {
             entry.error(format!("`{name}` is never passed on: the host sets PATH and LC_ALL, and nothing sets LD_…"))
         );
     }
+    if redirects(name) {
+        return Err(entry.error(format!(
+            "`{name}` is never passed on: it sends the client to another engine, or to other files of its own"
+        )));
+    }
     Ok(name.to_owned())
+}
+
+/// Whether a variable names the engine, or the configuration, that a client goes by.
+fn redirects(name: &str) -> bool {
+    const PREFIXES: &[&str] =
+        &["DOCKER_", "CONTAINER_", "CONTAINERS_", "PODMAN_", "BUILDAH_", "REGISTRIES_", "REGISTRY_", "STORAGE_"];
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn sha256(entry: Entry<'_>) -> Result<String, GrantsError> {

@@ -11,8 +11,10 @@ use toml::Spanned;
 
 use super::{Demand, Names, Policy, Rules, Stance};
 use crate::error::Error;
+use crate::grants::nearest_word as nearest;
 use crate::redaction::{RawRule, RuleSet};
-use crate::spec::{Memory, NetworkMode, SpecError, UserNamespace, capability};
+use crate::reference::Reference;
+use crate::spec::{Memory, Name, NetworkMode, SpecError, UserNamespace, capability};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -186,13 +188,17 @@ impl Redaction {
     }
 }
 
+/// Words of lists that stand for more than themselves.
+const WORDS: &[&str] = &["loopback", "any", "none", "bridge", "host", "own", "auto", "private", "nomap", "keep-id"];
+
 impl Policy {
     /// Reads a policy file. What it does not say is denied, or as `home` has it where it extends that.
     ///
     /// # Errors
     /// With the file, the line and the column of what is wrong.
     pub fn parse(text: &str, file: &str) -> Result<Self, Error> {
-        let mut read: File = toml::from_str(text).map_err(|error| Error::Config(format!("{file}: {error}")))?;
+        let wrong = |error: toml::de::Error| Error::Config(format!("{file}: {error}{}", suggestion(error.message())));
+        let mut read: File = toml::from_str(text).map_err(wrong)?;
         let rules = std::mem::take(&mut read.redaction).rules(text, file)?;
         let base = match read.extends {
             Some(Base::Home) => Self::home(),
@@ -248,7 +254,17 @@ impl Policy {
         let is_network = |word: &str| ["none", "host", "own"].contains(&word) || word.parse::<NetworkMode>().is_ok();
         let is_namespace = |word: &str| word.parse::<UserNamespace>().is_ok();
         type Check<'a> = &'a dyn Fn(&str) -> bool;
-        let lists: [(&str, &str, &Names, Check<'_>, &str); 4] = [
+        let is_registry = |word: &str| format!("{word}/image").parse::<Reference>().is_ok();
+        let is_volume = |word: &str| word.parse::<Name>().is_ok();
+        let lists: [(&str, &str, &Names, Check<'_>, &str); 6] = [
+            (
+                "images",
+                "registries",
+                &self.registries,
+                &is_registry,
+                "a registry, or a part of one, such as example.org/team",
+            ),
+            ("volumes", "allow", &self.volumes, &is_volume, "the name of a volume"),
             ("ports", "addresses", &self.addresses, &is_address, "`loopback`, `any`, or an IP address"),
             ("networks", "allow", &self.networks, &is_network, "`none`, `bridge`, `host`, `own`, or a network's name"),
             ("capabilities", "add", &self.capabilities, &capability::is_known, "a capability, such as NET_ADMIN"),
@@ -259,8 +275,10 @@ impl Policy {
             if let Some(word) = words.iter().find(|word| !holds(word)) {
                 let place = self.places.of(section, key).unwrap_or_default();
                 let file = &self.origin;
+                let known = capability::known().chain(WORDS.iter().copied());
+                let meant = nearest(word, known).map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
                 return Err(Error::Config(format!(
-                    "{file}{place}: {key} under [{section}]: {word:?} is none of {expected}"
+                    "{file}{place}: {key} under [{section}]: {word:?} is none of {expected}{meant}"
                 )));
             }
         }
@@ -309,6 +327,14 @@ impl Policy {
         }
         text
     }
+}
+
+/// The word that was meant, where one of those that are expected is near.
+fn suggestion(message: &str) -> String {
+    let mut words = message.split('`').skip(1).step_by(2);
+    let unknown = ["unknown field", "unknown variant"].iter().any(|what| message.starts_with(what));
+    let meant = words.next().filter(|_| unknown).and_then(|written| nearest(written, words));
+    meant.map_or_else(String::new, |word| format!("did you mean `{word}`?\n"))
 }
 
 /// `*` stands for every name.
@@ -366,7 +392,7 @@ mod tests {
 
     #[test]
     fn names_of_any_characters_read_back() {
-        let text = "[images]\nregistries = [\"a\\u001f\\n\", \"\\\"\\\\'\", \"\\u0085\"]\n";
+        let text = "[mounts]\nprotected = [\"/\\\"\\\\'\", \"/a\\u001f\\n\", \"/\\u0085\"]\n";
         let policy = Policy::parse(text, "p.toml").unwrap();
         assert_eq!(Policy::parse(&policy.to_toml(), "p.toml").unwrap(), policy);
     }
@@ -378,6 +404,10 @@ mod tests {
             ("networks", "allow", "../x"),
             ("capabilities", "add", "SYS_ADMINN"),
             ("namespaces", "user", "hosts"),
+            ("images", "registries", "https://example.org"),
+            ("images", "registries", ""),
+            ("images", "registries", "a*b"),
+            ("volumes", "allow", "/etc"),
         ] {
             let text = format!("extends = \"home\"\n[{section}]\n{key} = [\"{word}\"]\n");
             let error = Policy::parse(&text, "p.toml").unwrap_err().to_string();
@@ -436,6 +466,10 @@ mod tests {
     #[test]
     fn an_unknown_key_is_an_error_with_its_place() {
         let error = Policy::parse("[ports]\nadresses = []\n", "p.toml").unwrap_err().to_string();
-        assert!(error.contains("p.toml") && error.contains("line 2") && error.contains("addresses"), "{error}");
+        assert!(error.contains("p.toml") && error.contains("line 2") && error.contains("mean `addresses`"), "{error}");
+        let section = Policy::parse("[image]\n", "p.toml").unwrap_err().to_string();
+        assert!(section.contains("did you mean `images`"), "{section}");
+        let word = Policy::parse("[capabilities]\nadd = [\"NET_ADMN\"]\n", "p.toml").unwrap_err().to_string();
+        assert!(word.contains("did you mean `NET_ADMIN`"), "{word}");
     }
 }

@@ -6,6 +6,7 @@ mod file;
 mod open;
 mod protected;
 
+pub(crate) use open::not_text;
 pub use protected::{Ancestor, ResolvedMount};
 pub(crate) use protected::{BELOW_HOME, SYSTEM, below_home};
 use protected::{protected_by_name, relation};

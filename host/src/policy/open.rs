@@ -39,7 +39,8 @@ impl Policy {
     }
 }
 
-fn not_text(shown: &str, error: &std::string::FromUtf8Error) -> Error {
+/// Where a file is no text.
+pub(crate) fn not_text(shown: &str, error: &std::string::FromUtf8Error) -> Error {
     let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
     let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;

@@ -14,6 +14,8 @@ pub(crate) struct Block {
     width: usize,
     /// How many more lines that are no part of a key may come before it is given up.
     patience: u8,
+    /// How many such lines may stand between two lines of it.
+    gap: u8,
 }
 
 /// Lines of something else that may stand between the lines of one key.
@@ -22,11 +24,27 @@ const PATIENCE: u8 = 3;
 const LONG_RUN: usize = 40;
 /// The width of a key whose last line was seen.
 const ENDED: usize = usize::MAX;
+/// How the header of a key begins, and goes on, that was encoded in base64 as a whole.
+const ENCODED: &[u8] = b"LS0tLS1CRUdJTi";
+const ENCODED_KEYS: &[&[u8]] = &[
+    b"BQUklWQVRFIEtFW",
+    b"BSU0EgUFJJVkFURSBLRV",
+    b"BFQyBQUklWQVRFIEtFW",
+    b"BPUEVOU1NIIFBSSVZBVEUgS0VZ",
+    b"BFTkNSWVBURUQgUFJJVkFURSBLRV",
+    b"BEU0EgUFJJVkFURSBLRV",
+    b"BQR1AgUFJJVkFURSBLRV",
+];
+/// The widths that encoders fold at.
+const FOLDS: [usize; 2] = [64, 76];
 /// Longest header line.
 const MAX_HEADER: usize = 80;
 
 /// Reads the private key whose `-----BEGIN` stands at `at`. Gives the key if it goes on behind the text.
 pub(crate) fn read(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) -> Option<Block> {
+    if text.get(at..)?.starts_with(ENCODED) {
+        return read_encoded(text, at, label, found);
+    }
     let start = at + header_length(text.get(at..)?)?;
     let line_end = memchr::memchr(b'\n', text.get(start..)?).map_or(text.len(), |length| start + length);
     let rest = text.get(start..line_end)?;
@@ -35,8 +53,25 @@ pub(crate) fn read(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) 
         return None;
     }
     let line_start = text.get(..at)?.iter().rposition(|&byte| byte == b'\n').map_or(0, |line| line + 1);
-    let block = Block { label, column: at - line_start, width: 0, patience: PATIENCE };
+    let block = Block { label, column: at - line_start, width: 0, patience: PATIENCE, gap: PATIENCE };
     block.go_on(text, (line_end + 1).min(text.len()), found)
+}
+
+/// The same of one that was encoded once more: it has no end but a line that is shorter, and nothing stands between.
+fn read_encoded(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) -> Option<Block> {
+    let rest = text.get(at..)?;
+    let kind = rest.get(ENCODED.len()..)?;
+    let head = ENCODED.len() + ENCODED_KEYS.iter().find(|head| kind.starts_with(head))?.len();
+    let length = rest.iter().take_while(|byte| is_letter(byte) || b"-_".contains(byte)).count();
+    if length < head + 4 {
+        return None;
+    }
+    found.push(Span { start: at, end: at + length, label });
+    let tail = rest.get(length..)?;
+    let next = [b"\n".as_slice(), b"\r\n"].iter().find(|end| tail.starts_with(end)).map(|end| at + length + end.len());
+    let line_start = text.get(..at)?.iter().rposition(|&byte| byte == b'\n').map_or(0, |line| line + 1);
+    let block = Block { label, column: at - line_start, width: length, patience: 0, gap: 0 };
+    block.go_on(text, next.filter(|_| FOLDS.contains(&length))?, found)
 }
 
 /// The length of the `-----BEGIN … PRIVATE KEY-----` that a line begins with.
@@ -105,7 +140,7 @@ impl Block {
                     found.push(Span { start: at + start, end: at + end, label: self.label });
                     // Behind a shorter line nothing but the end can come.
                     let ended = end - start < self.width;
-                    self.patience = if ended { 0 } else { PATIENCE };
+                    self.patience = if ended { 0 } else { self.gap };
                     self.width = if ended { ENDED } else { end - start };
                 }
                 Some(_) => {}
@@ -194,6 +229,33 @@ mod tests {
             assert_eq!(redactor.text(&text), expected);
             assert_eq!(redactor.text(&expected), expected);
         }
+    }
+
+    #[test]
+    fn a_key_that_was_encoded_as_a_whole_is_masked_to_its_last_line() {
+        let head = "LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQpNSUlFb3dJQkFBS0NBUUVBcXczcVF4";
+        let redactor = Redactor::builder().rules(RuleSet::builtin()).build();
+        for (width, end) in [(76, "\n"), (64, "\n"), (76, "\r\n")] {
+            let body = format!("{head}{}", "d0VyVHlVaU9wQXNEZkdoSmtMelhjVmJObTEyMzQ1".repeat(9));
+            let lines: Vec<&str> =
+                body.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            let text = format!("$ base64 key.pem{end}{}{end}done: sha256 of it{end}", lines.join(end));
+            let whole = redactor.text(&text);
+            assert!(!lines.iter().any(|line| whole.contains(line)), "{whole}");
+            assert!(whole.contains("done: sha256 of it"), "{whole}");
+            for cut in 0..text.len() {
+                let (mut out, mut stream) = (Vec::new(), redactor.stream());
+                stream.push(&text.as_bytes()[..cut], &mut out);
+                stream.push(&text.as_bytes()[cut..], &mut out);
+                stream.finish(&mut out);
+                assert_eq!(String::from_utf8_lossy(&out), whole, "{cut}");
+            }
+        }
+        let beside = format!(
+            "client-key-data: {head}d0VyVHlVaU9wQXNEZkdo\ncertificate: {}\n",
+            "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t".repeat(3)
+        );
+        assert!(redactor.text(&beside).contains("certificate: LS0t"));
     }
 
     #[test]

@@ -100,7 +100,8 @@ impl Portreeve {
     /// whether the engine holds the image of just that configuration.
     ///
     /// # Errors
-    /// `Digest` where the archive is not what it says, or the engine made something else of it; `Refused` by policy.
+    /// `Config` where the file is no archive of this form, `Digest` where it is not what it says or the engine made something
+    /// else of it; `Refused` by policy.
     pub async fn load_image(&self, file: &Path) -> Result<LoadedImage, Error> {
         let inner = &self.inner;
         let (backend, _) = inner.chosen().await?;
@@ -155,7 +156,10 @@ impl Inner {
         let taken = taking.await.map_err(|error| Error::State(error.to_string()))?;
         taken.map_err(|why| match why {
             TakeError::Io(source) => Error::Io { what: shown, source },
-            TakeError::Archive(why) => Error::Digest(format!("{shown}: {why}")),
+            TakeError::Archive(
+                error @ (ExportError::Read(_) | ExportError::Archive { .. } | ExportError::Form { .. }),
+            ) => Error::Config(format!("{shown}: {}", of_a_file(&error))),
+            TakeError::Archive(error) => Error::Digest(format!("{shown}: {}", of_a_file(&error))),
         })
     }
 
@@ -201,7 +205,7 @@ pub(super) struct Taken {
 
 pub(super) enum TakeError {
     Io(io::Error),
-    Archive(String),
+    Archive(ExportError),
 }
 
 impl From<io::Error> for TakeError {
@@ -249,7 +253,7 @@ impl Taken {
 
     fn prove(&mut self, content: impl Read) -> Result<(), TakeError> {
         let archive = Export::read(content, &[]).and_then(|export| export.archive());
-        self.archive = archive.map_err(|error| TakeError::Archive(of_a_file(&error)))?;
+        self.archive = archive.map_err(TakeError::Archive)?;
         Ok(())
     }
 }

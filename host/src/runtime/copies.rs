@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use super::{Inner, Portreeve};
 use crate::broker::Broker;
 use crate::error::{Error, FaultKind, Refusal, Rule};
-use crate::exchange::{Bounds, Exchange, Odd, carry, weight};
+use crate::exchange::{Bounds, Exchange, Odd, carry, names, weight};
 use crate::grants::Slot;
 use crate::sandbox::Guest;
 use crate::scope::{Call, Scope};
@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(200);
 
 impl Portreeve {
     /// Copies a file or folder of this machine into a container of ours, running or not: into the folder `target` where
-    /// there is one, else under that name. The host reads it itself, with its own rights; a link by itself, a device, a
+    /// there is one, else under that name; what is in a folder, where `source` ends with `/.`. The host reads it itself, with its own rights; a link by itself, a device, a
     /// pipe, a socket and a link that leads out of the folder are refused, and what is larger than the policy allows.
     ///
     /// # Errors
@@ -35,11 +35,11 @@ impl Portreeve {
         let (backend, container) = inner.find(name).await?;
         let exchange = Exchange::open(&inner.state)?;
         let from = Named::of(source)?;
+        let (file, target) = staged_as(source, &from, target)?;
         let refused = |odd| inner.odd(Call::CopyIn, name, source, odd);
-        inner.stage(&from, &exchange).await.map_err(refused)?;
-        let file = from.name.to_string_lossy().into_owned();
+        inner.stage(&from, &exchange, &file).await.map_err(refused)?;
         let path = exchange.path_of(&file).to_string_lossy().into_owned();
-        let scope = Scope::of_copy(Call::CopyIn, name, &container.id, &path, target);
+        let scope = Scope::of_copy(Call::CopyIn, name, &container.id, &path, &target);
         let broker = inner.broker(&backend, scope, &inner.redactor_of_container(&container))?;
         let guest = Guest::enter(&inner.sandbox, Arc::clone(&broker)).await?;
         guest.copy_in(name, &file, target.as_str()).await?;
@@ -54,10 +54,34 @@ impl Portreeve {
     /// # Errors
     /// As [`Portreeve::copy_in`]; `InUse` where a folder is in the way.
     pub async fn copy_out(&self, name: &str, source: &InsidePath, target: &Path) -> Result<PathBuf, Error> {
+        let file = last_part(source)?;
+        let to = Named::of_target(target, &file)?;
+        self.copy_out_to(name, source, target, Delivery::Whole(to)).await
+    }
+
+    /// The same of what is in a folder: into the folder `target` where there is one, each under its own name, else as that
+    /// folder. Nothing is put there where a folder of one of these names is in the way.
+    ///
+    /// # Errors
+    /// As [`Portreeve::copy_out`].
+    pub async fn copy_out_of(&self, name: &str, source: &InsidePath, target: &Path) -> Result<PathBuf, Error> {
+        let to = match Folder::of(target)? {
+            Some(folder) => Delivery::Each(folder),
+            None => Delivery::Whole(Named::of(target)?),
+        };
+        self.copy_out_to(name, source, target, to).await
+    }
+
+    async fn copy_out_to(
+        &self,
+        name: &str,
+        source: &InsidePath,
+        target: &Path,
+        to: Delivery,
+    ) -> Result<PathBuf, Error> {
         let inner = &self.inner;
         let (backend, container) = inner.find(name).await?;
         let file = last_part(source)?;
-        let to = Named::of_target(target, &file)?;
         let exchange = Exchange::open(&inner.state)?;
         let path = exchange.path_of(&file).to_string_lossy().into_owned();
         let scope = Scope::of_copy(Call::CopyOut, name, &container.id, &path, source);
@@ -69,12 +93,66 @@ impl Portreeve {
             () = grown(&exchange, inner.policy.copies()) => return Err(refused(Odd::TooMuch)),
         }
         if inner.services.dry_run {
-            return Ok(to.path);
+            return Ok(to.path().to_owned());
         }
         has_copied(&broker)?;
-        inner.deliver(&exchange, &file, &to).await.map_err(refused)?;
-        Ok(to.path)
+        match &to {
+            Delivery::Whole(to) => inner.deliver(&exchange, &file, to).await.map_err(refused)?,
+            Delivery::Each(folder) => inner.deliver_each(&exchange, &file, folder).await.map_err(refused)?,
+        }
+        Ok(to.path().to_owned())
     }
+}
+
+/// How something is put at its place.
+enum Delivery {
+    /// Under this name.
+    Whole(Named),
+    /// What is in it, into this folder.
+    Each(Folder),
+}
+
+impl Delivery {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Whole(named) => &named.path,
+            Self::Each(folder) => &folder.path,
+        }
+    }
+}
+
+/// A folder that is held.
+struct Folder {
+    folder: Arc<OwnedFd>,
+    path: PathBuf,
+}
+
+impl Folder {
+    /// The folder of a path, where there is one; a link to one is none.
+    fn of(path: &Path) -> Result<Option<Self>, Error> {
+        let failed = |error: Errno| Error::io(path.display().to_string(), error.into());
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match openat(rustix::fs::CWD, path, flags, Mode::empty()) {
+            Ok(folder) => Ok(Some(Self { folder: Arc::new(folder), path: path.to_owned() })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+}
+
+/// The name that something has on its way, and where the engine puts it. What is in a folder goes under the name of the
+/// folder that it is to be in, beside that.
+fn staged_as(source: &Path, from: &Named, target: &InsidePath) -> Result<(String, InsidePath), Error> {
+    if !source.as_os_str().as_encoded_bytes().ends_with(b"/.") {
+        return Ok((from.name.to_string_lossy().into_owned(), target.clone()));
+    }
+    let stat = statat(&from.folder, &from.name, AtFlags::empty());
+    if !stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
+        return Err(Error::io(source.display().to_string(), std::io::ErrorKind::NotADirectory.into()));
+    }
+    let path = target.as_str().trim_end_matches('/');
+    let parent = path.rsplit_once('/').map(|(parent, _)| parent).filter(|parent| !parent.is_empty()).unwrap_or("/");
+    Ok((last_part(target)?, parent.parse()?))
 }
 
 /// A name in a folder that is held.
@@ -153,15 +231,29 @@ fn has_copied(broker: &Broker) -> Result<(), Error> {
 }
 
 impl Inner {
-    async fn stage(&self, from: &Named, exchange: &Exchange) -> Result<(), Odd> {
+    async fn stage(&self, from: &Named, exchange: &Exchange, staged: &str) -> Result<(), Odd> {
         let own = std::fs::canonicalize(self.state.path())?;
         let source = std::fs::canonicalize(&from.path)?;
         if source.starts_with(&own) || own.starts_with(&source) {
             return Err(Odd::Kind);
         }
-        let (folder, name) = (Arc::clone(&from.folder), from.name.clone());
+        let (folder, name, staged) = (Arc::clone(&from.folder), from.name.clone(), OsString::from(staged));
         let (into, bounds) = (exchange.folder().try_clone()?, Bounds::of_bytes(self.policy.copies()));
-        blocking(move || carry(folder.as_fd(), &name, into.as_fd(), &name, bounds)).await
+        blocking(move || carry(folder.as_fd(), &name, into.as_fd(), &staged, bounds)).await
+    }
+
+    /// What is in a folder: as a whole under a name of its own first, then each part, once no folder is in its way.
+    async fn deliver_each(&self, exchange: &Exchange, file: &str, to: &Folder) -> Result<(), Odd> {
+        let bounds = Bounds::of_bytes(self.policy.copies());
+        let (from, file, folder) = (exchange.folder().try_clone()?, OsString::from(file), Arc::clone(&to.folder));
+        let hidden = OsString::from(format!(".portreeve-{}", to_hex(&random::<8>()?)));
+        blocking(move || {
+            let carried = carry(from.as_fd(), &file, folder.as_fd(), &hidden, bounds);
+            let delivered = carried.and_then(|()| put_each(&folder, &hidden));
+            discard(&folder, &hidden);
+            delivered
+        })
+        .await
     }
 
     /// Under a name of its own first, then under the right one, at once.
@@ -203,6 +295,9 @@ impl Inner {
 }
 
 fn is_in_the_way(error: &std::io::Error) -> bool {
+    if error.kind() == std::io::ErrorKind::AlreadyExists {
+        return true;
+    }
     [Errno::EXIST, Errno::NOTEMPTY, Errno::ISDIR, Errno::NOTDIR]
         .map(|errno| errno.raw_os_error())
         .contains(&error.raw_os_error().unwrap_or_default())
@@ -214,6 +309,26 @@ fn put(folder: &OwnedFd, hidden: &OsStr, name: &OsStr) -> std::io::Result<()> {
     let is_folder = FileType::from_raw_mode(made.st_mode) == FileType::Directory;
     let flags = if is_folder { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
     Ok(renameat_with(folder, hidden, folder, name, flags)?)
+}
+
+/// What is in the folder of this name takes its place beside it.
+fn put_each(folder: &OwnedFd, hidden: &OsStr) -> Result<(), Odd> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let from = openat(folder, hidden, flags, Mode::empty())?;
+    let is_folder = |of: &OwnedFd, name: &OsString| {
+        let stat = statat(of, name, AtFlags::SYMLINK_NOFOLLOW);
+        stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+    };
+    let names = names(&from)?;
+    if let Some(name) = names.iter().find(|name| is_folder(folder, name)) {
+        let why = format!("a folder {} is there already", name.to_string_lossy());
+        return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, why).into());
+    }
+    for name in &names {
+        let flags = if is_folder(&from, name) { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
+        renameat_with(&from, name, folder, name, flags)?;
+    }
+    Ok(())
 }
 
 fn discard(folder: &OwnedFd, hidden: &OsStr) {

@@ -34,7 +34,7 @@ pub enum ListFilter {
     Health(Option<Health>),
     /// `exited`: the status that it ended with.
     Exited(i32),
-    /// `publish`: a port of its own that is published.
+    /// `publish`: a port of this machine that is one of its.
     Publish(u16),
     /// `backend`: the backend that drives its engine.
     Backend(String),
@@ -109,7 +109,7 @@ impl ListFilter {
             }),
             Self::Health(health) => container.health == *health,
             Self::Exited(code) => container.state == ContainerState::Exited && container.exit_code == Some(*code),
-            Self::Publish(port) => container.ports.iter().any(|published| published.container == *port),
+            Self::Publish(port) => container.ports.iter().any(|published| published.host == *port),
             Self::Backend(name) => container.backend == *name,
         }
     }
@@ -227,7 +227,7 @@ mod tests {
             "volume=/srv-in",
             "health=none",
             "exited=7",
-            "publish=80",
+            "publish=8080",
             "backend=podman",
         ] {
             assert!(admits(&[yes]), "{yes}");
@@ -246,7 +246,7 @@ mod tests {
             "volume=/srv",
             "health=healthy",
             "exited=0",
-            "publish=8080",
+            "publish=80",
             "backend=docker",
         ] {
             assert!(!admits(&[no]), "{no}");

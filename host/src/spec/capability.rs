@@ -45,6 +45,11 @@ const KNOWN: [&str; 41] = [
     "WAKE_ALARM",
 ];
 
+/// The names of all, without their `CAP_`.
+pub(crate) fn known() -> impl Iterator<Item = &'static str> {
+    KNOWN.into_iter()
+}
+
 /// Whether there is a capability of this name, in capitals or not, with its `CAP_` or without.
 pub(crate) fn is_known(name: &str) -> bool {
     let name = name.to_ascii_uppercase();

@@ -32,6 +32,8 @@ impl EnvName {
             "BUILDAH",
             "PODMAN",
             "REGISTRY_",
+            "REGISTRIES_",
+            "RESOLV_",
             "STORAGE_",
             "SSL_",
             "SSH_",
@@ -66,6 +68,9 @@ impl EnvName {
             "LANGUAGE",
             "PWD",
             "TZ",
+            "TZDIR",
+            "GETCONF_DIR",
+            "NIS_PATH",
             "HOSTNAME",
             "NO_PROXY",
             "HTTP_PROXY",
@@ -189,7 +194,16 @@ mod tests {
 
     #[test]
     fn names_that_a_client_reads_are_known() {
-        for name in ["DOCKER_HOST", "ld_preload", "PATH", "https_proxy", "CONTAINERS_CONF", "XDG_RUNTIME_DIR"] {
+        for name in [
+            "DOCKER_HOST",
+            "REGISTRIES_CONFIG_PATH",
+            "TZDIR",
+            "ld_preload",
+            "PATH",
+            "https_proxy",
+            "CONTAINERS_CONF",
+            "XDG_RUNTIME_DIR",
+        ] {
             assert!(name.parse::<EnvName>().unwrap().is_read_by_clients(), "{name}");
         }
         assert!(!"HF_TOKEN".parse::<EnvName>().unwrap().is_read_by_clients());

@@ -205,6 +205,7 @@ behaviours! {
     all: copies {
         a_file_is_copied_in_and_out
         a_folder_is_copied_in_and_out
+        what_is_in_a_folder_is_copied
         a_copy_into_a_folder_keeps_its_name
         what_is_no_file_is_not_copied_in
         what_leads_out_is_not_copied_in

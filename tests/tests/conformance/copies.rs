@@ -72,6 +72,42 @@ pub(crate) async fn a_file_is_copied_in_and_out(setting: Arc<Setting>) {
     leaves_nothing(&setting, &folder);
 }
 
+/// `SOURCE/.`: into the folder that is there, or as the one that is named.
+pub(crate) async fn what_is_in_a_folder_is_copied(setting: Arc<Setting>) {
+    let (name, folder) = ready(&setting).await;
+    let source = folder.join("parts");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("one"), "1").unwrap();
+    symlink("one", source.join("link")).unwrap();
+    fs::create_dir(folder.join("there")).unwrap();
+    fs::write(folder.join("there/kept"), "k").unwrap();
+    into(&setting, &folder.join("there"), &name, "/there").await.unwrap();
+    let dotted = PathBuf::from(format!("{}/.", source.display()));
+    for target in ["/there", "/fresh"] {
+        into(&setting, &dotted, &name, target).await.unwrap();
+        assert_eq!(inside(&setting, &name, &["file", &format!("{target}/one")]).await, ("1".to_owned(), 0), "{target}");
+    }
+    assert_eq!(inside(&setting, &name, &["file", "/there/kept"]).await, ("k".to_owned(), 0));
+    let file = PathBuf::from(format!("{}/one/.", source.display()));
+    assert!(matches!(into(&setting, &file, &name, "/there").await, Err(Error::Io { .. })));
+    // Out of it: among what is there, and as a folder that is not.
+    let here = folder.join("here");
+    fs::create_dir(&here).unwrap();
+    let out_of = async |target: &Path| setting.host.copy_out_of(&name, &"/there".parse().unwrap(), target).await;
+    for target in [&here, &folder.join("new")] {
+        assert_eq!(out_of(target).await.unwrap(), *target);
+        assert_eq!(fs::read_to_string(target.join("link")).unwrap(), "1");
+        assert_eq!(fs::read_to_string(target.join("kept")).unwrap(), "k");
+    }
+    fs::remove_file(here.join("one")).unwrap();
+    fs::create_dir(here.join("one")).unwrap();
+    fs::write(here.join("kept"), "own").unwrap();
+    assert!(matches!(out_of(&here).await, Err(Error::InUse(_))));
+    assert_eq!(fs::read_to_string(here.join("kept")).unwrap(), "own", "nothing is put there by halves");
+    leaves_nothing(&setting, &folder);
+    leaves_nothing(&setting, &here);
+}
+
 pub(crate) async fn a_folder_is_copied_in_and_out(setting: Arc<Setting>) {
     let (name, folder) = ready(&setting).await;
     let source = folder.join("tree");

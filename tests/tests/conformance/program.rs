@@ -131,6 +131,9 @@ pub(crate) async fn the_program_removes_what_it_ran(setting: Arc<Setting>) {
     let removed = ask(&setting, &["rm", "-f", &name]).await;
     assert_eq!(removed.status, 0, "{removed:?}");
     assert!(!setting.exists(&name));
+    // By force it is no error that there is none, as with both engines.
+    let (forced, plain) = (ask(&setting, &["rm", "-f", &name]).await, ask(&setting, &["rm", &name]).await);
+    assert_eq!((forced.status, plain.status), (0, 125), "{forced:?} {plain:?}");
     let verified = ask(&setting, &["journal", "verify"]).await;
     assert_eq!(verified.status, 0, "{verified:?}");
 }

@@ -194,6 +194,7 @@ const ROWS: &[Row] = &[
         &[
             "a_file_is_copied_in_and_out",
             "a_folder_is_copied_in_and_out",
+            "what_is_in_a_folder_is_copied",
             "what_leads_out_is_not_copied_out",
             "a_copy_that_is_too_large_leaves_nothing",
         ],
