@@ -127,7 +127,7 @@ fn names_of(export: &Export, id: &str) -> Result<Vec<String>, Error> {
 }
 
 /// A name as archives have it: Docker leaves out its own registry, and `library`.
-fn in_full(name: &str) -> Cow<'_, str> {
+pub(super) fn in_full(name: &str) -> Cow<'_, str> {
     match name.split_once('/') {
         None => Cow::Owned(format!("docker.io/library/{name}")),
         Some((first, _)) if first == "localhost" || first.contains(['.', ':']) => Cow::Borrowed(name),

@@ -16,7 +16,7 @@ use crate::limits::HostLimits;
 use crate::owner::{Nonce, ObjectKind, OwnerLabel, SPEC_LABEL, SpecSeal};
 use crate::redaction::Redactor;
 use crate::scope::{Call, Scope, SecretFile};
-use crate::spec::{ContainerSpec, Gpus, Mount, MountSource, Name, Ulimit, Workdir};
+use crate::spec::{ContainerSpec, Gpus, Mount, MountSource, Name, NetworkMode, Ulimit, Workdir};
 use crate::state::{Turn, random};
 
 /// How long to wait before it is looked again whether a name is free.
@@ -193,12 +193,25 @@ impl Inner {
     /// What the policy lets a caller ask for; its mounts resolved, its secrets known to a redactor.
     fn admit(&self, spec: &mut ContainerSpec) -> Result<(Vec<Checked>, Redactor), Error> {
         spec.check()?;
+        self.holds_no_secret(spec)?;
         let name = spec.name.to_string();
         let mut admitted = || {
             self.policy.check_container(spec)?;
             Ok((self.check_mounts(spec)?, self.redactor_of(spec)?))
         };
         admitted().map_err(|error| self.refused(Call::Create, &name, error))
+    }
+
+    /// None of its secrets stands in what is asked for: it would be in command lines, and in what is told of it, before the
+    /// container is made.
+    fn holds_no_secret(&self, spec: &ContainerSpec) -> Result<(), Error> {
+        // One that can't be masked is refused as such, a few lines further on.
+        let Ok(redactor) = self.redactor_of(spec) else { return Ok(()) };
+        let Some((slot, secret)) = secret_in(spec, &redactor) else { return Ok(()) };
+        let refusal = Refusal::new(Rule::SecretInArgv, format!("the secret {secret} would stand in a command line"))
+            .slot(slot.name())
+            .remedy("pass it with --secret, and nowhere else");
+        Err(self.refused(Call::Create, &redactor.text(spec.name.as_str()), refusal.into()))
     }
 
     /// An engine that takes its limits from ours can't raise them, and fails at the start of a container.
@@ -391,6 +404,24 @@ impl Inner {
         self.remove_container(backend, &container, true).await?;
         Ok(true)
     }
+}
+
+/// The slot that a secret of a spec stands in, and its name.
+fn secret_in<'r>(spec: &ContainerSpec, redactor: &'r Redactor) -> Option<(Slot, &'r str)> {
+    if spec.secrets.is_empty() {
+        return None;
+    }
+    let find = |text: &str| redactor.find_secret(text.as_bytes());
+    let scope = Scope::of_create(spec, &[]);
+    let in_facts = Slot::ALL.iter().find_map(|slot| {
+        let facts = scope.caller().get(*slot).iter();
+        facts.flat_map(|fact| fact.iter().collect::<Vec<_>>()).find_map(|(_, text)| Some((*slot, find(text)?)))
+    });
+    let network = match &spec.network {
+        Some(NetworkMode::Named(name)) => find(name.as_str()).map(|secret| (Slot::NetworkNamed, secret)),
+        _ => None,
+    };
+    in_facts.or(network).or_else(|| Some((Slot::ImageReference, find(&spec.image.to_string())?)))
 }
 
 /// Where nothing was asked for, a process begins where its image says, and that is nobody's whom the host knows.

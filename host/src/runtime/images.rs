@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::archives::in_full;
 use super::layers::tag_of;
 use super::prove::Before;
 use super::{Inner, Portreeve, retry};
@@ -120,6 +121,12 @@ fn still_there(image: &Reference) -> Error {
     Error::Engine { command: "remove".to_owned(), status: 0, message: format!("{image} is still there") }
 }
 
+/// Whether an engine has an image under the repository that is asked for.
+fn is_known_as(held: &ImageFacts, image: &Reference) -> bool {
+    let names = held.tags.iter().chain(&held.digests);
+    names.into_iter().any(|name| in_full(name).parse::<Reference>().is_ok_and(|name| name.name() == image.name()))
+}
+
 /// An engine that took away the name that was asked for finds the image by its digest all the same, as long as it has a
 /// tag of the same repository.
 fn is_found_by_another_name(left: &ImageFacts, image: &Reference, changes: &[i32]) -> bool {
@@ -151,10 +158,13 @@ impl Inner {
     /// The name by which an engine removes an image: of one that it holds without knowing its digest, the tag, where that
     /// still is of the same image. One without any name is not removed: a bare ID names nothing that a caller asked for.
     async fn removable(&self, looker: &Broker, image: &Reference) -> Result<Reference, Error> {
-        if looker.look_at_image(image).await?.is_some() {
-            return Ok(image.clone());
-        }
         let missing = || Error::NotFound { kind: "image", name: image.to_string() };
+        match looker.look_at_image(image).await? {
+            Some(held) if is_known_as(&held, image) => return Ok(image.clone()),
+            // Some engines find an image by its digest under any name; what has other names alone is not this one.
+            Some(held) if !held.tags.is_empty() || !held.digests.is_empty() => return Err(missing()),
+            _ => {}
+        }
         let digest = image.digest().ok_or_else(missing)?;
         let kept = self.verifier.kept_id(image, *digest).await.ok().flatten().ok_or_else(missing)?;
         let tagged: Reference = format!("{}:{}", image.name(), tag_of(image, digest)).parse()?;

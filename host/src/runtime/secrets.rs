@@ -134,5 +134,7 @@ fn write_private(folder: &Path, path: &Path, value: &[u8]) -> std::io::Result<()
     // It may stand there from a container that is gone.
     let _absent = fs::remove_file(path);
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)?;
+    // Whatever the umask takes away.
+    file.set_permissions(fs::Permissions::from_mode(0o444))?;
     file.write_all(value)
 }

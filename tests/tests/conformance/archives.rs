@@ -99,6 +99,12 @@ pub(crate) async fn an_image_that_is_not_held_may_be_removed_when_asked(setting:
     let image = setting.publish(ImageOptions::default());
     assert_eq!(setting.host.remove_image_if_held(&image.single(), false).await.unwrap(), Removed::Absent);
     setting.host.pull(&image.single()).await.unwrap();
+    // By its digest an engine may find it under any name.
+    let (registry, digest) = (image.single().registry().to_owned(), *image.single().digest().unwrap());
+    let other = format!("{registry}/never/pulled@{digest}").parse().unwrap();
+    let error = setting.host.remove_image(&other, false).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+    assert!(setting.host.has_image(&image.single()).await.unwrap(), "another image was removed");
     assert_eq!(setting.host.remove_image_if_held(&image.single(), false).await.unwrap(), Removed::Removed);
     assert!(!setting.host.has_image(&image.single()).await.unwrap());
 }

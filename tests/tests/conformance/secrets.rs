@@ -210,12 +210,42 @@ pub(crate) async fn a_secret_in_a_word_is_refused(setting: Arc<Setting>) {
         with(&|spec| spec.words = vec!["say".to_owned(), hex.clone()]),
         with(&|spec| spec.env = vec![format!("URL=https://u:{value}@host").parse().unwrap()]),
         with(&|spec| spec.labels = vec![portreeve::spec::Label::new("org.example.token", value).unwrap()]),
+        with(&|spec| spec.mounts = vec![format!("/srv/{value}:/x").parse().unwrap()]),
     ];
     for spec in cases {
         let refusal = refused(&setting, &spec, Rule::SecretInArgv).await;
         watched.is_not_in("the refusal", &format!("{refusal} {refusal:?}"));
     }
     watched.is_nowhere(&setting);
+    named_after_a_secret(&setting).await;
+}
+
+/// What is looked at or brought before a container is made is no place for one either.
+async fn named_after_a_secret(setting: &Setting) {
+    let value = setting.name("hunter2correcthorse");
+    let mut spec = setting.spec(&["say", "never"]);
+    spec.secrets = vec![secret("API_TOKEN", &value)];
+    let with = |change: &dyn Fn(&mut ContainerSpec)| {
+        let mut spec = spec.clone();
+        change(&mut spec);
+        spec
+    };
+    let cases = [
+        with(&|spec| spec.name = value.parse().unwrap()),
+        with(&|spec| spec.network = Some(portreeve::spec::NetworkMode::Named(value.parse().unwrap()))),
+        with(&|spec| {
+            spec.pod = Some(value.parse().unwrap());
+            spec.network = None;
+        }),
+        with(&|spec| spec.image = format!("127.0.0.1:1/{value}/x:1").parse().unwrap()),
+    ];
+    let mark = setting.events_since(0).len();
+    for spec in cases {
+        let refusal = refused(setting, &spec, Rule::SecretInArgv).await;
+        assert!(!format!("{refusal} {refusal:?}").contains(&value), "{refusal}");
+    }
+    assert!(!format!("{:?}", setting.events_since(mark)).contains(&value), "it was told, or run");
+    assert!(!format!("{:?}", crate::journal::records(&setting.state())).contains(&value), "it was recorded");
 }
 
 /// It is refused by this rule, and nothing is created.
