@@ -332,6 +332,27 @@ fn no_process_begins_outside_of_its_container() {
     findings.none(200);
 }
 
+/// The host's own label of a pod never comes without what puts a container into it, nor that without the label.
+#[test]
+fn no_container_is_in_a_pod_by_halves() {
+    for engine in engines() {
+        let network = format!("--network=container:{}", "d".repeat(64));
+        let pod = format!("--pod={}", "e".repeat(64));
+        let mut parts = vec![network];
+        parts.splice(0..0, engine.is_podman().then_some(pod));
+        let joining = |label: bool, parts: &[String]| {
+            let label = label.then_some("--label=io.portreeve.pod=p");
+            let mut line = engine.create("", label.as_slice(), &[]);
+            let place = line.iter().position(|word| word == "create").unwrap() + 1;
+            line.splice(place..place, parts.iter().cloned());
+            engine.is_reachable(&line)
+        };
+        assert!(joining(true, &parts) && joining(false, &[]));
+        assert!(!joining(true, &[]) && !joining(false, &parts));
+        assert!(parts.len() == 1 || parts.iter().all(|part| !joining(true, std::slice::from_ref(part))));
+    }
+}
+
 #[test]
 fn no_other_command_can_be_run() {
     let mut findings = Findings::default();

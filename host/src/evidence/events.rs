@@ -122,7 +122,7 @@ impl Reader<'_> {
         Some(match happened {
             Happened::Created => Happening::Created,
             Happened::Started => Happening::Started,
-            Happened::Died => Happening::Died { status: self.ended_with(document) },
+            Happened::Died => Happening::Died { status: status(document, self.grant.exit_code.as_deref()) },
             Happened::Stopped => Happening::Stopped,
             Happened::Removed => Happening::Removed,
             Happened::Paused => Happening::Paused,
@@ -144,17 +144,10 @@ impl Reader<'_> {
     }
 }
 
-/// A number, or its digits.
-impl Reader<'_> {
-    /// An engine that tells of statuses leaves out one of 0.
-    fn ended_with(&self, document: &Value) -> Option<i32> {
-        let pointer = self.grant.exit_code.as_deref()?;
-        if document.pointer(pointer).is_none() { Some(0) } else { status(document, Some(pointer)) }
-    }
-}
-
+/// A number, or its digits. An engine that tells of statuses may leave out one of 0.
 fn status(document: &Value, pointer: Option<&str>) -> Option<i32> {
-    match document.pointer(pointer?)? {
+    let Some(value) = document.pointer(pointer?) else { return Some(0) };
+    match value {
         Value::Number(number) => number.as_i64().and_then(|number| i32::try_from(number).ok()),
         Value::String(digits) => digits.parse().ok(),
         _ => None,
@@ -250,6 +243,7 @@ mod tests {
                 podman("died", &json!({"ContainerExitCode": 7})),
                 docker("die", &json!({"exitCode": "7"})),
             ),
+            (Happening::Died { status: Some(0) }, podman("died", &none), docker("die", &json!({"exitCode": "0"}))),
             (Happening::Stopped, podman("stop", &none), docker("stop", &none)),
             (Happening::Removed, podman("remove", &none), docker("destroy", &none)),
             (Happening::Paused, podman("pause", &none), docker("pause", &none)),

@@ -236,4 +236,18 @@ mod tests {
             assert!(check(change).is_err(), "{number}");
         }
     }
+
+    #[test]
+    fn what_an_engine_gives_anyway_it_may_leave_out_of_what_it_adds() {
+        let grants = Grants::parse(PODMAN, "podman").unwrap();
+        let added = |name: &str, seen: Value, dropped: Value| {
+            let document = json!({"HostConfig": {"CapAdd": seen, "CapDrop": dropped}});
+            let spec = ContainerSpec { cap_add: vec![name.to_owned()], cap_drop: vec!["ALL".to_owned()], ..spec() };
+            Settings::read(&document, grants.evidence().container.as_ref().unwrap()).check_capabilities(&spec)
+        };
+        assert_eq!(added("CHOWN", json!([]), json!(["CAP_FOWNER"])), Ok(()));
+        assert!(added("CHOWN", json!([]), json!(["CAP_CHOWN"])).is_err(), "it was taken away");
+        assert!(added("CHOWN", json!(["CAP_CHOWN", "CAP_FOWNER"]), json!([])).is_err(), "more than was asked for");
+        assert!(added("NET_ADMIN", json!([]), json!([])).is_err(), "no engine gives it anyway");
+    }
 }

@@ -193,21 +193,21 @@ impl Inner {
     /// What the policy lets a caller ask for; its mounts resolved, its secrets known to a redactor.
     fn admit(&self, spec: &mut ContainerSpec) -> Result<(Vec<Checked>, Redactor), Error> {
         spec.check()?;
-        self.holds_no_secret(spec)?;
+        let redactor = self.redactor_of(spec);
+        // One that can't be masked is refused as such, where the policy has no other objection.
+        redactor.as_ref().map_or(Ok(()), |redactor| self.holds_no_secret(spec, redactor))?;
         let name = spec.name.to_string();
-        let mut admitted = || {
+        let admitted = || {
             self.policy.check_container(spec)?;
-            Ok((self.check_mounts(spec)?, self.redactor_of(spec)?))
+            Ok((self.check_mounts(spec)?, redactor?))
         };
         admitted().map_err(|error| self.refused(Call::Create, &name, error))
     }
 
     /// None of its secrets stands in what is asked for: it would be in command lines, and in what is told of it, before the
     /// container is made.
-    fn holds_no_secret(&self, spec: &ContainerSpec) -> Result<(), Error> {
-        // One that can't be masked is refused as such, a few lines further on.
-        let Ok(redactor) = self.redactor_of(spec) else { return Ok(()) };
-        let Some((slot, secret)) = secret_in(spec, &redactor) else { return Ok(()) };
+    fn holds_no_secret(&self, spec: &ContainerSpec, redactor: &Redactor) -> Result<(), Error> {
+        let Some((slot, secret)) = secret_in(spec, redactor) else { return Ok(()) };
         let refusal = Refusal::new(Rule::SecretInArgv, format!("the secret {secret} would stand in a command line"))
             .slot(slot.name())
             .remedy("pass it with --secret, and nowhere else");
@@ -424,7 +424,7 @@ fn secret_in<'r>(spec: &ContainerSpec, redactor: &'r Redactor) -> Option<(Slot, 
     in_facts.or(network).or_else(|| Some((Slot::ImageReference, find(&spec.image.to_string())?)))
 }
 
-/// Where nothing was asked for, a process begins where its image says, and that is nobody's whom the host knows.
+/// Where no folder was asked for, a process begins in the one that its image names.
 fn begins_inside(seen: &ContainerInfo) -> Result<(), Refusal> {
     let Some(folder) = seen.workdir.as_deref().filter(|folder| !folder.is_empty()) else { return Ok(()) };
     let Err(error) = folder.parse::<Workdir>() else { return Ok(()) };

@@ -58,6 +58,10 @@ pub(crate) async fn capabilities_taken_away_are_read_back(setting: Arc<Setting>)
     let mut all = setting.spec(&["wait"]);
     all.cap_drop = vec!["ALL".to_owned()];
     setting.host.create(&all).await.unwrap();
+    // Of those that the engine would have given anyway one may be kept.
+    let mut kept = setting.spec(&["wait"]);
+    (kept.cap_add, kept.cap_drop) = (vec!["CHOWN".to_owned()], vec!["ALL".to_owned()]);
+    with_policy(&setting, "[capabilities]\nadd = [\"CHOWN\"]\n").await.create(&kept).await.unwrap();
     let mut both = setting.spec(&["wait"]);
     (both.cap_add, both.cap_drop) = (vec!["CHOWN".to_owned()], vec!["CHOWN".to_owned()]);
     assert!(matches!(setting.host.create(&both).await, Err(Error::Spec(_))));

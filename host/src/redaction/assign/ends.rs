@@ -30,7 +30,7 @@ pub(super) fn element_end(text: &[u8], name: usize, start: usize) -> Option<usiz
     Some(start + closing)
 }
 
-/// Where a value ends that is a part of something with ends of its own: of a connection string, or of the user of a URL.
+/// Where a value ends that is a part of something with ends of its own: of a connection string.
 pub(super) fn outer_end(text: &[u8], name: usize, start: usize) -> Option<usize> {
     let before = name.checked_sub(1).and_then(|at| text.get(at))?;
     let rest = text.get(start..text.len().min(start + MAX_ELEMENT))?;
