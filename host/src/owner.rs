@@ -4,10 +4,14 @@
 //! its name and the nonce, under a key that never leaves the state directory: an image, a caller or another install
 //! can copy a label, but not make one for another name. Pure: no I/O, no clock, no randomness.
 
+mod seal;
+
 use std::fmt;
 
 use hmac::Mac;
 use serde::{Deserialize, Serialize};
+
+pub use seal::{Mark, Marker, SpecSeal};
 
 use crate::state::{InstallId, InstallKey, from_hex, to_hex};
 
@@ -181,34 +185,6 @@ fn tag(key: &InstallKey, install: &str, kind: ObjectKind, name: &str, nonce: Non
         })
 }
 
-/// The value of [`SPEC_LABEL`]: what an object was made from, told only to who holds the install's key.
-///
-/// An HMAC of the canonical bytes of a spec *with* its secret values: equal specs give equal seals, and a seal says
-/// nothing about a secret, not even to who guesses at it.
-#[derive(Debug, Clone)]
-pub struct SpecSeal([u8; 32]);
-
-impl SpecSeal {
-    /// Seals the canonical bytes of a spec.
-    #[must_use]
-    pub fn of(key: &InstallKey, canonical: &[u8]) -> Self {
-        Self(key.derive("spec").hmac().chain_update(canonical).finalize().into_bytes().into())
-    }
-
-    /// Whether a label's text is the seal of these bytes, compared in constant time. Any other text is not.
-    #[must_use]
-    pub fn matches(key: &InstallKey, canonical: &[u8], label: &str) -> bool {
-        let mac = key.derive("spec").hmac().chain_update(canonical);
-        from_hex::<32>(label.as_bytes()).is_some_and(|seal| mac.verify_slice(&seal).is_ok())
-    }
-}
-
-impl fmt::Display for SpecSeal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&to_hex(&self.0))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -288,19 +264,6 @@ mod tests {
             &format!("{good}\n"),
         ] {
             assert_eq!(OwnerLabel::parse(bad).unwrap_err(), OwnerError::Malformed, "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn a_seal_knows_its_own_bytes() {
-        let (key, _) = ours();
-        let seal = SpecSeal::of(&key, b"spec").to_string();
-        assert_eq!(seal.len(), 64);
-        assert!(SpecSeal::matches(&key, b"spec", &seal));
-        assert!(!SpecSeal::matches(&key, b"Spec", &seal));
-        assert!(!SpecSeal::matches(&InstallKey::from_bytes([2; 32]), b"spec", &seal));
-        for other in ["", "zz", &seal.to_uppercase(), &format!("{seal}0")] {
-            assert!(!SpecSeal::matches(&key, b"spec", other));
         }
     }
 

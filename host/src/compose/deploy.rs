@@ -44,7 +44,7 @@ fn limited(node: &Node) -> Result<Deploy, Wrong> {
     })
 }
 
-/// The devices of a reservation: GPUs by their names, or all of them; a mere count names none.
+/// The devices of a reservation: GPUs by their names, the first of them, or all.
 fn gpus(node: &Node) -> Result<Gpus, Wrong> {
     match node.list()? {
         [] => Ok(Gpus::None),
@@ -67,9 +67,24 @@ fn one(node: &Node) -> Result<Gpus, Wrong> {
             let mask = texts(ids)?.join(",");
             mask.parse().map_err(|error| ids.wrong(format!("{error}")))
         }
-        (None, Some(count)) if count.text()? == "all" => Ok(Gpus::All),
-        (None, Some(count)) => Err(unsupported(count.at, "a count of GPUs: name them under `device_ids`")),
+        (None, Some(count)) => first(count),
         (None, None) => Ok(Gpus::All),
         (Some(_), Some(count)) => Err(count.wrong("`count` and `device_ids` exclude each other")),
     }
+}
+
+/// The most GPUs that a machine is taken to have.
+const MOST: usize = 64;
+
+/// The first GPUs of the machine, as NVIDIA's toolkit gives them for a count.
+fn first(count: &Node) -> Result<Gpus, Wrong> {
+    let text = count.text()?;
+    if text == "all" {
+        return Ok(Gpus::All);
+    }
+    let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
+    let number =
+        number.ok_or_else(|| count.wrong(format!("a count of GPUs is `all`, or a number from 1 to {MOST}")))?;
+    let mask = (0..number).map(|index: usize| index.to_string()).collect::<Vec<_>>().join(",");
+    mask.parse().map_err(|error| count.wrong(format!("{error}")))
 }

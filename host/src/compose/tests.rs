@@ -126,6 +126,29 @@ fn a_whole_file_becomes_specs() {
 }
 
 #[test]
+fn gpus_are_named_counted_or_all_of_them() {
+    let of = |devices: &str| {
+        let devices = format!("[{{capabilities: [gpu]{devices}}}]");
+        let deploy = format!("{{resources: {{reservations: {{devices: {devices}}}}}}}");
+        let project = read(&format!("services: {{a: {{image: registry.example/a:1, deploy: {deploy}}}}}"));
+        (project.services.first().map(|service| service.spec.gpus.to_string()), told(&project))
+    };
+    for (devices, asked) in [
+        ("", "all"),
+        (", count: all", "all"),
+        (", count: 1", "0"),
+        (", count: 3", "0,1,2"),
+        (", device_ids: ['1', '3']", "1,3"),
+    ] {
+        assert_eq!(of(devices), (Some(asked.to_owned()), Vec::new()), "{devices}");
+    }
+    for count in ["0", "65", "-1", "some"] {
+        let told = of(&format!(", count: {count}")).1.join("\n");
+        assert!(told.contains("a number from 1 to 64"), "{count}: {told}");
+    }
+}
+
+#[test]
 fn what_is_not_supported_is_told_with_its_place() {
     let project = read(
         "servces: {}\nservices:\n  a:\n    image: x/a:1\n    privileged: true\n    ports: [\"80-90:80-90\", \"x\"]\n    \

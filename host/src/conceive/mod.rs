@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::grants::{Bindings, Command, Effect, Grants, Object, Slot};
 use crate::limits::{NOFILE_CEILING, NPROC_CEILING};
-use crate::owner::{ObjectKind, OwnerLabel};
+use crate::owner::{ObjectKind, OwnerLabel, SpecSeal};
 use crate::policy::Policy;
 use crate::reference::Reference;
 use crate::scope::{Call, for_engine};
@@ -126,8 +126,8 @@ impl Candidate<'_> {
         let ours = |label: &OwnerLabel| install.is_none_or(|install| label.install() == install);
         let is_owner = |text: &str| OwnerLabel::parse(text).is_ok_and(|label| ours(&label));
         self.require(Slot::OwnerLabel, is_owner, "the host's label is install:nonce:mac, of this install")?;
-        let is_seal = |text: &str| from_hex::<32>(text.as_bytes()).is_some();
-        self.require(Slot::SpecSeal, is_seal, "the host's seal is 64 hexadecimal digits")?;
+        let is_seal = |text: &str| SpecSeal::parse(text).is_some();
+        self.require(Slot::SpecSeal, is_seal, "the host's seal is 64 hexadecimal digits, and marks of 12")?;
         self.check_limit(Slot::LimitNofile, "nofile", NOFILE_CEILING)?;
         self.check_limit(Slot::LimitNproc, "nproc", NPROC_CEILING)
     }

@@ -30,7 +30,7 @@ fn create() -> Scope {
         mark(Slot::ImageId, &"a".repeat(64)),
         mark(Slot::OwnerLabel, "o"),
         mark(Slot::InstallId, "i"),
-        mark(Slot::SpecSeal, "s"),
+        mark(Slot::SpecSeal, &"c".repeat(64)),
         mark(Slot::SecretNames, ""),
     ];
     facts.into_iter().fold(Scope::of_create(&spec, &[]), |scope, (slot, fact)| scope.with_host(slot, fact))

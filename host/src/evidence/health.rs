@@ -107,7 +107,7 @@ impl Checkup {
             (test, _) => self.told(test),
         };
         let wanted = asked.map_or_else(none, |asked| Self::of(asked).told(&asked.words));
-        self.looked.then(|| Compared { sure: asked.is_some(), ..Compared::sure("health", existing, wanted) })
+        self.looked.then(|| Compared::of("health", existing, wanted))
     }
 
     /// As an engine would have it.

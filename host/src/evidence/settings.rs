@@ -58,9 +58,9 @@ impl Settings {
     /// What is told of it, beside what is asked for now.
     pub(crate) fn against(&self, spec: &ContainerSpec) -> Vec<Compared> {
         let read_only =
-            self.read_only.map(|seen| Compared::sure("read-only", seen.to_string(), spec.read_only.to_string()));
+            self.read_only.map(|seen| Compared::of("read-only", seen.to_string(), spec.read_only.to_string()));
         let policy = spec.restart.unwrap_or(RestartPolicy::No);
-        let restart = self.policy().map(|seen| Compared::sure("restart", seen, policy.to_string()));
+        let restart = self.policy().map(|seen| Compared::of("restart", seen, policy.to_string()));
         let tmpfs = spec.tmpfs.iter().map(|tmpfs| tmpfs.target.to_string()).collect();
         let (add, drop) = (bare_all(&spec.cap_add), bare_all(&spec.cap_drop));
         let added = self.added.as_ref().map(|seen| Compared::sets("cap-add", seen, &add, &[]));
@@ -140,17 +140,14 @@ pub(crate) struct Compared {
     pub(crate) field: String,
     pub(crate) existing: String,
     pub(crate) asked: String,
-    /// Whether nothing but another wish can be why they differ.
-    pub(crate) sure: bool,
 }
 
 impl Compared {
-    pub(crate) fn sure(field: &str, existing: impl Into<String>, asked: impl Into<String>) -> Self {
-        Self { field: field.to_owned(), existing: existing.into(), asked: asked.into(), sure: true }
+    pub(crate) fn of(field: &str, existing: impl Into<String>, asked: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), existing: existing.into(), asked: asked.into() }
     }
 
-    /// An engine adds something of its own, some of it known; what is asked for and not there is sure. `ALL` it may list
-    /// one by one.
+    /// An engine adds something of its own, some of it known. `ALL` it may list one by one.
     fn sets(field: &str, seen: &BTreeSet<String>, asked: &BTreeSet<String>, own: &[&str]) -> Self {
         let is_told = |name: &&String| asked.contains(*name) || !own.contains(&name.as_str());
         let seen: BTreeSet<String> = match asked.contains("ALL") && seen.len() >= MOST {
@@ -161,8 +158,7 @@ impl Compared {
             true => "none".to_owned(),
             false => set.iter().map(String::as_str).collect::<Vec<_>>().join(" "),
         };
-        let sure = asked.iter().any(|name| name != "ALL" && !is_in(&seen, name));
-        Self { sure, ..Self::sure(field, text(&seen), text(asked)) }
+        Self::of(field, text(&seen), text(asked))
     }
 }
 

@@ -111,7 +111,7 @@ fn scope(draw: &mut Draw<'_>) -> Scope {
         (Slot::ImageId, ID),
         (Slot::OwnerLabel, "o:n:m"),
         (Slot::InstallId, "i"),
-        (Slot::SpecSeal, "s"),
+        (Slot::SpecSeal, ID),
         (Slot::SecretNames, ""),
     ];
     let there = |scope: Scope, (slot, text): (Slot, &str)| scope.with_host(slot, Binding::scalar(text));

@@ -215,6 +215,12 @@ pub(super) fn mark(text: &str) -> bool {
     begins_alphanumeric(text) && made_of(text, ":._-")
 }
 
+pub(super) fn seal(text: &str) -> bool {
+    let hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let mut parts = text.split('.');
+    parts.next().is_some_and(|whole| whole.len() == 64 && hex(whole)) && parts.all(|mark| mark.len() == 12 && hex(mark))
+}
+
 pub(super) fn milliseconds(text: &str) -> bool {
     text.strip_suffix("ms").is_some_and(count)
 }

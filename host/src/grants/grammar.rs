@@ -47,6 +47,7 @@ pub enum Grammar {
     Protocol,
     Restart,
     Runtime,
+    Seal,
     Seconds,
     SecretName,
     SecretPath,
@@ -131,6 +132,7 @@ rows! {
     Protocol 4 r"tcp|udp|sctp" protocol "`tcp`, `udp` or `sctp`";
     Restart 20 r"no|always|unless-stopped|on-failure(?::[1-9][0-9]{0,8})?" restart "`no`, `always`, `unless-stopped` or `on-failure[:times]`";
     Runtime 256 r"[a-z][a-z0-9_.-]*|(?:/[A-Za-z0-9_+.-]+)+" runtime "the name of a granted OCI runtime, or the absolute path where it was found";
+    Seal 8192 r"[0-9a-f]{64}(?:\.[0-9a-f]{12})*" seal "64 hexadecimal digits, and 12 for each part that has a mark of its own, each after a dot";
     Seconds 4 r"0|[1-9][0-9]*" seconds "a number of seconds, at most 3600";
     SecretName 256 r"[A-Za-z_][A-Za-z0-9_.-]*" secret_name "a variable's name, and none that an engine's client or the loader reads itself (`DOCKER_…`, `LD_…`, `PATH` …)";
     SecretPath 4096 r"(?:/[^/\x00-\x1f\x7f-\x9f]+)*/portreeve-secrets(?:/[^/\x00-\x1f\x7f-\x9f]+)+" secret_path "an absolute path below a folder named `portreeve-secrets`; no part is `.` or `..`";

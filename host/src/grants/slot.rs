@@ -178,7 +178,7 @@ catalogue! {
     ImageId "image.id" Host Scalar ["" ImageId] "The image that the host verified, by its local ID.";
     OwnerLabel "owner.label" Host Scalar ["" Mark] "The owner label of what is created.";
     InstallId "install.id" Host Scalar ["" Mark] "This install.";
-    SpecSeal "spec.seal" Host Scalar ["" Mark] "The seal of the spec.";
+    SpecSeal "spec.seal" Host Scalar ["" Seal] "The seal of the spec.";
     SecretNames "secret.names" Host Scalar ["" EnvNames] "The names of the container's secrets, joined by commas; may be empty.";
     EngineEndpoint "engine.endpoint" Host Scalar ["" Endpoint] "The granted socket of the engine's daemon that the host checked.";
     Runtime "runtime" Host Scalar ["" Runtime] "The granted OCI runtime that works on this machine.";

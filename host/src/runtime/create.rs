@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::differs::differences;
+use super::canonical::Canonical;
+use super::differs::{Asked, differences};
 use super::mounts::Checked;
 use super::volumes::Volumes;
 use super::{Inner, PulledImage};
@@ -13,11 +14,11 @@ use crate::error::{Conflict, Error, FaultKind, Refusal, Rule};
 use crate::evidence::{ContainerInfo, MountInfo, NetworkInfo};
 use crate::grants::{Binding, Effect, Slot};
 use crate::limits::HostLimits;
-use crate::owner::{Nonce, ObjectKind, OwnerLabel, SPEC_LABEL, SpecSeal};
+use crate::owner::{Marker, Nonce, ObjectKind, OwnerLabel, SPEC_LABEL, SpecSeal};
 use crate::redaction::Redactor;
 use crate::scope::{Call, Scope, SecretFile};
-use crate::spec::{ContainerSpec, Gpus, Mount, MountSource, Name, NetworkMode, Ulimit, Workdir};
-use crate::state::{Turn, random};
+use crate::spec::{ContainerSpec, Gpus, Mount, MountSource, Name, Workdir};
+use crate::state::{InstallKey, Turn, random};
 
 /// How long to wait before it is looked again whether a name is free.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
@@ -72,7 +73,7 @@ struct Prepared {
     mounts: Vec<Checked>,
     redactor: Redactor,
     image: PulledImage,
-    canonical: Vec<u8>,
+    canonical: Canonical,
     network: Option<NetworkInfo>,
     joined: Option<Joined>,
     role: Role,
@@ -85,6 +86,12 @@ impl Prepared {
             Role::Holder { engine_pod, .. } => engine_pod.as_deref(),
             Role::Own => self.joined.as_ref().and_then(|pod| pod.engine_pod.as_deref()),
         }
+    }
+
+    fn asked(&self, key: &InstallKey, joined: bool) -> Asked<'_> {
+        let marker = Marker::of(key, self.spec.name.as_str());
+        let (spec, image_id, canonical) = (&self.spec, self.image.id.as_str(), &self.canonical);
+        Asked { spec, image_id, canonical, marker, joined, redactor: &self.redactor }
     }
 
     /// Whether a container is in the pods that it was to be in, and in no other.
@@ -128,7 +135,7 @@ impl Inner {
             None => self.ensured(backend, &spec.image, spec.platform.as_ref()).await?,
         };
         self.check_platform(backend, &spec).await?;
-        let canonical = canonical(&spec, &image.id);
+        let canonical = Canonical::of(&spec, &image.id);
         let prepared = Prepared { spec, mounts, redactor, image, canonical, network, joined, role };
         match existing {
             Some(container) => self.same_or_conflict(container, prepared, volumes),
@@ -180,7 +187,7 @@ impl Inner {
         let joined = self.joined_pod(backend, &spec).await?;
         let image = self.held_or_foretold(backend, &spec.image).await?;
         self.check_platform(backend, &spec).await?;
-        let canonical = canonical(&spec, &image.id);
+        let canonical = Canonical::of(&spec, &image.id);
         let files = self.planned_secret_files(&spec)?;
         let prepared = Prepared { spec, mounts, redactor, image, canonical, network, joined, role: Role::Own };
         let scope = self.create_scope(backend, &prepared, &files)?.with_call(Call::Explain);
@@ -188,45 +195,6 @@ impl Inner {
         let plan =
             crate::sandbox::Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.explain(&prepared.spec).await?;
         broker.explain(&plan, Call::Create)
-    }
-
-    /// What the policy lets a caller ask for; its mounts resolved, its secrets known to a redactor.
-    fn admit(&self, spec: &mut ContainerSpec) -> Result<(Vec<Checked>, Redactor), Error> {
-        spec.check()?;
-        let redactor = self.redactor_of(spec);
-        // One that can't be masked is refused as such, where the policy has no other objection.
-        redactor.as_ref().map_or(Ok(()), |redactor| self.holds_no_secret(spec, redactor))?;
-        let name = spec.name.to_string();
-        let admitted = || {
-            self.policy.check_container(spec)?;
-            Ok((self.check_mounts(spec)?, redactor?))
-        };
-        admitted().map_err(|error| self.refused(Call::Create, &name, error))
-    }
-
-    /// None of its secrets stands in what is asked for: it would be in command lines, and in what is told of it, before the
-    /// container is made.
-    fn holds_no_secret(&self, spec: &ContainerSpec, redactor: &Redactor) -> Result<(), Error> {
-        let Some((slot, secret)) = secret_in(spec, redactor) else { return Ok(()) };
-        let refusal = Refusal::new(Rule::SecretInArgv, format!("the secret {secret} would stand in a command line"))
-            .slot(slot.name())
-            .remedy("pass it with --secret, and nowhere else");
-        Err(self.refused(Call::Create, &redactor.text(spec.name.as_str()), refusal.into()))
-    }
-
-    /// An engine that takes its limits from ours can't raise them, and fails at the start of a container.
-    fn check_limits(&self, backend: &Backend, spec: &ContainerSpec) -> Result<(), Error> {
-        let limits = HostLimits::read();
-        let bounds = [("nofile", Slot::LimitNofile, limits.nofile), ("nproc", Slot::LimitNproc, limits.nproc)];
-        let bound = |slot| backend.grants().commands().iter().any(|command| command.template().has(slot));
-        let over = bounds.into_iter().filter(|(_, slot, _)| bound(*slot)).find_map(|(name, _, limit)| {
-            let asked = spec.ulimits.iter().find(|asked| asked.name == name)?;
-            let fits = limit.allows(asked.soft) && limit.allows(asked.hard);
-            limit.hard.filter(|_| !fits).map(|hard| (asked, hard))
-        });
-        over.map_or(Ok(()), |(asked, hard)| {
-            Err(self.refused(Call::Create, spec.name.as_str(), above(asked, hard).into()))
-        })
     }
 
     /// A name that something else bears is not touched.
@@ -243,14 +211,18 @@ impl Inner {
         prepared: Prepared,
         volumes: Volumes,
     ) -> Result<Created, Error> {
-        let seal = container.host_label(SPEC_LABEL).unwrap_or_default();
-        if SpecSeal::matches(self.state.key(), &prepared.canonical, seal) && prepared.is_in_its_pod(&container) {
+        let seal = container.host_label(SPEC_LABEL).and_then(SpecSeal::parse);
+        let joined = prepared.is_in_its_pod(&container);
+        if joined && seal.as_ref().is_some_and(|seal| seal.is_of_the_same(&self.seal_of(&prepared))) {
             let (redactor, mounts, gpus) = (prepared.redactor, prepared.mounts, Some(prepared.spec.gpus));
             return Ok(Created { container, redactor, mounts, volumes, gpus, existed: true });
         }
-        let joined = prepared.is_in_its_pod(&container);
-        let differs = differences(&container, &prepared.spec, &prepared.image.id, joined, &prepared.redactor);
+        let differs = differences(&container, seal.as_ref(), &prepared.asked(self.state.key(), joined));
         Err(Error::Conflict(Conflict { kind: "container", name: container.name, differs }))
+    }
+
+    fn seal_of(&self, prepared: &Prepared) -> SpecSeal {
+        prepared.canonical.seal(self.state.key(), prepared.spec.name.as_str())
     }
 
     async fn create_anew(&self, backend: &Arc<Backend>, prepared: Prepared) -> Result<Created, Error> {
@@ -296,13 +268,12 @@ impl Inner {
     }
 
     fn create_scope(&self, backend: &Backend, prepared: &Prepared, files: &[SecretFile]) -> Result<Scope, Error> {
-        let key = self.state.key();
         let owner = self.owner_label(prepared.role.kind(), prepared.spec.name.as_str())?;
         let names = prepared.spec.secrets.iter().map(|secret| secret.name.as_str()).collect::<Vec<_>>().join(",");
         let mut scope = Scope::of_create(&prepared.spec, files)
             .with_host(Slot::ImageId, Binding::scalar(prepared.image.id.as_str()))
             .with_host(Slot::OwnerLabel, Binding::scalar(owner.to_string()))
-            .with_host(Slot::SpecSeal, Binding::scalar(SpecSeal::of(key, &prepared.canonical).to_string()))
+            .with_host(Slot::SpecSeal, Binding::scalar(self.seal_of(prepared).to_string()))
             .with_host(Slot::SecretNames, Binding::scalar(names));
         if let Some(network) = &prepared.network {
             scope = scope.on_network(&network.name, &network.id);
@@ -406,24 +377,6 @@ impl Inner {
     }
 }
 
-/// The slot that a secret of a spec stands in, and its name.
-fn secret_in<'r>(spec: &ContainerSpec, redactor: &'r Redactor) -> Option<(Slot, &'r str)> {
-    if spec.secrets.is_empty() {
-        return None;
-    }
-    let find = |text: &str| redactor.find_secret(text.as_bytes());
-    let scope = Scope::of_create(spec, &[]);
-    let in_facts = Slot::ALL.iter().find_map(|slot| {
-        let facts = scope.caller().get(*slot).iter();
-        facts.flat_map(|fact| fact.iter().collect::<Vec<_>>()).find_map(|(_, text)| Some((*slot, find(text)?)))
-    });
-    let network = match &spec.network {
-        Some(NetworkMode::Named(name)) => find(name.as_str()).map(|secret| (Slot::NetworkNamed, secret)),
-        _ => None,
-    };
-    in_facts.or(network).or_else(|| Some((Slot::ImageReference, find(&spec.image.to_string())?)))
-}
-
 /// Where no folder was asked for, a process begins in the one that its image names.
 fn begins_inside(seen: &ContainerInfo) -> Result<(), Refusal> {
     let Some(folder) = seen.workdir.as_deref().filter(|folder| !folder.is_empty()) else { return Ok(()) };
@@ -432,14 +385,6 @@ fn begins_inside(seen: &ContainerInfo) -> Result<(), Refusal> {
         .slot(Slot::Workdir.name())
         .value(folder)
         .remedy("give a working directory of your own"))
-}
-
-fn above(asked: &Ulimit, hard: u64) -> Refusal {
-    let Ulimit { name, soft, hard: wanted } = asked;
-    Refusal::new(Rule::Policy, format!("this process limit is above the host's own hard limit, {hard}"))
-        .slot(Slot::Ulimit.name())
-        .value(&format!("{name}={soft}:{wanted}"))
-        .remedy(format!("ask for at most {name}={hard}, or raise the hard limit of the user that runs this host"))
 }
 
 /// A health check as the backend's own template says it.
@@ -465,37 +410,6 @@ fn with_limits(mut scope: Scope, spec: &ContainerSpec) -> Scope {
     scope
 }
 
-/// What an idempotent create compares: every fact with its secrets' values, and the image's ID. Paths of secret files
-/// are the host's own choice and don't count, nor does the order of what has none: only words of a command follow on one
-/// another.
-fn canonical(spec: &ContainerSpec, image_id: &str) -> Vec<u8> {
-    let scope = Scope::of_create(spec, &[]);
-    let mut bytes = fields([crate::evidence::document::bare_id(image_id).as_bytes()]);
-    for (slot, bindings) in scope.caller().iter() {
-        let said = |binding: &Binding| {
-            let parts = binding.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
-            fields(std::iter::once(slot.name().as_bytes()).chain(parts))
-        };
-        let mut facts: Vec<Vec<u8>> = bindings.iter().map(said).collect();
-        if slot != Slot::Word {
-            facts.sort();
-        }
-        bytes.extend(facts.concat());
-    }
-    let mut secrets: Vec<_> = spec.secrets.iter().collect();
-    secrets.sort_by_key(|secret| secret.name.as_str());
-    bytes.extend(
-        secrets.into_iter().flat_map(|secret| fields([secret.name.as_str().as_bytes(), secret.value.expose()])),
-    );
-    bytes
-}
-
-/// Each with its length before it.
-fn fields<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    let field = |text: &'a [u8]| [&(text.len() as u64).to_be_bytes(), text].concat();
-    texts.into_iter().flat_map(field).collect()
-}
-
 /// What a dry run would have made.
 fn imagined(backend: &Backend, prepared: &Prepared) -> ContainerInfo {
     ContainerInfo::imagined(backend.name(), prepared.spec.name.as_str(), &prepared.image.id)
@@ -510,61 +424,4 @@ fn is_mounted(seen: &ContainerInfo, mount: &Mount) -> bool {
     let MountSource::Volume(name) = &mount.source else { return false };
     let is_it = |one: &MountInfo| one.source == name.as_str() && one.target == mount.target.as_str();
     seen.mounts.iter().any(|one| one.kind == "volume" && is_it(one) && one.read_only == mount.read_only)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::spec::Secret;
-
-    fn spec() -> ContainerSpec {
-        let mut spec = ContainerSpec::new("example.org/app:1".parse().unwrap(), "web".parse().unwrap());
-        spec.words = vec!["a".to_owned(), "b".to_owned()];
-        spec.env = ["A=1", "B=2"].map(|text| text.parse().unwrap()).to_vec();
-        spec.labels =
-            [("a", "1"), ("b", "2")].map(|(key, value)| crate::spec::Label::new(key, value).unwrap()).to_vec();
-        spec.mounts = ["v:/v", "w:/w"].map(|text| text.parse().unwrap()).to_vec();
-        spec.ports = ["127.0.0.1:1:80", "127.0.0.1:2:81"].map(|text| text.parse().unwrap()).to_vec();
-        spec.cap_drop = vec!["CHOWN".to_owned(), "MKNOD".to_owned()];
-        spec.secrets = ["X", "Y"].map(secret).to_vec();
-        spec
-    }
-
-    fn secret(name: &str) -> Secret {
-        Secret {
-            name: name.parse().unwrap(),
-            value: crate::spec::SecretValue::new(name.as_bytes()),
-            delivery: crate::spec::SecretDelivery::Environment,
-        }
-    }
-
-    #[test]
-    fn the_order_of_what_has_none_is_no_other_spec() {
-        let mut other = spec();
-        other.env.reverse();
-        other.labels.reverse();
-        other.mounts.reverse();
-        other.ports.reverse();
-        other.cap_drop.reverse();
-        other.secrets.reverse();
-        assert_eq!(canonical(&spec(), "aa"), canonical(&other, "aa"));
-    }
-
-    #[test]
-    fn everything_else_is() {
-        let changes: [fn(&mut ContainerSpec); 6] = [
-            |spec| spec.words.reverse(),
-            |spec| spec.env = ["A=2", "B=1"].map(|text| text.parse().unwrap()).to_vec(),
-            |spec| spec.mounts = ["v:/w", "w:/v"].map(|text| text.parse().unwrap()).to_vec(),
-            |spec| spec.ports.truncate(1),
-            |spec| std::mem::swap(&mut spec.cap_drop, &mut spec.cap_add),
-            |spec| spec.secrets.truncate(1),
-        ];
-        for (number, change) in changes.into_iter().enumerate() {
-            let mut other = spec();
-            change(&mut other);
-            assert_ne!(canonical(&spec(), "aa"), canonical(&other, "aa"), "{number}");
-        }
-        assert_ne!(canonical(&spec(), "aa"), canonical(&spec(), "bb"));
-    }
 }

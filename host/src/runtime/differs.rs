@@ -1,92 +1,232 @@
-//! In what a container that is there differs from what is asked for under its name: from the host's evidence, and of
-//! secrets no value.
+//! In what a container that is there differs from what is asked for under its name: by the marks of its spec, told with
+//! the host's evidence, and of secrets no value.
 
+use super::canonical::{Canonical, ENV, FIELDS, Field, IMAGE, LABEL, Part, SECRET};
+use super::secrets::SECRETS_LABEL;
 use crate::error::Difference;
 use crate::evidence::document::{bare_id, is_id};
 use crate::evidence::{Compared, ContainerInfo, MountInfo};
+use crate::grants::{Binding, Slot};
+use crate::owner::{Mark, Marker, POD_LABEL, SpecSeal};
 use crate::redaction::Redactor;
-use crate::spec::{ContainerSpec, Gpus, Memory, MountSource, NetworkMode, Port};
+use crate::spec::{ContainerSpec, Gpus, Memory, MountSource, Port};
 
-/// What differs. Where nothing does for sure, what an engine may have made of itself; and where that is nothing either, an
-/// option that the engine does not tell of.
-pub(super) fn differences(
-    there: &ContainerInfo,
-    spec: &ContainerSpec,
-    image_id: &str,
-    joined: bool,
-    redactor: &Redactor,
-) -> Vec<Difference> {
-    let mut all = vec![Compared::sure("image", there.image_id.as_str(), bare_id(image_id))];
+/// What is asked for under the name of a container that is there.
+pub(super) struct Asked<'a> {
+    pub(super) spec: &'a ContainerSpec,
+    pub(super) image_id: &'a str,
+    pub(super) canonical: &'a Canonical,
+    pub(super) marker: Marker,
+    /// Whether the container is in the pods that it should be in.
+    pub(super) joined: bool,
+    pub(super) redactor: &'a Redactor,
+}
+
+/// What differs: the image alone can be told where the container's seal has no marks.
+pub(super) fn differences(there: &ContainerInfo, seal: Option<&SpecSeal>, asked: &Asked<'_>) -> Vec<Difference> {
+    let marks = seal.map(SpecSeal::marks).unwrap_or_default();
+    let compared: Vec<_> = compared(there, asked).into_iter().filter(|one| one.existing != one.asked).collect();
+    let search = Search { there, marks, asked, compared };
+    let mut differs = match marks {
+        [] => search.by_evidence(IMAGE.name).into_iter().collect(),
+        _ => search.by_marks(),
+    };
+    if !asked.joined && !differs.iter().any(|one| one.field == POD) {
+        differs.extend(search.by_evidence(POD));
+    }
+    if differs.is_empty() {
+        differs.push(differs_in("another option", AS_CREATED, CHANGED));
+    }
+    let clean = |one: Difference| Difference {
+        existing: asked.redactor.text(&one.existing),
+        asked: asked.redactor.text(&one.asked),
+        ..one
+    };
+    differs.into_iter().map(clean).collect()
+}
+
+const POD: &str = "pod";
+const NOTHING: &str = "nothing";
+const ONE: &str = "one";
+const AS_CREATED: &str = "what it was created with";
+const CHANGED: &str = "something else (changed)";
+
+fn differs_in(field: &str, existing: &str, asked: &str) -> Difference {
+    Difference { field: field.to_owned(), existing: existing.to_owned(), asked: asked.to_owned() }
+}
+
+fn told(one: &Compared) -> Difference {
+    differs_in(&one.field, &one.existing, &one.asked)
+}
+
+struct Search<'a> {
+    there: &'a ContainerInfo,
+    marks: &'a [Mark],
+    asked: &'a Asked<'a>,
+    /// What the engine tells otherwise.
+    compared: Vec<Compared>,
+}
+
+impl Search<'_> {
+    fn by_evidence(&self, field: &str) -> Option<Difference> {
+        self.compared.iter().find(|one| one.field == field).map(told)
+    }
+
+    fn by_marks(&self) -> Vec<Difference> {
+        FIELDS.iter().flat_map(|field| self.in_field(field)).collect()
+    }
+
+    fn in_field(&self, field: &Field) -> Vec<Difference> {
+        let parts: Vec<_> = self.asked.canonical.parts.iter().filter(|part| part.is_of(field)).collect();
+        let marks: Vec<_> = parts.iter().map(|part| part.mark(&self.asked.marker)).collect();
+        let there: Vec<_> = self.marks.iter().copied().filter(|mark| mark.field() == field.number).collect();
+        let new =
+            parts.into_iter().zip(&marks).filter(|(_, mark)| !there.contains(mark)).map(|(part, _)| part).collect();
+        let gone = there.iter().copied().filter(|mark| !marks.contains(mark)).collect();
+        Change { search: self, field, new, gone, was: !there.is_empty() }.told()
+    }
+}
+
+/// What changed in a field: what is asked for anew, and what is not any more.
+struct Change<'a> {
+    search: &'a Search<'a>,
+    field: &'a Field,
+    new: Vec<&'a Part>,
+    gone: Vec<Mark>,
+    was: bool,
+}
+
+impl Change<'_> {
+    fn told(&self) -> Vec<Difference> {
+        if self.new.is_empty() && self.gone.is_empty() {
+            return Vec::new();
+        }
+        let mut all: Vec<_> = self.new.iter().filter_map(|part| self.anew(part)).collect();
+        all.extend(self.no_more());
+        if all.is_empty() {
+            all.extend(self.search.by_evidence(self.field.name));
+        }
+        if all.is_empty() {
+            all.push(self.whole());
+        }
+        all
+    }
+
+    /// A part that has a name of its own.
+    fn anew(&self, part: &Part) -> Option<Difference> {
+        let key = part.key.as_deref()?;
+        let field = format!("{} {key}", self.field.name);
+        if self.field.number == SECRET.number {
+            let was = secret_names(self.search.there).any(|name| name == key);
+            let (existing, asked) = if was { (AS_CREATED, CHANGED) } else { (NOTHING, ONE) };
+            return Some(differs_in(&field, existing, asked));
+        }
+        let existing = if self.gone.is_empty() { NOTHING } else { AS_CREATED };
+        Some(self.search.by_evidence(&field).unwrap_or_else(|| differs_in(&field, existing, &part.told)))
+    }
+
+    /// Parts with names that the engine tells of, and that were asked for when the container was made.
+    fn no_more(&self) -> Vec<Difference> {
+        let field = |key: &str| format!("{} {key}", self.field.name);
+        if self.field.number == SECRET.number {
+            let is_asked =
+                |name: &&str| self.search.asked.spec.secrets.iter().any(|secret| secret.name.as_str() == *name);
+            let names = secret_names(self.search.there).filter(|name| !is_asked(name));
+            return names.map(|name| differs_in(&field(name), ONE, NOTHING)).collect();
+        }
+        let is_gone = |part: &Part| self.gone.contains(&part.mark(&self.search.asked.marker));
+        let is_new = |key: &str| self.new.iter().any(|part| part.key.as_deref() == Some(key));
+        let gone = there_now(self.search.there, self.field).into_iter().filter(is_gone);
+        let named = gone.filter_map(|part| part.key.map(|key| (key, part.told))).filter(|(key, _)| !is_new(key));
+        named.map(|(key, told)| differs_in(&field(&key), &told, NOTHING)).collect()
+    }
+
+    /// A field that the engine does not tell of.
+    fn whole(&self) -> Difference {
+        let asked: Vec<_> = self.new.iter().map(|part| part.told.as_str()).collect();
+        let asked = if asked.is_empty() { NOTHING.to_owned() } else { asked.join(" ") };
+        differs_in(self.field.name, if self.was { AS_CREATED } else { NOTHING }, &asked)
+    }
+}
+
+fn secret_names(there: &ContainerInfo) -> impl Iterator<Item = &str> {
+    there.host_label(SECRETS_LABEL).unwrap_or_default().split(',').filter(|name| !name.is_empty())
+}
+
+/// What the engine tells of a field whose parts have names, as if it was asked for.
+fn there_now(there: &ContainerInfo, field: &Field) -> Vec<Part> {
+    let part = |slot, fields: [(&str, &str); 2]| Part::of(slot, &Binding::fields(fields));
+    if field.number == ENV.number {
+        let pairs = there.env.iter().filter_map(|entry| entry.split_once('='));
+        return pairs.map(|(name, value)| part(Slot::EnvPlain, [("name", name), ("value", value)])).collect();
+    }
+    if field.number == LABEL.number {
+        return there.labels.iter().map(|(key, value)| part(Slot::Label, [("key", key), ("value", value)])).collect();
+    }
+    Vec::new()
+}
+
+fn compared(there: &ContainerInfo, asked: &Asked<'_>) -> Vec<Compared> {
+    let spec = asked.spec;
+    let mut all = vec![Compared::of("image", there.image_id.as_str(), bare_id(asked.image_id))];
     all.extend(of_the_program(there, spec));
-    all.extend(of_its_limits(there, spec));
-    all.extend(of_its_surroundings(there, spec, joined));
+    all.extend(there.memory.map(|existing| memory(existing, spec)));
+    all.extend(of_its_surroundings(there, spec, asked.joined));
     all.extend(there.settings.against(spec));
     all.extend(there.checkup.against(spec.health.as_ref()));
     all.extend(gpus(there, &spec.gpus));
-    let differs = |sure: bool| {
-        let chosen = all.iter().filter(move |one| one.sure == sure && one.existing != one.asked);
-        chosen.map(|one| told(one, redactor)).collect::<Vec<_>>()
-    };
-    let sure = differs(true);
-    let differs = if sure.is_empty() { differs(false) } else { sure };
-    if differs.is_empty() { vec![untold(spec)] } else { differs }
-}
-
-fn told(one: &Compared, redactor: &Redactor) -> Difference {
-    Difference { field: one.field.clone(), existing: redactor.text(&one.existing), asked: redactor.text(&one.asked) }
-}
-
-fn untold(spec: &ContainerSpec) -> Difference {
-    let field = if spec.secrets.is_empty() { "another option" } else { "a secret or another option" };
-    Difference {
-        field: field.to_owned(),
-        existing: "what it was created with".to_owned(),
-        asked: "something else (changed)".to_owned(),
-    }
+    all
 }
 
 fn of_the_program(there: &ContainerInfo, spec: &ContainerSpec) -> Vec<Compared> {
-    let mut all = Vec::new();
-    if !spec.words.is_empty() || !spec.entrypoint.is_empty() {
-        let words: Vec<_> = spec.entrypoint.iter().skip(1).chain(&spec.words).collect();
-        all.push(Compared::sure("command", format!("{:?}", there.words), format!("{words:?}")));
-    }
+    let words: Vec<_> = spec.entrypoint.iter().skip(1).chain(&spec.words).collect();
+    let asked = if words.is_empty() { NOTHING.to_owned() } else { format!("{words:?}") };
+    let user = spec.user.as_ref().map(|user| user.as_str().to_owned());
+    let workdir = spec.workdir.as_ref().map(ToString::to_string);
+    let mut all = vec![
+        Compared::of("command", format!("{:?}", there.words), asked),
+        Compared::of("user", or_nothing(there.user.clone()), or_nothing(user)),
+        Compared::of("workdir", or_nothing(there.workdir.clone()), or_nothing(workdir)),
+    ];
     all.extend(spec.env.iter().map(|variable| {
-        let existing = there.variable(variable.name.as_str()).unwrap_or("nothing");
-        Compared::sure(&format!("env {}", variable.name), existing, variable.value.as_str())
+        let existing = there.variable(variable.name.as_str()).unwrap_or(NOTHING);
+        Compared::of(&format!("env {}", variable.name), existing, variable.value.as_str())
     }));
     all.extend(spec.labels.iter().map(|label| {
-        let existing = there.labels.get(label.key()).map_or("nothing", String::as_str);
-        Compared::sure(&format!("label {}", label.key()), existing, label.value())
+        let existing = there.labels.get(label.key()).map_or(NOTHING, String::as_str);
+        Compared::of(&format!("label {}", label.key()), existing, label.value())
     }));
-    let user = spec.user.as_ref();
-    all.extend(user.map(|user| Compared::sure("user", there.user.clone().unwrap_or_default(), user.as_str())));
-    let workdir = spec.workdir.as_ref();
-    all.extend(
-        workdir.map(|folder| Compared::sure("workdir", there.workdir.clone().unwrap_or_default(), folder.to_string())),
-    );
     all
 }
 
-/// An engine that can't limit memory here has none, whatever it was created with.
-fn of_its_limits(there: &ContainerInfo, spec: &ContainerSpec) -> Option<Compared> {
-    let existing = there.memory.unwrap_or_default();
-    let asked = spec.memory.map_or(0, Memory::bytes).to_string();
-    let sure = existing != 0;
-    there.memory.map(|_| Compared { sure, ..Compared::sure("memory", existing.to_string(), asked) })
+fn or_nothing(text: Option<String>) -> String {
+    text.filter(|text| !text.is_empty()).unwrap_or_else(|| NOTHING.to_owned())
+}
+
+fn memory(existing: i64, spec: &ContainerSpec) -> Compared {
+    Compared::of("memory", existing.to_string(), spec.memory.map_or(0, Memory::bytes).to_string())
 }
 
 fn of_its_surroundings(there: &ContainerInfo, spec: &ContainerSpec, joined: bool) -> Vec<Compared> {
-    let mut all = Vec::new();
-    if let Some(NetworkMode::Named(name)) = &spec.network {
-        all.push(Compared::sure("network", sorted(there.networks.iter().cloned()), name.to_string()));
+    let pod =
+        there.host_label(POD_LABEL).filter(|_| joined).unwrap_or(if joined { NOTHING } else { "another network" });
+    vec![
+        Compared::of("network", network_there(there), network_asked(spec)),
+        Compared::of(POD, pod, spec.pod.as_ref().map_or(NOTHING, |pod| pod.as_str())),
+        Compared::of("mounts", mounts_there(there), mounts_asked(spec)),
+        Compared::of("ports", sorted(there.ports.iter().map(spelt)), sorted(spec.ports.iter().map(spelt))),
+    ]
+}
+
+fn network_there(there: &ContainerInfo) -> String {
+    match there.networks.as_slice() {
+        [] => or_nothing(there.network_mode.clone()),
+        networks => sorted(networks.iter().cloned()),
     }
-    if let Some(pod) = &spec.pod {
-        all.push(Compared::sure("pod", if joined { pod.as_str() } else { "another network" }, pod.as_str()));
-    }
-    all.push(Compared::sure("mounts", mounts_there(there), mounts_asked(spec)));
-    all.push(Compared::sure("ports", ports_there(there, spec), sorted(spec.ports.iter().map(spelt))));
-    all
+}
+
+fn network_asked(spec: &ContainerSpec) -> String {
+    spec.network.as_ref().map_or_else(|| NOTHING.to_owned(), ToString::to_string)
 }
 
 /// Where the engine keeps what was asked for; of all of them it keeps no names.
@@ -95,8 +235,7 @@ fn gpus(there: &ContainerInfo, asked: &Gpus) -> Option<Compared> {
     let asked = crate::scope::gpu_ids(asked);
     let unnamed = existing.is_empty() && !asked.is_empty();
     let existing = if unnamed { "none, or all".to_owned() } else { sorted(existing.iter().cloned()) };
-    let sure = !unnamed || asked != ["all"];
-    Some(Compared { sure, ..Compared::sure("gpus", existing, sorted(asked.into_iter())) })
+    Some(Compared::of("gpus", existing, sorted(asked.into_iter())))
 }
 
 fn mounts_there(container: &ContainerInfo) -> String {
@@ -116,16 +255,6 @@ fn mounts_asked(spec: &ContainerSpec) -> String {
         };
         format!("{source}:{}:{}", mount.target, mode(mount.read_only))
     }))
-}
-
-/// The engine's own choice of a port is as it was asked for.
-fn ports_there(container: &ContainerInfo, spec: &ContainerSpec) -> String {
-    let chosen = |port: &Port| spec.ports.iter().any(|asked| asked.host == 0 && spelt(asked) == spelt(&free(port)));
-    sorted(container.ports.iter().map(|port| if chosen(port) { spelt(&free(port)) } else { spelt(port) }))
-}
-
-fn free(port: &Port) -> Port {
-    Port { host: 0, ..port.clone() }
 }
 
 /// What is published on every address is told twice by some engines: for IPv4 and for IPv6.
@@ -153,7 +282,8 @@ mod tests {
 
     use super::*;
     use crate::grants::Grants;
-    use crate::spec::{HealthCheck, RestartPolicy};
+    use crate::spec::{HealthCheck, Label, NetworkMode, RestartPolicy, Secret, SecretDelivery, SecretValue};
+    use crate::state::InstallKey;
 
     const PODMAN: &str = include_str!("../../../plugins/podman/grants.toml");
     const DOCKER: &str = include_str!("../../../plugins/docker/grants.toml");
@@ -175,60 +305,145 @@ mod tests {
     fn spec() -> ContainerSpec {
         let mut spec = ContainerSpec::new("example.org/app:1".parse().unwrap(), "web".parse().unwrap());
         spec.env = vec!["A=1".parse().unwrap()];
+        spec.labels = vec![Label::new("a", "1").unwrap()];
         spec.ports = vec!["127.0.0.1:8080:80".parse().unwrap()];
         spec
     }
 
-    fn fields(grants: &str, document: &Value, change: impl Fn(&mut ContainerSpec)) -> Vec<String> {
+    fn asked(change: impl Fn(&mut ContainerSpec)) -> (ContainerSpec, Canonical) {
+        let mut spec = spec();
+        change(&mut spec);
+        let canonical = Canonical::of(&spec, &"cd".repeat(32));
+        (spec, canonical)
+    }
+
+    fn key() -> InstallKey {
+        InstallKey::from_bytes([7; 32])
+    }
+
+    fn differs(
+        grants: &str,
+        document: &Value,
+        seal: &SpecSeal,
+        change: impl Fn(&mut ContainerSpec),
+    ) -> Vec<Difference> {
         let grants = Grants::parse(grants, "backend").unwrap();
         let grant = grants.evidence().container.as_ref().unwrap();
         let there = ContainerInfo::read(document, grant, "backend").unwrap();
-        let mut spec = spec();
-        change(&mut spec);
+        let (spec, canonical) = asked(change);
         let redactor = Redactor::builder().build();
-        differences(&there, &spec, &"cd".repeat(32), true, &redactor).into_iter().map(|one| one.field).collect()
+        let image_id = "cd".repeat(32);
+        let marker = Marker::of(&key(), "web");
+        let (image_id, redactor) = (image_id.as_str(), &redactor);
+        let asked = Asked { spec: &spec, image_id, canonical: &canonical, marker, joined: true, redactor };
+        differences(&there, Some(seal), &asked)
+    }
+
+    fn fields(grants: &str, document: &Value, change: impl Fn(&mut ContainerSpec)) -> Vec<String> {
+        let seal = asked(|_| {}).1.seal(&key(), "web");
+        differs(grants, document, &seal, change).into_iter().map(|one| one.field).collect()
     }
 
     #[test]
-    fn what_the_engine_tells_of_is_named() {
+    fn everything_that_differs_is_named() {
         type Change = (&'static str, fn(&mut ContainerSpec));
-        let changes: [Change; 9] = [
+        let changes: [Change; 20] = [
             ("env A", |spec| spec.env = vec!["A=2".parse().unwrap()]),
+            ("env B", |spec| spec.env.push("B=2".parse().unwrap())),
+            ("env A", |spec| spec.env.clear()),
+            ("label a", |spec| spec.labels.clear()),
+            ("command", |spec| spec.words = vec!["x".to_owned()]),
+            ("entrypoint", |spec| spec.entrypoint = vec!["/bin/x".to_owned()]),
             ("cap-drop", |spec| spec.cap_drop = vec!["CHOWN".to_owned()]),
             ("cap-add", |spec| spec.cap_add = vec!["NET_ADMIN".to_owned()]),
             ("read-only", |spec| spec.read_only = true),
             ("restart", |spec| spec.restart = Some(RestartPolicy::OnFailure(Some(3)))),
             ("health", |spec| spec.health = Some(HealthCheck::new(vec!["/bin/x".to_owned()]).unwrap())),
             ("ports", |spec| spec.ports = vec!["127.0.0.1:8081:80".parse().unwrap()]),
+            ("ports", |spec| spec.ports = vec!["127.0.0.1:0:80".parse().unwrap()]),
             ("memory", |spec| spec.memory = Some("64m".parse().unwrap())),
-            ("another option", |spec| spec.pids = NonZeroU32::new(7)),
+            ("pids", |spec| spec.pids = NonZeroU32::new(7)),
+            ("network", |spec| spec.network = Some(NetworkMode::None)),
+            ("hostname", |spec| spec.hostname = Some("deck".parse().unwrap())),
+            ("remove", |spec| spec.remove = true),
+            ("gpus", |spec| spec.gpus = "1".parse().unwrap()),
+            ("secret TOKEN", |spec| spec.secrets = vec![secret("TOKEN", b"value")]),
         ];
         for (field, change) in changes {
             assert_eq!(fields(DOCKER, &document(Value::Null), change), [field]);
         }
-        assert_eq!(fields(DOCKER, &document(Value::Null), |spec| spec.gpus = "1".parse().unwrap()), ["gpus"]);
+    }
+
+    fn secret(name: &str, value: &[u8]) -> Secret {
+        Secret { name: name.parse().unwrap(), value: SecretValue::new(value), delivery: SecretDelivery::Environment }
     }
 
     #[test]
-    fn what_an_engine_does_of_itself_is_named_where_nothing_else_differs() {
-        let document = document(json!(["CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_MKNOD"]));
+    fn what_the_engine_does_not_tell_of_is_named_beside_what_it_does() {
         let other = |spec: &mut ContainerSpec| {
             spec.env = vec!["A=2".parse().unwrap()];
-            spec.memory = Some("64m".parse().unwrap());
-            spec.ports.clear();
+            spec.hostname = Some("deck".parse().unwrap());
+            spec.stdin = true;
         };
-        let mut podman = document.clone();
-        podman["HostConfig"]["PortBindings"] = json!({});
-        assert_eq!(fields(PODMAN, &podman, other), ["env A"]);
-        assert_eq!(fields(PODMAN, &podman, |spec| spec.ports.clear()), ["cap-drop"]);
+        assert_eq!(fields(PODMAN, &document(Value::Null), other), ["env A", "hostname", "stdin"]);
     }
 
     #[test]
-    fn a_port_of_the_engines_choice_is_as_it_was_asked_for() {
-        let differs = fields(DOCKER, &document(Value::Null), |spec| {
-            spec.ports = vec!["127.0.0.1:0:80".parse().unwrap()];
-            spec.pids = NonZeroU32::new(7);
+    fn what_an_engine_does_of_itself_is_no_difference() {
+        let mut document = document(json!(["CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_MKNOD"]));
+        document["HostConfig"]["PortBindings"] = json!({});
+        document["HostConfig"]["Memory"] = json!(4096);
+        assert_eq!(fields(PODMAN, &document, |spec| spec.env = vec!["A=2".parse().unwrap()]), ["env A"]);
+    }
+
+    #[test]
+    fn a_secret_is_told_by_its_name_alone() {
+        let mut document = document(Value::Null);
+        document["Config"]["Labels"][SECRETS_LABEL] = json!("OLD,SAME,TOKEN");
+        let made = asked(|spec| spec.secrets = vec![secret("OLD", b"1"), secret("SAME", b"2"), secret("TOKEN", b"3")]);
+        let seal = made.1.seal(&key(), "web");
+        let found = differs(DOCKER, &document, &seal, |spec| {
+            spec.secrets = vec![secret("NEW", b"1"), secret("SAME", b"2"), secret("TOKEN", b"4")];
         });
-        assert_eq!(differs, ["another option"]);
+        let told: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "secret NEW: nothing is there, one was asked for",
+                "secret TOKEN: what it was created with is there, something else (changed) was asked for",
+                "secret OLD: one is there, nothing was asked for",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_there_and_what_was_asked_for_are_told() {
+        let seal = asked(|spec| spec.cpus = Some("1".parse().unwrap())).1.seal(&key(), "web");
+        let found = differs(DOCKER, &document(Value::Null), &seal, |spec| {
+            spec.env.clear();
+            spec.cpus = Some("2".parse().unwrap());
+            spec.stop_grace = Some(3);
+        });
+        let told: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "env A: 1 is there, nothing was asked for",
+                "cpus: what it was created with is there, 2 was asked for",
+                "stop-grace: nothing is there, 3 was asked for",
+            ]
+        );
+    }
+
+    #[test]
+    fn without_marks_it_is_the_image_or_another_option() {
+        let seal = SpecSeal::of(&key(), b"of another time", Vec::new());
+        let found =
+            differs(DOCKER, &document(Value::Null), &seal, |spec| spec.hostname = Some("deck".parse().unwrap()));
+        assert_eq!(found.into_iter().map(|one| one.field).collect::<Vec<_>>(), ["another option"]);
+        let mut document = document(Value::Null);
+        document["Image"] = json!("ef".repeat(32));
+        let found = differs(DOCKER, &document, &seal, |_| {});
+        assert_eq!(found.into_iter().map(|one| one.field).collect::<Vec<_>>(), ["image"]);
     }
 }

@@ -1,7 +1,9 @@
 //! The façade: the one place that wires the parts, and the calls that a caller makes.
 
+mod admission;
 mod archives;
 mod builder;
+mod canonical;
 mod completed;
 mod compose;
 mod compose_check;

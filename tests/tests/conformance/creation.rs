@@ -254,13 +254,26 @@ pub(crate) async fn another_spec_is_a_conflict_that_says_what_differs(setting: A
         ("health", other(&|spec| spec.health = Some(HealthCheck::new(vec!["/deckhand".to_owned()]).unwrap()))),
         ("memory", other(&|spec| spec.memory = Some("64m".parse().unwrap()))),
         ("ports", other(&|spec| spec.ports = vec!["127.0.0.1:0:80".parse().unwrap()])),
-        ("another option", other(&|spec| spec.pids = NonZeroU32::new(7))),
+        ("env A", other(&|spec| spec.env.clear())),
+        ("pids", other(&|spec| spec.pids = NonZeroU32::new(7))),
+        ("entrypoint", other(&|spec| spec.entrypoint = vec!["/other".to_owned()])),
+        ("hostname", other(&|spec| spec.hostname = Some("deck".parse().unwrap()))),
+        ("network", other(&|spec| spec.network = Some(NetworkMode::Bridge))),
+        ("remove", other(&|spec| spec.remove = true)),
+        ("stop-grace", other(&|spec| spec.stop_grace = Some(7))),
+        ("secret API_TOKEN", other(&|spec| spec.secrets = vec![secret("API_TOKEN", "kauri-otter-71")])),
     ];
     for (field, other) in cases {
-        let differs = conflict(&setting, &other).await;
-        let fields: Vec<&str> = differs.iter().map(|difference| difference.field.as_str()).collect();
-        assert_eq!(fields, [field]);
+        assert_eq!(fields_of(&conflict(&setting, &other).await), [field]);
     }
+    let many = other(&|spec| {
+        spec.env = vec!["A=2".parse().unwrap()];
+        spec.cpus = Some("0.5".parse().unwrap());
+        spec.stdin = true;
+    });
+    assert_eq!(fields_of(&conflict(&setting, &many).await), ["env A", "cpus", "stdin"]);
+    let same = other(&|spec| spec.restart = Some(RestartPolicy::No));
+    assert_eq!(setting.host.create(&same).await.unwrap().id, first.id);
     assert!(!setting.was_told_to("create", mark) && !setting.was_told_to("rm", mark));
     assert_eq!(setting.host.inspect(spec.name.as_str()).await.unwrap().id, first.id);
 }
@@ -279,6 +292,10 @@ pub(crate) async fn a_changed_secret_is_a_conflict_that_tells_no_value(setting: 
         watched.is_not_in("the conflict", &text);
         watched.is_nowhere(&setting);
     }
+}
+
+fn fields_of(differs: &[Difference]) -> Vec<&str> {
+    differs.iter().map(|difference| difference.field.as_str()).collect()
 }
 
 async fn conflict(setting: &Setting, spec: &ContainerSpec) -> Vec<Difference> {
