@@ -32,13 +32,13 @@ impl Out {
 
     /// A JSON document on a line of its own.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        serde_json::to_writer(&mut self.writer, value).map_err(io::Error::from)?;
+        serde_json::to_writer(Harmless(&mut self.writer), value).map_err(io::Error::from)?;
         Ok(self.writer.write_all(b"\n")?)
     }
 
     /// A JSON document for people.
     pub(crate) fn pretty(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        serde_json::to_writer_pretty(&mut self.writer, value).map_err(io::Error::from)?;
+        serde_json::to_writer_pretty(Harmless(&mut self.writer), value).map_err(io::Error::from)?;
         Ok(self.writer.write_all(b"\n")?)
     }
 
@@ -51,6 +51,31 @@ impl Out {
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         self.flush()
     }
+}
+
+/// A writer of JSON whose strings steer no terminal. Outside of strings stands no such character but the end of a line,
+/// and no string has that one as it is.
+struct Harmless<W>(W);
+
+impl<W: Write> Write for Harmless<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) if text.contains(in_json) => text.chars().try_for_each(|letter| match in_json(letter) {
+                true => write!(self.0, "\\u{:04x}", u32::from(letter)),
+                false => write!(self.0, "{letter}"),
+            })?,
+            _ => self.0.write_all(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+fn in_json(letter: char) -> bool {
+    letter != '\n' && steers(letter)
 }
 
 /// One line, written at once.
@@ -122,10 +147,10 @@ fn aligned(row: &[String], widths: &[usize]) -> String {
     format!("{}\n", line.trim_end())
 }
 
-/// Characters that steer a terminal, or that change how others are read.
-fn steers(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+/// Characters that steer a terminal, or that change how others are read; all below U+10000.
+fn steers(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Text of whatever origin, safe within one line of a terminal.
@@ -222,6 +247,16 @@ mod tests {
     fn lines_stay_and_other_controls_are_escaped() {
         assert_eq!(plain_lines("a\nb\r\u{202e}c"), "a\nb\\r\\u{202e}c");
         assert!(matches!(plain("Grüße"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn json_steers_no_terminal_and_says_the_same() {
+        let value = serde_json::json!({ "a\u{202e}b": ["\u{1b}[2J\n", "\u{9b}é\u{feff}\u{7f}"] });
+        let mut bytes = Vec::new();
+        serde_json::to_writer_pretty(Harmless(&mut bytes), &value).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(!text.contains(in_json) && text.contains('é') && text.lines().count() > 1, "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 
     #[test]

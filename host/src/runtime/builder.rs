@@ -157,9 +157,10 @@ impl PortreeveBuilder {
         let redactor = Redactor::builder().rules(rules).tally(tally.clone());
         let client = (!self.offline).then(|| RegistryClient::new(Limits::default(), auth_file(&environment)));
         let aside = self.prefer.as_ref().map(|prefer| Aside::of(prefer, &self.backends));
+        let cache = CodeCache::new(state.area(Area::Code)?, state.key().derive("code"));
         let inner = Inner {
             aside,
-            sandbox: Sandbox::new(Some(CodeCache::new(state.area(Area::Code)?, state.key().derive("code"))))?,
+            sandbox: Sandbox::new(Some(cache.telling(services.events.clone())))?,
             backends: load(self.backends, self.prefer.as_deref(), &environment, &state, &services)?,
             redactor: if policy.is_lenient_on_secrets() { redactor.lenient() } else { redactor }.build(),
             proofs: ProofStore::new(state.area(Area::Proofs)?, state.key().derive("proofs")),

@@ -1,6 +1,7 @@
 //! Compiled code on disk: derived from components, keyed by all that it depends on, sealed with the install's key.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::ErrorKind;
 
 use cap_std::fs::Dir;
 use wasmtime::Engine;
@@ -8,6 +9,7 @@ use wasmtime::component::Component;
 
 use super::engine::Compiled;
 use crate::digest::Digest;
+use crate::event::{Events, Level};
 use crate::state::{DerivedKey, whole};
 
 /// The most compiled code that is read back, in bytes.
@@ -19,23 +21,40 @@ const SEAL: usize = blake3::OUT_LEN;
 pub(crate) struct CodeCache {
     folder: Dir,
     key: DerivedKey,
+    events: Events,
 }
 
 impl CodeCache {
     pub(crate) fn new(folder: Dir, key: DerivedKey) -> Self {
-        Self { folder, key }
+        Self { folder, key, events: Events::none() }
+    }
+
+    /// Tells of code that is there and not used.
+    pub(crate) fn telling(self, events: Events) -> Self {
+        Self { events, ..self }
     }
 
     /// The code of a component; none where there is none, or its seal is broken.
     pub(super) fn load(&self, engine: &Engine, digest: &Digest) -> Option<Component> {
         let name = name_of(engine, digest);
-        let sealed = whole::get(&self.folder, &name, MOST).ok()?;
+        let sealed = match whole::get(&self.folder, &name, MOST) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return None,
+            sealed => sealed.ok(),
+        };
+        let code = sealed.and_then(|sealed| load_sealed(engine, self.open(&name, &sealed)?));
+        if code.is_none() {
+            let word =
+                || format!("the compiled code of {digest} was changed, or is not this install's: it is compiled anew");
+            self.events.say(Level::Warning, word);
+        }
+        code
+    }
+
+    /// The code, where it bears our seal for this name.
+    fn open<'c>(&self, name: &str, sealed: &'c [u8]) -> Option<&'c [u8]> {
         let (seal, code) = sealed.split_at_checked(SEAL)?;
         // Compared in constant time.
-        if self.seal(&name, code) != blake3::Hash::from_slice(seal).ok()? {
-            return None;
-        }
-        load_sealed(engine, code)
+        (self.seal(name, code) == blake3::Hash::from_slice(seal).ok()?).then_some(code)
     }
 
     /// Keeps the code of a component. Where that fails it is compiled again the next time.
@@ -134,6 +153,23 @@ mod tests {
             fs::write(&file, &whole).unwrap();
             assert!(place.cache.load(&engine, &digest).is_some());
         }
+    }
+
+    #[test]
+    fn what_is_there_and_not_used_is_told() {
+        let engine = Sandbox::new(None).unwrap().engine().clone();
+        let Place { folder, cache } = place();
+        let told = std::sync::Arc::new(std::sync::Mutex::new(0));
+        let heard = std::sync::Arc::clone(&told);
+        let place = Place { folder, cache: cache.telling(Events::to(move |_| *heard.lock().unwrap() += 1)) };
+        let (digest, component) = compiled(EMPTY);
+        assert!(place.cache.load(&engine, &digest).is_none());
+        place.cache.store(&engine, &digest, &component);
+        assert!(place.cache.load(&engine, &digest).is_some());
+        assert_eq!(*told.lock().unwrap(), 0);
+        fs::write(place.file(), b"other").unwrap();
+        assert!(place.cache.load(&engine, &digest).is_none());
+        assert_eq!(*told.lock().unwrap(), 1);
     }
 
     #[test]
