@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use portreeve::compose::{Finding, Inputs, PART_LABEL, PROJECT_LABEL, Project, SecretSource, Verdict};
-use portreeve::{DownOptions, Error, LogChunk, LogOptions, LogStream, PartResult, UpOptions};
+use portreeve::{ContainerInfo, DownOptions, Error, LogChunk, LogOptions, LogStream, PartResult, UpOptions};
 use serde_json::json;
 use tokio::sync::mpsc::Sender;
 
@@ -226,6 +226,19 @@ impl Source {
         Ok(Loaded { file, project })
     }
 
+    /// The same, or the bare project that is named, where no file is and none is here: its containers tell the rest.
+    fn load_or_name(&self, file: Option<&Path>) -> Result<Loaded, Failure> {
+        let name = self.name().filter(|_| file.is_none() && set("COMPOSE_FILE").is_none() && here().is_none());
+        match name {
+            Some(name) => Ok(Loaded { file: format!("the project {name}"), project: Project::of_name(&name)? }),
+            None => self.load(file),
+        }
+    }
+
+    fn name(&self) -> Option<String> {
+        self.project_name.clone().or_else(|| set("COMPOSE_PROJECT_NAME"))
+    }
+
     /// The file's name, and what was read or why nothing was.
     fn read(&self, file: Option<&Path>) -> Result<(String, Result<Project, Finding>), Failure> {
         let file = file.map_or_else(found, |file| Ok(file.to_owned()))?;
@@ -239,7 +252,7 @@ impl Source {
             let text = path.try_exists().unwrap_or(true).then(|| bounded(path)).transpose();
             text.map_err(|failure| failure.message().unwrap_or_default())
         };
-        let (project, profiles) = (self.project_name.clone().or_else(|| set("COMPOSE_PROJECT_NAME")), self.profiles());
+        let (project, profiles) = (self.name(), self.profiles());
         let inputs = Inputs {
             folder,
             project: project.as_deref(),
@@ -251,6 +264,11 @@ impl Source {
     }
 }
 
+/// The preferred file of this folder.
+fn here() -> Option<PathBuf> {
+    NAMES.iter().map(PathBuf::from).find(|name| name.is_file())
+}
+
 /// The file of the environment, or of this folder. What docker would read with it is not left out in silence.
 fn found() -> Result<PathBuf, Failure> {
     if let Some(named) = set("COMPOSE_FILE") {
@@ -258,9 +276,8 @@ fn found() -> Result<PathBuf, Failure> {
         let one = || Failure::Usage(format!("COMPOSE_FILE names several files ({named}); one is read: merge them"));
         return if several { Err(one()) } else { Ok(named.into()) };
     }
-    let there = NAMES.iter().map(PathBuf::from).find(|name| name.is_file());
     let there =
-        there.ok_or_else(|| Failure::Usage(format!("there is none of {} here; name a file", NAMES.join(", "))))?;
+        here().ok_or_else(|| Failure::Usage(format!("there is none of {} here; name a file", NAMES.join(", "))))?;
     match OVERRIDES.iter().find(|name| Path::new(name).exists()) {
         Some(other) => Err(Failure::Usage(format!(
             "{other} would change {}, and is not read: merge them, or name the one to read by --file",
@@ -413,7 +430,7 @@ fn told(desk: &Desk, part: &PartResult) {
 
 impl Down {
     fn run(self, common: &Common) -> Outcome {
-        let loaded = self.source.load(self.file.as_deref())?;
+        let loaded = self.source.load_or_name(self.file.as_deref())?;
         let options = DownOptions { volumes: self.volumes, grace: Duration::from_secs(self.timeout) };
         desk::open(common, async |desk| {
             let mut told = |part: &PartResult| told(desk, part);
@@ -444,19 +461,27 @@ impl Ps {
 
 impl Logs {
     fn run(self, common: &Common) -> Outcome {
-        let Loaded { file, project } = self.source.load(self.file.as_deref())?;
-        let is_one = |name: &String| project.services.iter().any(|service| service.name == *name);
-        if let Some(other) = self.services.iter().find(|name| !is_one(name)) {
-            return Err(Failure::Usage(format!("{file} has no service {other}, or its profile was not asked for")));
-        }
-        desk::open(common, async |desk| self.show(desk, &project).await)
+        let loaded = self.source.load_or_name(self.file.as_deref())?;
+        desk::open(common, async |desk| self.show(desk, &loaded).await)
     }
 
-    async fn show(&self, desk: &Desk, project: &Project) -> Outcome {
+    /// Every service that is asked for is in the file, or has a container.
+    fn check(&self, loaded: &Loaded, containers: &[ContainerInfo]) -> Result<(), Failure> {
+        let is_there = |name: &String| containers.iter().any(|one| one.labels.get(PART_LABEL) == Some(name));
+        let is_one = |name: &String| loaded.project.services.iter().any(|service| service.name == *name);
+        let other = self.services.iter().find(|name| !is_one(name) && !is_there(name));
+        other.map_or(Ok(()), |other| {
+            Err(Failure::Usage(format!("{} has no service {other}, or its profile was not asked for", loaded.file)))
+        })
+    }
+
+    async fn show(&self, desk: &Desk, loaded: &Loaded) -> Outcome {
+        let containers = desk.portreeve.compose_list(Some(&loaded.project.name)).await?;
+        self.check(loaded, &containers)?;
         let options = LogOptions { follow: self.follow, tail: self.tail, ..LogOptions::default() };
         let (sender, mut lines) = tokio::sync::mpsc::channel(LINES);
         let mut readers = tokio::task::JoinSet::new();
-        for container in desk.portreeve.compose_list(Some(&project.name)).await? {
+        for container in containers {
             let service = container.labels.get(PART_LABEL).cloned().unwrap_or_default();
             if !self.services.is_empty() && !self.services.contains(&service) {
                 continue;

@@ -15,6 +15,7 @@ mod yaml;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::error::Error;
 use crate::spec::{ContainerSpec, InsidePath, Label, Name};
 use yaml::{Place, Stray, Wrong};
 
@@ -246,6 +247,16 @@ impl Project {
         let mut ledger = Ledger::default();
         interpolate::all(&mut root, inputs.variable, &mut ledger)?;
         Ok(top::read(&root, inputs, ledger)?)
+    }
+
+    /// A project of which the name alone is known: enough to take it down, or to read what its services print.
+    ///
+    /// # Errors
+    /// `Config` where it is no name of a project.
+    pub fn of_name(name: &str) -> Result<Self, Error> {
+        top::check_name(name).map_err(Error::Config)?;
+        let (services, networks, volumes, findings) = Default::default();
+        Ok(Self { name: name.to_owned(), services, networks, volumes, findings })
     }
 
     /// What is not supported, in the order of the file.

@@ -60,11 +60,16 @@ fn project(root: &Node, inputs: &Inputs<'_>) -> Result<String, Wrong> {
         Some(name) => name.to_owned(),
         None => folder.to_lowercase().chars().filter(|c| c.is_ascii_alphanumeric() || "_-".contains(*c)).collect(),
     };
+    check_name(&name).map_err(|why| root.wrong(why))?;
+    Ok(name)
+}
+
+pub(super) fn check_name(name: &str) -> Result<(), String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     if name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit()) && name.chars().all(fits) {
-        return Ok(name);
+        return Ok(());
     }
-    Err(root.wrong(format!("{name:?} is no name of a project: lower-case letters, digits, `_` and `-`")))
+    Err(format!("{name:?} is no name of a project: lower-case letters, digits, `_` and `-`"))
 }
 
 /// Networks or volumes; the network that services are on by default is among them.

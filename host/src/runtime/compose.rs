@@ -290,8 +290,9 @@ impl Portreeve {
         Ok(all)
     }
 
-    /// Takes a project down: stops and removes its containers, those first that others were started before, then its
-    /// networks, and where that is asked for its volumes. What `up` did not make stays.
+    /// Takes a project down: stops and removes its containers, those first that others were started before, or that were
+    /// created last where the file does not say, then its networks, and where that is asked for its volumes. What `up` did
+    /// not make stays.
     ///
     /// # Errors
     /// Of the first part that could not be removed; the others are removed all the same.
@@ -317,7 +318,7 @@ impl Portreeve {
         let place = |container: &ContainerInfo| {
             container.labels.get(PART_LABEL).and_then(|part| places.get(part.as_str()).copied()).unwrap_or(usize::MAX)
         };
-        containers.sort_by_key(|container| std::cmp::Reverse(place(container)));
+        containers.sort_by_key(|container| std::cmp::Reverse((place(container), container.created.clone())));
         for container in &containers {
             let own = project.services.iter().find(|service| service.spec.name.as_str() == container.name);
             let grace =

@@ -190,7 +190,11 @@ pub(crate) async fn the_program_brings_a_project_up_and_down(setting: Arc<Settin
     assert_eq!(listed.as_array().map(Vec::len), Some(2), "{listed}");
     let logs = says(&setting, 0, &["compose", "logs", "--file", file, "-p", &name]).await;
     assert!(logs.stdout.contains("ready") && !logs.stdout.contains(VALUE), "{logs:?}");
-    says(&setting, 0, &[&["compose", "down", "-v"][..], &project].concat()).await;
+    // Where no file is, the project's name tells which containers are meant.
+    let bare = says(&setting, 0, &["compose", "-p", &name, "logs", "web"]).await;
+    assert!(bare.stdout.contains("web | ") && !bare.stdout.contains(VALUE), "{bare:?}");
+    says(&setting, 2, &["compose", "-p", &name, "logs", "other"]).await;
+    says(&setting, 0, &["compose", "-p", &name, "down", "-v"]).await;
     assert!(!setting.exists(&format!("{name}-web-1")) && setting.volume(&format!("{name}_data")).is_none());
 }
 
