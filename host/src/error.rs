@@ -350,9 +350,27 @@ pub struct Difference {
     pub asked: String,
 }
 
+/// The longest text of a difference that people read, in characters; a document has all of it.
+const MAX_DIFFERENCE: usize = 200;
+
+fn on_one_line(text: &str) -> String {
+    let letters = text.chars().take(MAX_DIFFERENCE);
+    let mut shown: String = letters.map(|letter| if letter == '\n' { ' ' } else { letter }).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} is there, {} was asked for", self.field, self.existing, self.asked)
+        write!(
+            f,
+            "{}: {} is there, {} was asked for",
+            self.field,
+            on_one_line(&self.existing),
+            on_one_line(&self.asked)
+        )
     }
 }
 

@@ -1,6 +1,8 @@
 //! Private keys between `BEGIN` and `END`: on one line with escapes, or on many with whatever a log puts before each, with
 //! or without an end.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::assign;
 use super::span::{Label, Span};
 
@@ -16,6 +18,8 @@ pub(crate) struct Block {
     patience: u8,
     /// How many such lines may stand between two lines of it.
     gap: u8,
+    /// The service whose line the first was, where lines tell of theirs.
+    service: Option<u64>,
 }
 
 /// Lines of something else that may stand between the lines of one key.
@@ -37,6 +41,8 @@ const ENCODED_KEYS: &[&[u8]] = &[
 ];
 /// The widths that encoders fold at.
 const FOLDS: [usize; 2] = [64, 76];
+/// Longest name of a service before `|`, with its colours.
+const MAX_SERVICE: usize = 96;
 /// Longest header line.
 const MAX_HEADER: usize = 80;
 
@@ -53,7 +59,8 @@ pub(crate) fn read(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) 
         return None;
     }
     let line_start = text.get(..at)?.iter().rposition(|&byte| byte == b'\n').map_or(0, |line| line + 1);
-    let block = Block { label, column: at - line_start, width: 0, patience: PATIENCE, gap: PATIENCE };
+    let service = text.get(line_start..at).and_then(service_number);
+    let block = Block { label, column: at - line_start, width: 0, patience: PATIENCE, gap: PATIENCE, service };
     block.go_on(text, (line_end + 1).min(text.len()), found)
 }
 
@@ -70,7 +77,7 @@ fn read_encoded(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) -> 
     let tail = rest.get(length..)?;
     let next = [b"\n".as_slice(), b"\r\n"].iter().find(|end| tail.starts_with(end)).map(|end| at + length + end.len());
     let line_start = text.get(..at)?.iter().rposition(|&byte| byte == b'\n').map_or(0, |line| line + 1);
-    let block = Block { label, column: at - line_start, width: length, patience: 0, gap: 0 };
+    let block = Block { label, column: at - line_start, width: length, patience: 0, gap: 0, service: None };
     block.go_on(text, next.filter(|_| FOLDS.contains(&length))?, found)
 }
 
@@ -116,12 +123,28 @@ fn length_on_line(rest: &[u8]) -> usize {
     let end = rest.windows(8).position(|window| window == b"-----END");
     let quote = rest.iter().position(|byte| b"\"'`<".contains(byte));
     match (end, quote) {
-        (Some(end), _) => end,
-        (None, Some(quote)) => {
+        (Some(end), quote) if quote.is_none_or(|quote| end < quote) => end,
+        (_, Some(quote)) => {
             quote - rest.get(..quote).unwrap_or_default().iter().rev().take_while(|&&byte| byte == b'\\').count()
         }
-        (None, None) => rest.len(),
+        (_, None) => rest.len(),
     }
+}
+
+/// Which service a line is of, where several are shown side by side: what stands before the first `|` near its start.
+fn service(line: &[u8]) -> Option<&[u8]> {
+    let head = line.get(..line.len().min(MAX_SERVICE)).unwrap_or_default();
+    let name = head.split(|&byte| byte == b'|').next().filter(|name| name.len() < head.len())?;
+    let name = after_escapes(name, assign::colour).trim_ascii();
+    let plain = !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-/".contains(byte));
+    plain.then_some(name)
+}
+
+/// A number for the service of a line; the same for equal names.
+fn service_number(line: &[u8]) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    service(line)?.hash(&mut hasher);
+    Some(hasher.finish())
 }
 
 impl Block {
@@ -132,10 +155,11 @@ impl Block {
             let rest = text.get(at..).unwrap_or_default();
             let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             let line = rest.get(..length).unwrap_or_default();
-            if memchr::memmem::find(line, b"-----END").is_some() || begins_key(line) {
+            let other = self.service.is_some() && service_number(line).is_some_and(|other| self.service != Some(other));
+            if !other && (memchr::memmem::find(line, b"-----END").is_some() || begins_key(line)) {
                 return None;
             }
-            match self.part_of_key(line) {
+            match Some(line).filter(|_| !other).and_then(|line| self.part_of_key(line)) {
                 Some((start, end)) if start < end => {
                     found.push(Span { start: at + start, end: at + end, label: self.label });
                     // Behind a shorter line nothing but the end can come.
@@ -166,7 +190,9 @@ impl Block {
         if let Some(part) = self.in_string(line) {
             return Some(part);
         }
+        let line = line.strip_suffix(b"\x1b[0m").unwrap_or(line);
         let word = line.iter().rposition(|byte| b" \t|>".contains(byte)).map_or(0, |blank| blank + 1);
+        let word = line.len() - after_escapes(line.get(word..).unwrap_or_default(), assign::colour).len();
         let content = line.get(word..).unwrap_or_default();
         let header = line.windows(5).any(|window| window == b"Type:" || window == b"Info:");
         let aligned = word.abs_diff(self.column) <= 2 || content.len() >= 24 || content.ends_with(b"=");
@@ -239,6 +265,39 @@ mod tests {
             let expected = text.replace(body, mark).replace("Qw12a=", mark);
             assert_eq!(redactor.text(&text), expected);
             assert_eq!(redactor.text(&expected), expected);
+        }
+    }
+
+    #[test]
+    fn a_key_ends_with_the_string_that_it_stands_in() {
+        let redactor = Redactor::builder().rules(RuleSet::builtin()).build();
+        let body = "MIIEowIBAAKCAQEAx5Qw12";
+        let open = format!("-----BEGIN RSA PRIVATE KEY-----\\n{body}");
+        let closed = format!("{open}\\n-----END RSA PRIVATE KEY-----\\n");
+        let text = format!("{{\"a\":\"{open}\",\"n\":1,\"b\":\"{closed}\",\"c\":[\"{open}\",\"X=1\"]}}");
+        let clean = redactor.text(&text);
+        assert!(!clean.contains(body), "{clean}");
+        let value: serde_json::Value = serde_json::from_str(&clean).unwrap();
+        assert_eq!((&value["n"], &value["c"][1]), (&serde_json::json!(1), &serde_json::json!("X=1")), "{clean}");
+        assert!(value["b"].as_str().unwrap().ends_with("-----END RSA PRIVATE KEY-----\n"), "{clean}");
+    }
+
+    #[test]
+    fn lines_of_another_service_stand_between_those_of_a_key() {
+        let body = "pkFCdykM1uuEcV3aQwErTyUiOpAsDfGhJkLzXcVbNm1234567890QwErTyUiOpAs";
+        let redactor = Redactor::builder().rules(RuleSet::builtin()).build();
+        let key =
+            ["-----BEGIN RSA PRIVATE KEY-----", body, body, "RnMWgUqZ64YDigRwYw6Y=", "-----END RSA PRIVATE KEY-----"];
+        for (ours, other) in
+            [("web-1  | ", "db-1   | "), ("\u{1b}[36mweb-1  | \u{1b}[0m", "\u{1b}[33mdb-1   | \u{1b}[0m")]
+        {
+            for between in ["ready", "e58f0c2a9b7d4e1f8a6b3c5d7e9f0a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6e7f"] {
+                let lines = key.map(|line| format!("{ours}{line}\n{other}{between}\n"));
+                let mark = "[redacted:private-key]";
+                let expected = lines.concat().replace(body, mark).replace(key[3], mark);
+                assert_eq!(redactor.text(&lines.concat()), expected);
+                is_the_same_at_every_cut(&redactor, &lines.concat());
+            }
         }
     }
 

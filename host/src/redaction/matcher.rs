@@ -211,7 +211,7 @@ fn named_by(rule: &Rule, text: &[u8], at: usize, end: usize) -> Option<usize> {
 }
 
 fn anchored(rule: &Rule, whole: bool, text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) {
-    if whole && !begins_here(text, at) {
+    if whole && !begins_here(text, at) || is_within_word(text, found, at, label) {
         return;
     }
     if let Some(end) = escaped::end(rule, whole, text, at) {
@@ -233,6 +233,13 @@ fn anchored(rule: &Rule, whole: bool, text: &[u8], at: usize, label: Label, foun
 /// each.
 fn is_within(found: &[Span], at: usize, label: Label) -> bool {
     found.iter().rev().take(8).any(|span| span.label == label && span.start <= at && at < span.end)
+}
+
+/// The same of a match that ends where its word does: one that begins in it can't go on behind.
+fn is_within_word(text: &[u8], found: &[Span], at: usize, label: Label) -> bool {
+    let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=_-.~".contains(byte);
+    let ended = |span: &Span| !text.get(span.end).is_some_and(in_word);
+    found.iter().rev().take(8).any(|span| span.label == label && span.start <= at && at < span.end && ended(span))
 }
 
 /// Up to where keywords of a rule need no look: nothing there matches. Without it a flood of keywords is searched through

@@ -16,7 +16,7 @@ pub(crate) enum Strength {
 #[rustfmt::skip]
 const PASSWORDS: &[&str] = &[
     "password", "passwd", "passphrase", "pwd", "passcode", "pgpassword", "pass", "passwort", "mdp", "pw",
-    "dbpass", "dbpw", "dbpwd", "bindpw", "rootpw", "userpw", "adminpw", "userpwd",
+    "dbpass", "sshpass", "mypass", "rootpass", "userpass", "adminpass", "smtppass", "mailpass", "ftppass", "redispass", "storepass", "keypass", "dbpw", "dbpwd", "bindpw", "rootpw", "userpw", "adminpw", "userpwd",
 ];
 
 #[rustfmt::skip]
@@ -124,6 +124,7 @@ fn judge_last(last: &str, previous: &str) -> Strength {
         "jsonwebtoken" | "webtoken" | "tiktoken" => Strength::None,
         "password" if ["forgot", "forgotten", "show", "hide", "toggle"].contains(&previous) => Strength::None,
         "ikey" if previous == "ap" => Strength::Strong,
+        "cookie" if previous == "erlang" => Strength::Strong,
         "word" if previous == "pass" => Strength::Password,
         "token" if TOKEN_OF_NOTHING.contains(&previous) => Strength::None,
         "key" if KEY_OF_NOTHING.contains(&previous) => Strength::None,

@@ -10,7 +10,7 @@ const WORDS: &[&str] = &[
     "generated", "loaded", "rejected", "accepted", "verified", "mismatch", "incorrect", "wrong", "yes", "okay", "n/a", "[]", "{}", "\"\"", "''", "<nil>", "(null)",
     "your_password", "your-password", "yourpassword", "changeit", "basic", "bearer", "digest", "header", "cookie", "refreshed", "issued", "renewed", "received", "sent", "provided", "supplied",
     "scram-sha-1", "scram-sha-256", "scram-sha-512", "bcrypt", "argon2", "argon2i", "argon2id", "scrypt", "pbkdf2", "prompt", "interactive", "interactive-login",
-    "passwort", "kennwort", "mot de passe", "contrase\u{f1}a", "senha", "wachtwoord",
+    "option<string>", "&str", "passwort", "kennwort", "mot de passe", "contrase\u{f1}a", "senha", "wachtwoord",
     // What AWS prints in its documentation.
     "wjalrxutnfemi/k7mdeng/bpxrficyexamplekey",
 ];
@@ -97,7 +97,8 @@ pub(crate) fn holds_mark(value: &[u8]) -> bool {
 
 /// `!vault`, `!env`: what stands before a value that YAML gets from elsewhere.
 fn is_tag(bare: &[u8]) -> bool {
-    matches!(bare, [b'!', word @ ..] if word.len() > 2 && word.iter().all(u8::is_ascii_lowercase))
+    let plain = |word: &[u8]| word.iter().all(u8::is_ascii_lowercase) || [b"Ref".as_slice(), b"Sub"].contains(&word);
+    matches!(bare, [b'!', word @ ..] if word.len() > 2 && plain(word))
 }
 
 /// `1234-1234-1234-…`: what no issuer draws.
@@ -144,7 +145,8 @@ fn is_reference(bare: &[u8]) -> bool {
         }
         [b'%', b'e', b'n', b'v', b'(', ..] => true,
         [b'%', name @ .., b'%'] => name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'),
-        [b'%', b's' | b'v' | b'q' | b'd' | b'(', ..] => true,
+        [b'%', b'(', ..] => true,
+        [b'%', b's' | b'v' | b'q' | b'd', rest @ ..] => !rest.first().is_some_and(u8::is_ascii_alphanumeric),
         // What a statement is given when it runs.
         [b':' | b'@', name @ ..] if is_parameter(name) => true,
         [b'<', inner @ ..] if inner.len() > 2 => inner
@@ -153,6 +155,7 @@ fn is_reference(bare: &[u8]) -> bool {
             .iter()
             .all(|byte| byte.is_ascii_alphabetic() || b" _-|/".contains(byte)),
         [b'<', b'|' | b'/', ..] | [b'<', b's', b'>', ..] => true,
+        [b'{', b'e', b'n', b'v', b':', ..] => true,
         [b'{', inner @ .., b'}'] => inner.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(byte)),
         [b'v', b'a', b'u', b'l', b't', b':', ..]
         | [b'e', b'n', b'v', b'.' | b'(' | b':', ..]
@@ -163,6 +166,7 @@ fn is_reference(bare: &[u8]) -> bool {
                 || bare.starts_with(b"secrets.")
                 || bare.starts_with(b"arn:")
                 || bare.starts_with(b"file:")
+                || bare.starts_with(b"ssm:")
         }
     }
 }
@@ -199,10 +203,35 @@ fn distinct(bytes: &[u8]) -> u32 {
 /// Whether a value reads as code or as a place rather than as a secret: a call, a member, a path, an address.
 pub(crate) fn is_expression(value: &[u8]) -> bool {
     let call = value.iter().position(|&byte| byte == b'(' || byte == b'[').and_then(|at| value.get(..at));
-    let called = call
-        .is_some_and(|name| !name.is_empty() && name.split(|&byte| byte == b'.' || byte == b':').all(is_identifier))
+    let closes = value.iter().rposition(|byte| b")]".contains(byte)).and_then(|at| value.get(at + 1..));
+    // What goes on behind a bracket that was closed is no call.
+    let goes_on = closes.and_then(<[u8]>::first).is_some_and(u8::is_ascii_alphanumeric);
+    let called = !goes_on
+        && call.is_some_and(|name| {
+            !name.is_empty() && name.split(|&byte| byte == b'.' || byte == b':').all(is_identifier)
+        })
         && call.and_then(|name| value.get(name.len() + 1..)).is_some_and(is_argument);
-    called || is_member(value) || value.windows(2).any(|pair| pair == b"::") || is_place(value)
+    called || is_member(value) || is_path_of_code(value) || is_place(value)
+}
+
+/// `Secret::new`, `config::DB`: names joined by `::`, be there a call or a list of types behind.
+fn is_path_of_code(value: &[u8]) -> bool {
+    let head = value.split(|byte| b"(<[{;,!".contains(byte)).next().unwrap_or_default();
+    let Some(first) = head.windows(2).position(|pair| pair == b"::") else { return false };
+    let name = |part: &[u8]| part.is_empty() || is_identifier(part) && !is_drawn(part);
+    let parts = head.split(|&byte| byte == b':');
+    // Nothing may stand between the two colons.
+    head.get(..first).is_some_and(|part| part.is_empty() || is_identifier(part)) && parts.into_iter().all(name)
+}
+
+/// Capitals, small letters and digits that change often: what people do not call a folder.
+fn is_drawn(part: &[u8]) -> bool {
+    let has = |kind: fn(&u8) -> bool| part.iter().any(kind);
+    part.len() >= 8
+        && has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_digit)
+        && changes(part) * 3 >= part.len()
 }
 
 /// Whether what stands behind an opening bracket goes on as code does, as far as it is there: with a quote, or with a word
@@ -241,7 +270,7 @@ pub(crate) fn is_relative_path(value: &[u8]) -> bool {
 pub(crate) fn is_place(value: &[u8]) -> bool {
     let rooted = [b"/".as_slice(), b"./", b"../", b"~/", b"C:\\", b"@/"].iter().any(|root| value.starts_with(root));
     let path = rooted
-        && value.split(|&byte| byte == b'/').all(|part| part.len() < 24 || !is_random(part))
+        && value.split(|&byte| byte == b'/').all(|part| (part.len() < 24 || !is_random(part)) && !is_drawn(part))
         && !value.contains(&b'+')
         && !value.ends_with(b"=");
     // Nobody chooses a password of so many words with slashes between.
@@ -270,6 +299,34 @@ pub(crate) fn is_object_name(value: &[u8]) -> bool {
 pub(crate) fn is_digest(value: &[u8]) -> bool {
     let hex = value.rsplit(|&byte| byte == b':').next().unwrap_or_default();
     matches!(hex.len(), 32 | 40 | 56 | 64 | 96 | 128) && hex.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// `v1.2.3`, `29.0.4-rc.1`, `sha-0f1e2d3`: what stands behind the name of an image or of a module.
+pub(crate) fn is_version(value: &[u8]) -> bool {
+    let value = value.strip_prefix(b"sha-").or(value.strip_prefix(b"v")).unwrap_or(value);
+    let first = value.split(|byte| b".-@+".contains(byte)).next().unwrap_or_default();
+    let dotted = first.len() <= 4 && first.iter().all(u8::is_ascii_digit) && value.get(first.len()) == Some(&b'.');
+    !first.is_empty() && (dotted || matches!(first.len(), 7..=12) && first.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// Whether a digest stands in it, with its algorithm or whole: a tag and what it is pinned to.
+pub(crate) fn has_digest(value: &[u8]) -> bool {
+    is_digest(value) || value.split(|&byte| byte == b'@').any(is_named_digest)
+}
+
+/// Capitals, small letters and digits.
+pub(crate) fn is_varied(value: &[u8]) -> bool {
+    let has = |kind: fn(&u8) -> bool| value.iter().any(kind);
+    value.len() >= 12 && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit)
+}
+
+/// `2026-05-25T14:48:23Z`: a moment.
+pub(crate) fn is_moment(value: &[u8]) -> bool {
+    let shape = b"0000-00-00T00:00:00";
+    let fits = |(byte, like): (&u8, &u8)| if *like == b'0' { byte.is_ascii_digit() } else { byte == like };
+    value.len() >= shape.len()
+        && value.iter().zip(shape).all(fits)
+        && value.iter().skip(shape.len()).all(|byte| byte.is_ascii_digit() || b".:+-Z".contains(byte))
 }
 
 /// `sha256:0f1e…`: a digest with the name of its algorithm.
@@ -407,12 +464,23 @@ mod tests {
             "getenv(\"X\")",
             "os.environ[\"X\"]",
             "/run/secrets/db",
+            "Secret::new(\"x\")",
+            "config::DB_PASSWORD",
             "https://host/x",
             "self.key_length",
         ] {
             assert!(is_expression(value.as_bytes()), "{value}");
         }
-        for value in ["hunter2.x9", "S_xFyVyQXtZ(,P", "b[P=JkSbihQ-EH", "n[6F<2,CwV2c3Y"] {
+        for value in [
+            "hunter2.x9",
+            "S_xFyVyQXtZ(,P",
+            "b[P=JkSbihQ-EH",
+            "n[6F<2,CwV2c3Y",
+            "abc(def)ghi123",
+            "Tr0ub4dor::3xyzQ",
+            "YcjcMxoD::24yPJdRS",
+            "/gOnzTjxG94agGnm/DlRZgHgq",
+        ] {
             assert!(!is_expression(value.as_bytes()), "{value}");
         }
     }

@@ -11,7 +11,7 @@ pub(super) fn is_secret(text: &[u8], strength: Strength, assignment: &Assignment
     let code = !assignment.marked && values::is_expression(value) && !(flag && values::is_member(value));
     let told =
         values::is_placeholder(value) || values::is_named_digest(value) || speaks_of_flag(text, assignment, value);
-    if told || code || values::is_place(value) {
+    if told || code || values::is_place(value) || values::is_moment(value) || is_of_an_object(text, assignment, value) {
         return false;
     }
     match (strength, assignment.link) {
@@ -45,6 +45,24 @@ pub(super) fn is_secret(text: &[u8], strength: Strength, assignment: &Assignment
                 && !is_bare_digest(text, assignment, value)
         }
     }
+}
+
+/// Whether the name is that of a thing: of a host before its port, of an image before its tag or digest, of a module before
+/// its version, of a service before its lines, or itself the value of another name.
+fn is_of_an_object(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
+    let (start, end) = assignment.name;
+    let before = text.get(start.saturating_sub(64)..start).unwrap_or_default();
+    let between = text.get(end..assignment.value.0).unwrap_or_default();
+    let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let port = (2..=5).contains(&digits) && value.get(digits).is_none_or(|byte| b"/,?;:".contains(byte));
+    let host = (before.ends_with(b"://") || before.ends_with(b"@") || before.ends_with(b",")) && !value.contains(&b'@');
+    let path = matches!(before, [.., byte, b'/'] if byte.is_ascii_alphanumeric() || b"._-".contains(byte));
+    let bound = value.iter().any(u8::is_ascii_digit) && (values::is_version(value) || values::has_digest(value));
+    let listed = before.ends_with(b"=") && matches!(assignment.link, Link::Comma | Link::Blank);
+    (host && between == b":" && port)
+        || (path && (bound || assignment.link == Link::Blank))
+        || listed
+        || (between.contains(&b'|') && values::is_digest(value))
 }
 
 /// Words that stand behind the name of a flag when a sentence tells of it.
@@ -132,11 +150,13 @@ fn is_quoted_password(value: &[u8]) -> bool {
 fn is_bare_digest(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
     let words = super::names::words(text.get(assignment.name.0..assignment.name.1).unwrap_or_default());
     let bare = match words.as_slice() {
-        [name] => name != "credentials",
+        [name] => name != "credentials" && name != "pass",
         [session, id] => session == "session" && id == "id" && !value.iter().any(u8::is_ascii_lowercase),
         _ => false,
     };
-    bare && values::is_digest(value)
+    // The first digits of a layer, as engines print them before what they do with it.
+    let layer = value.len() == 12 && value.iter().all(u8::is_ascii_hexdigit);
+    bare && (values::is_digest(value) || layer)
 }
 
 /// Whether a value is a word with a capital that a sentence goes on behind: `token: Permission denied`.
@@ -172,7 +192,7 @@ fn is_token(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
     let number = value.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
     // `secret` alone is what orchestrators call an object, and name it; `bearer` is what a token is of.
     let object = matches!(name.as_slice(), [one] if ["secret", "credential", "bearer"].contains(&one.as_str()))
-        && (!values::is_random(value) || values::is_object_name(value));
+        && (!values::is_random(value) && !values::is_varied(value) || values::is_object_name(value));
     value.len() >= 8
         && !number
         && !object

@@ -175,7 +175,7 @@ fn number(slot: Slot) -> u8 {
 
 fn key(slot: Slot, binding: &Binding) -> Option<String> {
     let field = match slot {
-        Slot::EnvPlain | Slot::Ulimit => "name",
+        Slot::EnvPlain => "name",
         Slot::Label => "key",
         _ => return None,
     };
@@ -183,11 +183,12 @@ fn key(slot: Slot, binding: &Binding) -> Option<String> {
 }
 
 fn told(slot: Slot, binding: &Binding) -> String {
-    let is_key = |name: &str| matches!((slot, name), (Slot::EnvPlain | Slot::Ulimit, "name") | (Slot::Label, "key"));
+    let is_key = |name: &str| matches!((slot, name), (Slot::EnvPlain, "name") | (Slot::Label, "key"));
     let values: Vec<_> = binding.iter().filter(|(name, _)| !is_key(name)).map(|(_, value)| value).collect();
     match slot.shape() {
         // What there is one of has its name behind a dot.
         Shape::Flag => slot.name().split_once('.').map_or("true", |(_, which)| which).to_owned(),
+        _ if slot == Slot::TmpfsUnbounded => format!("{}:size=unlimited", values.join(":")),
         _ => values.join(":"),
     }
 }

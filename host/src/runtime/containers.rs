@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::create::Created;
+use super::create::{Created, Role};
 use super::mounts::mounted_as_checked;
 use super::volumes::Volumes;
 use super::{Inner, LogStream, Portreeve};
@@ -71,8 +71,7 @@ impl Portreeve {
     pub async fn run_attached(&self, spec: &ContainerSpec) -> Result<LogStream, Error> {
         let inner = &self.inner;
         let (backend, _) = inner.chosen().await?;
-        let kept = ContainerSpec { remove: false, ..spec.clone() };
-        let created = inner.create(backend, &kept).await?;
+        let created = inner.create_as(backend, spec, Role::Attached, None).await?;
         inner.say(Level::Info, || format!("running {}", spec.name));
         let scope = Scope::of_container(Call::RunToCompletion, spec.name.as_str(), &created.container.id);
         let scope = scope.attached(spec.stdin, spec.terminal);
@@ -217,6 +216,10 @@ impl Inner {
         force: bool,
     ) -> Result<(), Error> {
         let name = container.name.as_str();
+        if force && container.state.is_alive() {
+            // By force nobody waits for its grace, which not every engine knows; what the removal says counts.
+            let _ended = self.send(backend, container, &"KILL".parse()?).await;
+        }
         let scope = Scope::of_container(Call::Remove, name, &container.id).with_force(force);
         let removed =
             self.guest(backend, scope, &self.redactor_of_container(container)).await?.remove(name, force).await;

@@ -40,6 +40,8 @@ pub(super) struct Created {
 pub(super) enum Role {
     /// Itself.
     Own,
+    /// To be run in the foreground: where it is to be removed at its end, the host does that.
+    Attached,
     /// To hold the network of a pod, in the engine's own one of this ID where there is one.
     Holder { pod: Name, engine_pod: Option<String> },
 }
@@ -47,14 +49,14 @@ pub(super) enum Role {
 impl Role {
     fn kind(&self) -> ObjectKind {
         match self {
-            Self::Own => ObjectKind::Container,
+            Self::Own | Self::Attached => ObjectKind::Container,
             Self::Holder { .. } => ObjectKind::Pod,
         }
     }
 
     fn pod(&self) -> Option<&str> {
         match self {
-            Self::Own => None,
+            Self::Own | Self::Attached => None,
             Self::Holder { pod, .. } => Some(pod.as_str()),
         }
     }
@@ -84,14 +86,14 @@ impl Prepared {
     fn engine_pod(&self) -> Option<&str> {
         match &self.role {
             Role::Holder { engine_pod, .. } => engine_pod.as_deref(),
-            Role::Own => self.joined.as_ref().and_then(|pod| pod.engine_pod.as_deref()),
+            Role::Own | Role::Attached => self.joined.as_ref().and_then(|pod| pod.engine_pod.as_deref()),
         }
     }
 
-    fn asked(&self, key: &InstallKey, joined: bool) -> Asked<'_> {
+    fn asked<'a>(&'a self, key: &InstallKey, joined: bool, redactor: &'a Redactor) -> Asked<'a> {
         let marker = Marker::of(key, self.spec.name.as_str());
         let (spec, image_id, canonical) = (&self.spec, self.image.id.as_str(), &self.canonical);
-        Asked { spec, image_id, canonical, marker, joined, redactor: &self.redactor }
+        Asked { spec, image_id, canonical, marker, joined, redactor }
     }
 
     /// Whether a container is in the pods that it was to be in, and in no other.
@@ -136,6 +138,7 @@ impl Inner {
         };
         self.check_platform(backend, &spec).await?;
         let canonical = Canonical::of(&spec, &image.id);
+        spec.remove &= !matches!(role, Role::Attached);
         let prepared = Prepared { spec, mounts, redactor, image, canonical, network, joined, role };
         match existing {
             Some(container) => self.same_or_conflict(container, prepared, volumes),
@@ -217,7 +220,8 @@ impl Inner {
             let (redactor, mounts, gpus) = (prepared.redactor, prepared.mounts, Some(prepared.spec.gpus));
             return Ok(Created { container, redactor, mounts, volumes, gpus, existed: true });
         }
-        let differs = differences(&container, seal.as_ref(), &prepared.asked(self.state.key(), joined));
+        let redactor = self.redactor_of_both(&container, &prepared.spec);
+        let differs = differences(&container, seal.as_ref(), &prepared.asked(self.state.key(), joined, &redactor));
         Err(Error::Conflict(Conflict { kind: "container", name: container.name, differs }))
     }
 

@@ -37,17 +37,26 @@ pub(super) fn differences(there: &ContainerInfo, seal: Option<&SpecSeal>, asked:
     if differs.is_empty() {
         differs.push(differs_in("another option", AS_CREATED, CHANGED));
     }
-    let clean = |one: Difference| Difference {
-        existing: asked.redactor.text(&one.existing),
-        asked: asked.redactor.text(&one.asked),
-        ..one
+    differs.into_iter().map(|one| clean(one, asked.redactor)).collect()
+}
+
+/// What a variable or a label holds is judged by its name, too.
+fn clean(one: Difference, redactor: &Redactor) -> Difference {
+    let key = [ENV.name, LABEL.name].iter().find_map(|field| one.field.strip_prefix(field)?.strip_prefix(' '));
+    let text = |text: &str| match key {
+        _ if [NOTHING, A_SECRET, THE_IMAGES].contains(&text) => text.to_owned(),
+        Some(key) => redactor.labelled(key, text),
+        None => redactor.text(text),
     };
-    differs.into_iter().map(clean).collect()
+    let (existing, asked) = (text(&one.existing), text(&one.asked));
+    Difference { existing, asked, ..one }
 }
 
 const POD: &str = "pod";
 const NOTHING: &str = "nothing";
 const ONE: &str = "one";
+const THE_IMAGES: &str = "the image's own";
+const A_SECRET: &str = "a secret";
 const AS_CREATED: &str = "what it was created with";
 const CHANGED: &str = "something else (changed)";
 
@@ -121,8 +130,8 @@ impl Change<'_> {
             let (existing, asked) = if was { (AS_CREATED, CHANGED) } else { (NOTHING, ONE) };
             return Some(differs_in(&field, existing, asked));
         }
-        let existing = if self.gone.is_empty() { NOTHING } else { AS_CREATED };
-        Some(self.search.by_evidence(&field).unwrap_or_else(|| differs_in(&field, existing, &part.told)))
+        let told = self.search.by_evidence(&field);
+        Some(told.unwrap_or_else(|| differs_in(&field, THE_IMAGES, &part.told)))
     }
 
     /// Parts with names that the engine tells of, and that were asked for when the container was made.
@@ -143,7 +152,8 @@ impl Change<'_> {
 
     /// A field that the engine does not tell of.
     fn whole(&self) -> Difference {
-        let asked: Vec<_> = self.new.iter().map(|part| part.told.as_str()).collect();
+        let parts = self.search.asked.canonical.parts.iter().filter(|part| part.is_of(self.field));
+        let asked: Vec<_> = parts.map(|part| part.told.as_str()).collect();
         let asked = if asked.is_empty() { NOTHING.to_owned() } else { asked.join(" ") };
         differs_in(self.field.name, if self.was { AS_CREATED } else { NOTHING }, &asked)
     }
@@ -189,7 +199,12 @@ fn of_the_program(there: &ContainerInfo, spec: &ContainerSpec) -> Vec<Compared> 
         Compared::of("workdir", or_nothing(there.workdir.clone()), or_nothing(workdir)),
     ];
     all.extend(spec.env.iter().map(|variable| {
-        let existing = there.variable(variable.name.as_str()).unwrap_or(NOTHING);
+        let name = variable.name.as_str();
+        // A variable of this name may be a secret of the container that is there.
+        let existing = match secret_names(there).any(|secret| secret == name) {
+            true => A_SECRET,
+            false => there.variable(name).unwrap_or(NOTHING),
+        };
         Compared::of(&format!("env {}", variable.name), existing, variable.value.as_str())
     }));
     all.extend(spec.labels.iter().map(|label| {
@@ -208,11 +223,12 @@ fn memory(existing: i64, spec: &ContainerSpec) -> Compared {
 }
 
 fn of_its_surroundings(there: &ContainerInfo, spec: &ContainerSpec, joined: bool) -> Vec<Compared> {
-    let pod =
-        there.host_label(POD_LABEL).filter(|_| joined).unwrap_or(if joined { NOTHING } else { "another network" });
+    let asked = spec.pod.as_ref().map_or(NOTHING, |pod| pod.as_str());
+    let pod = there.host_label(POD_LABEL).unwrap_or(NOTHING);
+    let pod = if joined || pod != asked { pod } else { "another network" };
     vec![
         Compared::of("network", network_there(there), network_asked(spec)),
-        Compared::of(POD, pod, spec.pod.as_ref().map_or(NOTHING, |pod| pod.as_str())),
+        Compared::of(POD, pod, asked),
         Compared::of("mounts", mounts_there(there), mounts_asked(spec)),
         Compared::of("ports", sorted(there.ports.iter().map(spelt)), sorted(spec.ports.iter().map(spelt))),
     ]
@@ -331,7 +347,7 @@ mod tests {
         let grant = grants.evidence().container.as_ref().unwrap();
         let there = ContainerInfo::read(document, grant, "backend").unwrap();
         let (spec, canonical) = asked(change);
-        let redactor = Redactor::builder().build();
+        let redactor = Redactor::builder().rules(crate::redaction::RuleSet::builtin()).build();
         let image_id = "cd".repeat(32);
         let marker = Marker::of(&key(), "web");
         let (image_id, redactor) = (image_id.as_str(), &redactor);
@@ -414,6 +430,38 @@ mod tests {
                 "secret OLD: one is there, nothing was asked for",
             ]
         );
+    }
+
+    #[test]
+    fn what_was_a_secret_and_what_its_name_makes_one_is_not_told() {
+        let mut document = document(Value::Null);
+        document["Config"]["Env"] = json!(["TOKEN=kauri-otter-71", "DB_PASSWORD=kauri-heron-72"]);
+        document["Config"]["Labels"][SECRETS_LABEL] = json!("TOKEN");
+        let made = asked(|spec| {
+            spec.env = vec!["DB_PASSWORD=kauri-heron-72".parse().unwrap()];
+            spec.secrets = vec![secret("TOKEN", b"kauri-otter-71")];
+        });
+        let seal = made.1.seal(&key(), "web");
+        let found = differs(DOCKER, &document, &seal, |spec| {
+            spec.env = ["TOKEN=x", "DB_PASSWORD=kauri-wren-73"].map(|text| text.parse().unwrap()).to_vec();
+        });
+        let told = found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        assert!(
+            told.contains("env TOKEN: a secret is there") && told.contains("env DB_PASSWORD: [redacted:"),
+            "{told}"
+        );
+        assert!(!told.contains("kauri"), "{told}");
+    }
+
+    #[test]
+    fn of_several_all_that_are_asked_for_now_are_told() {
+        fn of(names: &'static [&'static str]) -> impl Fn(&mut ContainerSpec) {
+            move |spec| spec.ulimits = names.iter().map(|text| text.parse().unwrap()).collect()
+        }
+        let seal = asked(of(&["core=0:0", "nofile=100:100"])).1.seal(&key(), "web");
+        let found = differs(DOCKER, &document(Value::Null), &seal, of(&["nofile=100:100"]));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].to_string(), "ulimit: what it was created with is there, nofile:100:100 was asked for");
     }
 
     #[test]

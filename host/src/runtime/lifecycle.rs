@@ -76,7 +76,12 @@ impl Inner {
         self.guest(backend, scope, &self.redactor_of_container(container)).await?.stop(&container.name, seconds).await
     }
 
-    async fn send(&self, backend: &Arc<Backend>, container: &ContainerInfo, signal: &Signal) -> Result<(), Error> {
+    pub(super) async fn send(
+        &self,
+        backend: &Arc<Backend>,
+        container: &ContainerInfo,
+        signal: &Signal,
+    ) -> Result<(), Error> {
         let scope = Scope::of_container(Call::Kill, &container.name, &container.id).with_signal(signal.as_str());
         self.guest(backend, scope, &self.redactor_of_container(container))
             .await?

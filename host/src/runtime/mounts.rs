@@ -120,8 +120,15 @@ fn judge(step: &Step<'_>) -> Result<(), Wrong> {
         Refusal::new(Rule::Policy, "this can't be mounted: another user could exchange it")
             .slot("mount.bind")
             .value(&path.to_string_lossy())
-            .remedy(format!("take the right to write from others: chmod go-w {:?}", path.parent().unwrap_or(&path))),
+            .remedy(remedy(path.parent().unwrap_or(&path), trusted(parent.st_uid))),
     ))
+}
+
+fn remedy(folder: &Path, ours: bool) -> String {
+    match ours {
+        true => format!("take the right to write from others: chmod go-w {folder:?}"),
+        false => format!("mount from a folder of root's or your own; {folder:?} is another user's"),
+    }
 }
 
 /// Whether a running container got the very files that were checked. None where it can't be seen any more.

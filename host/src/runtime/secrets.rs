@@ -45,6 +45,15 @@ impl Inner {
         redactor
     }
 
+    /// The same, with the secrets of a spec that is asked for under its name.
+    pub(super) fn redactor_of_both(&self, container: &ContainerInfo, spec: &ContainerSpec) -> Redactor {
+        let known = |redactor: Redactor, secret: &Secret| {
+            // One that can't be masked was refused before.
+            redactor.with_secret(secret.name.as_str(), secret.value.expose()).unwrap_or(redactor)
+        };
+        spec.secrets.iter().fold(self.redactor_of_container(container), known)
+    }
+
     /// A container as a caller may see it: what labels hold is a caller's own, and may be anything.
     pub(super) fn shown(&self, container: ContainerInfo) -> ContainerInfo {
         let redactor = self.redactor_of_container(&container);
