@@ -4,6 +4,7 @@
 //! its name and the nonce, under a key that never leaves the state directory: an image, a caller or another install
 //! can copy a label, but not make one for another name. Pure: no I/O, no clock, no randomness.
 
+mod given;
 mod seal;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::fmt;
 use hmac::Mac;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use given::GivenLabels;
 pub use seal::{Mark, Marker, SpecSeal};
 
 use crate::state::{InstallId, InstallKey, from_hex, to_hex};

@@ -118,6 +118,8 @@ pub enum Area {
     Exchange,
     /// The journal.
     Journal,
+    /// To which object each owner label was given.
+    Labels,
     /// Layers of images, by digest.
     Layers,
     /// Proofs of images' content.
@@ -141,6 +143,7 @@ impl Area {
             Self::Code => "code",
             Self::Exchange => "exchange",
             Self::Journal => "journal",
+            Self::Labels => "labels",
             Self::Layers => "layers",
             Self::Proofs => "proofs",
             Self::Quarantine => "quarantine",

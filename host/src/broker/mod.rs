@@ -26,7 +26,7 @@ use crate::executor::{Captured, CommandInput, ExecError, RawChunk, RawOutput, Ra
 use crate::grants::{Bindings, Effect, Object, Slot};
 use crate::journal::{CallId, Entry, Kind};
 use crate::output::{Output, RedactedStream};
-use crate::owner::{ObjectKind, OwnerLabel};
+use crate::owner::{GivenLabels, ObjectKind, OwnerLabel};
 use crate::redaction::Redactor;
 use crate::scope::{Ask, Call, Scope};
 use crate::spec::WindowSize;
@@ -195,6 +195,11 @@ impl Broker {
             self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| why.clone());
         }
         error
+    }
+
+    /// To what this install gave its labels.
+    pub(crate) fn labels(&self) -> &GivenLabels {
+        &self.services.labels
     }
 
     /// The backend.

@@ -5,6 +5,7 @@ use crate::devices::DeviceChecker;
 use crate::event::Events;
 use crate::executor::Executor;
 use crate::journal::Journal;
+use crate::owner::GivenLabels;
 use crate::quarantine::Quarantine;
 
 /// The parts that act, shared by all calls of one host.
@@ -14,6 +15,7 @@ pub(crate) struct Services {
     pub(crate) devices: DeviceChecker,
     pub(crate) quarantine: Quarantine,
     pub(crate) turns: Turns,
+    pub(crate) labels: GivenLabels,
     pub(crate) events: Events,
     /// Only commands that look are run.
     pub(crate) dry_run: bool,

@@ -8,7 +8,7 @@ use super::document::{bare_id, is_id, keys, map, number, text, texts};
 use super::health::{Checkup, Health};
 use super::settings::Settings;
 use crate::grants::ContainerEvidence;
-use crate::owner::{OWNER_LABEL, ObjectKind, OwnerLabel, POD_LABEL, RESERVED_PREFIX};
+use crate::owner::{GivenLabels, OWNER_LABEL, ObjectKind, OwnerLabel, POD_LABEL, RESERVED_PREFIX};
 use crate::spec::Port;
 use crate::state::{InstallId, InstallKey};
 
@@ -228,6 +228,20 @@ impl ContainerInfo {
         }
     }
 
+    /// Without the owner label where that was given to another container.
+    pub(crate) fn known_by(mut self, labels: &GivenLabels) -> Self {
+        let label = self.owner_label().filter(|label| labels.is_for_another(label, &self.id));
+        if label.is_some() {
+            self.host_labels.remove(OWNER_LABEL);
+        }
+        self
+    }
+
+    /// Its owner label; unproven.
+    pub(crate) fn owner_label(&self) -> Option<OwnerLabel> {
+        self.host_labels.get(OWNER_LABEL).and_then(|label| OwnerLabel::parse(label).ok())
+    }
+
     /// Whether its owner label is this install's, made for this very name.
     pub(crate) fn is_ours(&self, key: &InstallKey, install: &InstallId) -> bool {
         self.is_ours_as(ObjectKind::Container, key, install)
@@ -235,8 +249,7 @@ impl ContainerInfo {
 
     /// The same of the container that holds a pod's network: no call on containers takes it for one.
     pub(crate) fn is_ours_as(&self, kind: ObjectKind, key: &InstallKey, install: &InstallId) -> bool {
-        let label = self.host_labels.get(OWNER_LABEL).and_then(|label| OwnerLabel::parse(label).ok());
-        label.is_some_and(|label| label.check(key, install, kind, &self.name).is_ok())
+        self.owner_label().is_some_and(|label| label.check(key, install, kind, &self.name).is_ok())
     }
 
     /// The pod that its label names; unproven.

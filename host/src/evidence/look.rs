@@ -51,7 +51,10 @@ impl Broker {
         let raw = self.look_calmly(&grant.command, facts).await?;
         self.found(&raw, &grant.missing)?;
         let documents = documents(raw.expose().expose(Source::Stdout)).map_err(Error::Unavailable)?;
-        let read = |document| ContainerInfo::read(document, grant, self.backend().name());
+        let labels = self.labels();
+        let read = |document| {
+            ContainerInfo::read(document, grant, self.backend().name()).map(|container| container.known_by(labels))
+        };
         documents.iter().map(read).collect::<Result<_, _>>().map_err(Error::Unavailable)
     }
 
@@ -104,7 +107,10 @@ impl Broker {
         let raw = self.look(&grant.command, facts).await?;
         self.found(&raw, &grant.missing)?;
         let documents = documents(raw.expose().expose(Source::Stdout)).map_err(Error::Unavailable)?;
-        let read = |document| NetworkInfo::read(document, grant, self.backend().name());
+        let labels = self.labels();
+        let read = |document| {
+            NetworkInfo::read(document, grant, self.backend().name()).map(|network| network.known_by(labels))
+        };
         let seen = documents.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(Error::Unavailable)?;
         Ok(seen.into_iter().filter(|network| names.contains(&network.name.as_str())).collect())
     }

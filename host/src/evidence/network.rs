@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::document::{is_empty, is_id, map, text};
 use crate::grants::NetworkEvidence;
-use crate::owner::{OWNER_LABEL, ObjectKind, OwnerLabel, RESERVED_PREFIX};
+use crate::owner::{GivenLabels, OWNER_LABEL, ObjectKind, OwnerLabel, RESERVED_PREFIX};
 use crate::spec::NetworkSpec;
 use crate::state::{InstallId, InstallKey};
 
@@ -79,6 +79,15 @@ impl NetworkInfo {
             host_labels: BTreeMap::new(),
             has_options: false,
         }
+    }
+
+    /// Without the owner label where that was given to another network.
+    pub(crate) fn known_by(mut self, labels: &GivenLabels) -> Self {
+        let label = self.owner_label().and_then(|label| OwnerLabel::parse(label).ok());
+        if label.is_some_and(|label| labels.is_for_another(&label, &self.id)) {
+            self.host_labels.remove(OWNER_LABEL);
+        }
+        self
     }
 
     /// Whether its owner label is this install's, made for this very name, and it is as we make them.

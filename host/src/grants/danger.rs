@@ -24,9 +24,15 @@ enum How {
     Start,
     /// Somewhere in the token.
     Within,
+    /// The option, alone or with any value but this one.
+    Except(&'static str),
+    /// The letter of a short option, with others or with its value in one word.
+    Together,
+    /// The option with a wildcard in its value.
+    Wild,
 }
 
-use How::{Option as Opt, Start, Within};
+use How::{Except, Option as Opt, Start, Together, Wild, Within};
 
 /// The shipped list; add to it, never take away.
 const LIST: &[(How, &str, &str)] = &[
@@ -38,6 +44,13 @@ const LIST: &[(How, &str, &str)] = &[
     (Start, "--net=host", "the container has the host's network"),
     (Start, "--network=container:", "the container shares another container's network"),
     (Start, "--network=ns:", "the container joins a namespace by its path"),
+    (Start, "--net=container:", "the container shares another container's network"),
+    (Start, "--net=ns:", "the container joins a namespace by its path"),
+    (Start, "--ipc=ns:", "the container joins a namespace by its path"),
+    (Start, "--uts=ns:", "the container joins a namespace by its path"),
+    (Start, "--uts=container:", "the container shares another container's host name"),
+    (Start, "--cgroupns=ns:", "the container joins a namespace by its path"),
+    (Start, "--cgroupns=container:", "the container shares another container's cgroups"),
     (Start, "--userns=host", "root in the container is root of the host"),
     (Start, "--ipc=host", "the container shares the host's memory segments"),
     (Start, "--ipc=container:", "the container shares another container's memory segments"),
@@ -45,22 +58,46 @@ const LIST: &[(How, &str, &str)] = &[
     (Start, "--cgroupns=host", "the container sees the host's cgroups"),
     (Opt, "--cap-add", "capabilities are added"),
     (Opt, "--device", "devices of the host are handed in"),
-    (Opt, "--device-cgroup-rule", "devices of the host are opened"),
+    (Start, "--device-", "devices of the host are opened or their limits changed"),
+    (Start, "--blkio-weight-device", "limits of the host's devices"),
+    (Start, "--gpus=all", "every GPU is handed in"),
+    (Opt, "--publish-all", "ports that nobody asked for are published"),
+    (Opt, "-P", "ports that nobody asked for are published"),
+    (Together, "-P", "ports that nobody asked for are published"),
     (Opt, "-v", "a mount in a form whose parts can be confused"),
     (Opt, "--volume", "a mount in a form whose parts can be confused"),
+    (Together, "-v", "a mount in a form whose parts can be confused"),
     (Opt, "--volumes-from", "the mounts of another container"),
+    (Opt, "--volume-driver", "a driver mounts what it likes"),
+    (Opt, "--chrootdirs", "folders of the host are written"),
+    (Within, "source=/", "a fixed path of the host is mounted"),
+    (Within, "src=/", "a fixed path of the host is mounted"),
+    (Within, "volume-opt=", "a driver's options mount what they like"),
+    (Within, "type=glob", "paths of the host are mounted by a pattern"),
     (Within, "bind-propagation=", "mounts travel between host and container"),
     (Within, "docker.sock", "the engine's own socket"),
     (Within, "podman.sock", "the engine's own socket"),
+    (Within, "containerd.sock", "an engine's socket"),
+    (Within, "crio.sock", "an engine's socket"),
+    (Opt, "--use-api-socket", "the engine's own socket"),
     (Within, "unconfined", "a confinement is switched off"),
     (Within, "label=disable", "SELinux is switched off"),
+    (Within, "label:disable", "SELinux is switched off"),
+    (Within, "no-new-privileges:false", "programs may gain privileges"),
+    (Within, "no-new-privileges=false", "programs may gain privileges"),
+    (Within, "seccomp=", "another filter of system calls"),
+    (Within, "apparmor=", "another confinement"),
+    (Within, "systempaths=", "hidden parts of /proc are shown"),
+    (Opt, "--seccomp-policy", "the image chooses the filter of system calls"),
     (Within, "label=type:", "another SELinux type"),
     (Within, "unmask=", "hidden parts of /proc are shown"),
     (Within, "proc-opts=", "other options for /proc"),
     (Opt, "--env-host", "the host's environment enters the container"),
     (Opt, "--env-file", "a file of the host enters the container's environment"),
     (Opt, "--label-file", "a file of the host is read"),
-    (Opt, "--http-proxy=true", "the host's proxies enter the container's environment"),
+    (Except("false"), "--http-proxy", "the host's proxies enter the container's environment"),
+    (Wild, "--env", "the host's environment enters the container"),
+    (Wild, "-e", "the host's environment enters the container"),
     (Opt, "--cidfile", "a file of the host is written"),
     (Opt, "--pidfile", "a file of the host is written"),
     (Opt, "--conmon-pidfile", "a file of the host is written"),
@@ -85,9 +122,7 @@ const LIST: &[(How, &str, &str)] = &[
     (Opt, "--gidmap", "other user IDs"),
     (Opt, "--uidmap", "other user IDs"),
     (Opt, "--group-add", "groups of the host"),
-    (Opt, "--pull=always", "another image than the one that was verified"),
-    (Opt, "--pull=missing", "another image than the one that was verified"),
-    (Opt, "--pull=newer", "another image than the one that was verified"),
+    (Except("never"), "--pull", "another image than the one that was verified"),
     (Opt, "--replace", "another container is removed"),
     (Opt, "--root", "another storage: other images"),
     (Opt, "--runroot", "another storage"),
@@ -107,7 +142,7 @@ const LIST: &[(How, &str, &str)] = &[
     (Opt, "--authfile", "other credentials"),
     (Opt, "--creds", "credentials on the command line"),
     (Opt, "--cert-dir", "other certificates"),
-    (Start, "--tls-verify=false", "registries are not authenticated"),
+    (Except("true"), "--tls-verify", "registries are not authenticated"),
     (Opt, "--tmpdir", "another place for the engine's files"),
     (Opt, "--volumepath", "another storage"),
     (Opt, "--url", "another engine"),
@@ -126,6 +161,8 @@ const LIST: &[(How, &str, &str)] = &[
     (Opt, "-o", "a file of the host is written"),
     (Opt, "--detach-keys", "keys that leave a terminal"),
     (Opt, "--preserve-fds", "open files of the host"),
+    (Opt, "--preserve-fd", "open files of the host"),
+    (Opt, "--pod-id-file", "a file of the host is read or written"),
 ];
 
 /// The options that widen a command to every object. Looking at all is no danger.
@@ -167,7 +204,17 @@ fn fits(how: How, text: &str, token: &str) -> bool {
         Opt => token.strip_prefix(text).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')),
         Start => token.starts_with(text),
         Within => token.contains(text),
+        Except(value) => fits(Opt, text, token) && token.get(text.len() + 1..) != Some(value),
+        Together => is_together(text, token),
+        Wild => fits(Opt, text, token) && token.contains('*'),
     }
+}
+
+/// `-it`, `-v/:/host`: short options, or one and its value, in one word.
+fn is_together(option: &str, token: &str) -> bool {
+    let letters = token.strip_prefix('-').filter(|rest| !rest.starts_with('-') && rest.len() > 1);
+    let letters = letters.map(|rest| rest.split(|sign: char| !sign.is_ascii_alphabetic()).next().unwrap_or_default());
+    letters.zip(option.strip_prefix('-')).is_some_and(|(letters, option)| letters.contains(option))
 }
 
 /// What a slot, not the author, decides within narrow bounds: the engine's checked socket, a GPU by its vendor's
@@ -186,5 +233,8 @@ pub(super) fn list() -> impl Iterator<Item = (String, &'static str)> {
         Opt => ((*text).to_owned(), *why),
         Start => (format!("{text}…"), *why),
         Within => (format!("…{text}…"), *why),
+        Except(value) => (format!("{text}, but {text}={value}"), *why),
+        Together => (format!("{text} in one word with others, or with its value"), *why),
+        Wild => (format!("{text} with a wildcard"), *why),
     })
 }

@@ -19,6 +19,7 @@ use crate::evidence::registry::{AuthFile, Limits, RegistryClient};
 use crate::executor::Executor;
 use crate::grants::{Binding, Grants, Slot};
 use crate::journal::{Durability, Entry, Journal, JournalOptions, Kind};
+use crate::owner::GivenLabels;
 use crate::policy::Policy;
 use crate::quarantine::Quarantine;
 use crate::redaction::{Redactor, RuleSet, Tally};
@@ -149,7 +150,8 @@ impl PortreeveBuilder {
         let quarantine = Quarantine::new(state.area(Area::Quarantine)?);
         let (executor, dry_run) = (Executor::default(), self.dry_run);
         let turns = Turns::new(self.commands_at_once.unwrap_or_else(Turns::usual));
-        let services = Services { journal, executor, devices, quarantine, turns, events, dry_run };
+        let labels = GivenLabels::new(state.area(Area::Labels)?);
+        let services = Services { journal, executor, devices, quarantine, turns, labels, events, dry_run };
         let policy = self.policy.unwrap_or_else(Policy::home);
         let rules = self.rules.unwrap_or_else(RuleSet::builtin);
         let rules = if policy.rules().is_empty() { rules } else { rules.merged(policy.rules()) };

@@ -223,6 +223,9 @@ impl Inner {
         let scope = Scope::of_container(Call::Remove, name, &container.id).with_force(force);
         let removed =
             self.guest(backend, scope, &self.redactor_of_container(container)).await?.remove(name, force).await;
+        if let Some(label) = container.owner_label().filter(|_| removed.is_ok() && !self.services.dry_run) {
+            self.services.labels.forget(&label);
+        }
         match removed {
             // An engine may stumble over what it should have taken away with it.
             Err(error @ Error::Engine { .. }) if self.is_gone(backend, container).await => {

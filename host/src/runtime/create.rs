@@ -10,7 +10,7 @@ use super::volumes::Volumes;
 use super::{Inner, PulledImage};
 use crate::backend::Backend;
 use crate::broker::Line;
-use crate::error::{Conflict, Error, FaultKind, Refusal, Rule};
+use crate::error::{Conflict, Difference, Error, FaultKind, Refusal, Rule};
 use crate::evidence::{ContainerInfo, MountInfo, NetworkInfo};
 use crate::grants::{Binding, Effect, Slot};
 use crate::limits::HostLimits;
@@ -216,7 +216,13 @@ impl Inner {
     ) -> Result<Created, Error> {
         let seal = container.host_label(SPEC_LABEL).and_then(SpecSeal::parse);
         let joined = prepared.is_in_its_pod(&container);
-        if joined && seal.as_ref().is_some_and(|seal| seal.is_of_the_same(&self.seal_of(&prepared))) {
+        let sealed = seal.as_ref().is_some_and(|seal| seal.is_of_the_same(&self.seal_of(&prepared)));
+        if let Err(why) = container.settings.check(&prepared.spec)
+            && sealed
+        {
+            return Err(disagrees(container, why));
+        }
+        if joined && sealed {
             let (redactor, mounts, gpus) = (prepared.redactor, prepared.mounts, Some(prepared.spec.gpus));
             return Ok(Created { container, redactor, mounts, volumes, gpus, existed: true });
         }
@@ -265,6 +271,11 @@ impl Inner {
         self.check_created(&seen, &claimed, prepared).map_err(|why| untrue(&why))?;
         let asked = broker.is_as_asked(&seen, &prepared.spec);
         asked.map_err(|why| untrue(&why))?;
+        // The engine itself removes one that is to be gone with its end, and nobody would let go of its label.
+        if let Some(label) = seen.owner_label().filter(|_| !prepared.spec.remove) {
+            let noted = self.services.labels.note(&label, &seen.id);
+            noted.map_err(|source| Error::io("the label of a container", source))?;
+        }
         begins_inside(&seen).map_err(|refusal| self.refused(Call::Create, &seen.name, refusal.into()))?;
         self.check_volumes_again(backend, volumes).await?;
         self.check_network_again(backend, prepared.network.as_ref()).await?;
@@ -379,6 +390,13 @@ impl Inner {
         self.remove_container(backend, &container, true).await?;
         Ok(true)
     }
+}
+
+/// A container whose seal is that of the very spec, and of which the engine tells otherwise.
+fn disagrees(container: ContainerInfo, why: String) -> Error {
+    let (field, asked) = ("what the engine tells of it".to_owned(), "what its label seals".to_owned());
+    let differs = vec![Difference { field, existing: why, asked }];
+    Error::Conflict(Conflict { kind: "container", name: container.name, differs })
 }
 
 /// Where no folder was asked for, a process begins in the one that its image names.

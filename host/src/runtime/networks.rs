@@ -11,7 +11,7 @@ use crate::error::{Conflict, Difference, Error, FaultKind, Refusal, Rule};
 use crate::event::Level;
 use crate::evidence::NetworkInfo;
 use crate::grants::{Binding, Slot};
-use crate::owner::ObjectKind;
+use crate::owner::{ObjectKind, OwnerLabel};
 use crate::sandbox::Guest;
 use crate::scope::{Call, Scope};
 use crate::spec::{ContainerSpec, Name, NetworkMode, NetworkSpec};
@@ -125,7 +125,8 @@ impl Inner {
     async fn make_network(&self, backend: &Arc<Backend>, spec: &NetworkSpec) -> Result<(NetworkInfo, bool), Error> {
         let name = spec.name.as_str();
         self.say(Level::Info, || format!("making the network {name}"));
-        let owner = self.owner_label(ObjectKind::Network, name)?.to_string();
+        let label = self.owner_label(ObjectKind::Network, name)?;
+        let owner = label.to_string();
         let scope = Scope::of_network_ensure(spec).with_host(Slot::OwnerLabel, Binding::scalar(&owner));
         let broker = self.broker(backend, scope, &self.redactor)?;
         let claimed = Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.ensure_network(spec).await;
@@ -142,6 +143,10 @@ impl Inner {
         // Somebody may have been quicker: a guest may take a name that is taken for no failure.
         let network = as_asked(self.our_network(seen)?, spec)?;
         let made = network.owner_label() == Some(&owner);
+        if made {
+            let noted = self.services.labels.note(&label, &network.id);
+            noted.map_err(|source| Error::io("the label of a network", source))?;
+        }
         Ok((network, made))
     }
 
@@ -222,7 +227,12 @@ impl Inner {
                 let why = "it says that it removed a network that is still there";
                 Err(broker.fault(FaultKind::Untrue, why).into())
             }
-            _ => Ok(Removed::Removed),
+            _ => {
+                network.owner_label().and_then(|label| OwnerLabel::parse(label).ok()).iter().for_each(|label| {
+                    self.services.labels.forget(label);
+                });
+                Ok(Removed::Removed)
+            }
         }
     }
 

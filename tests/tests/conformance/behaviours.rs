@@ -241,6 +241,7 @@ behaviours! {
         an_image_can_not_forge_ownership
         an_image_can_not_begin_outside_of_its_container
         a_copied_label_is_no_ownership
+        a_label_on_another_container_of_its_name_is_no_ownership
         another_install_is_not_seen
     }
     all: policy {

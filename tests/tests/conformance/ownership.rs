@@ -100,6 +100,23 @@ pub(crate) async fn a_copied_label_is_no_ownership(setting: Arc<Setting>) {
     assert!(setting.is_running(&copy) && setting.is_running(&name));
 }
 
+pub(crate) async fn a_label_on_another_container_of_its_name_is_no_ownership(setting: Arc<Setting>) {
+    let name = setting.name("exchanged");
+    let spec = setting.named(&name, &["wait"]);
+    setting.host.run(&spec).await.unwrap();
+    let labels = setting.truth(&name).unwrap()["Config"]["Labels"].as_object().unwrap().clone();
+    let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap())).collect();
+    setting.ground.ask(&["rm", "--force", &name]);
+    setting.foreign(&name, &labels);
+    untouchable(&setting, &setting.host, &name).await;
+    let error = setting.host.run(&spec).await.unwrap_err();
+    assert!(matches!(&error, Error::Conflict(conflict) if conflict.differs.is_empty()), "{error:?}");
+    assert!(setting.is_running(&name));
+    setting.ground.ask(&["rm", "--force", &name]);
+    setting.host.run(&spec).await.unwrap();
+    setting.host.remove(&name, true).await.unwrap();
+}
+
 /// The owner label of a container of ours.
 async fn owned(setting: &Setting, name: &str) -> String {
     let spec = setting.named(&setting.name(name), &["wait"]);

@@ -102,6 +102,24 @@ fn dangers_in_all_spellings() {
         r#"["x", { token = "--network=host", when = "network.host" }]"#,
         r#"["x", "-H", "tcp://h"]"#,
         r#"["x", { literal = "--host=tcp://h" }]"#,
+        r#"["x", "-v/:/h"]"#,
+        r#"["x", "-itv", "/:/h"]"#,
+        r#"["x", "-dP"]"#,
+        r#"["x", "--mount", "type=bind,source=/,target=/h"]"#,
+        r#"["x", "--mount=type=volume,target=/h,volume-opt=device=/"]"#,
+        r#"["x", "--net=container:x"]"#,
+        r#"["x", "--net", "ns:/proc/1/ns/net"]"#,
+        r#"["x", "--cgroupns=ns:/x"]"#,
+        r#"["x", "--security-opt=no-new-privileges:false"]"#,
+        r#"["x", "--security-opt", "label:disable"]"#,
+        r#"["x", "--use-api-socket"]"#,
+        r#"["x", "--env=*"]"#,
+        r#"["x", "-e=A*"]"#,
+        r#"["x", "--gpus=all"]"#,
+        r#"["x", "--tls-verify=0"]"#,
+        r#"["x", "--pull=ALWAYS"]"#,
+        r#"["x", "--pull"]"#,
+        r#"["x", "--http-proxy=1"]"#,
     ] {
         assert!(dangerous(argv), "{argv}");
     }
@@ -110,6 +128,12 @@ fn dangers_in_all_spellings() {
         r#"["x", "--volumes"]"#,
         r#"["x", "--pidx=host"]"#,
         r#"["x", "ps", "--all"]"#,
+        r#"["x", "--pull=never"]"#,
+        r#"["x", "--http-proxy=false"]"#,
+        r#"["x", "--tls-verify=true"]"#,
+        r#"["x", "--security-opt=no-new-privileges"]"#,
+        r#"["x", "-eo", "pid"]"#,
+        r#"["x", { each = "mount.volume", token = "--mount=type=volume,source={source},target={target}", csv = true }]"#,
     ] {
         assert!(!dangerous(argv), "{argv}");
     }

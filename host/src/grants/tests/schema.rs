@@ -103,7 +103,7 @@ fn section(key: &str) -> Value {
                 &floor::Floor::KEYS,
                 json!({
                     "version": { "type": "string", "pattern": "^[0-9]{1,9}(\\.[0-9]{1,9}){1,2}$" },
-                    "advisory": { "type": "string", "pattern": "^[^\\p{Cc}]{1,240}$" },
+                    "advisory": { "type": "string", "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]{1,240}$" },
                 }),
             ),
         ),
