@@ -88,6 +88,11 @@ pub(crate) struct EnginePod {
 }
 
 impl EnginePod {
+    /// What a dry run would have made.
+    pub(crate) fn imagined(name: &str) -> Self {
+        Self { id: "0".repeat(64), name: name.to_owned(), containers: Vec::new(), owner: None }
+    }
+
     /// From a document of the engine's.
     ///
     /// # Errors

@@ -177,7 +177,8 @@ impl Inner {
         if self.services.dry_run {
             return match claimed {
                 Err(error @ (Error::Refused(_) | Error::Fault(_))) => Err(error),
-                _ => Ok((None, false)),
+                // What a dry run did not make has no ID yet: zeros stand for it.
+                _ => Ok((backend.grants().evidence().pod.as_ref().map(|_| EnginePod::imagined(name)), false)),
             };
         }
         claimed?;

@@ -2,7 +2,7 @@
 //!
 //! Only where each file lies is kept; contents are read in place. What an extractor would make another folder of than is
 //! read here is refused: a name that stands twice (extractors keep the last, streaming readers the first), one that is not
-//! written plainly, one that leads through a link, and bytes behind the end.
+//! written plainly, one that leads through a link, one that takes the place of a layout's folder, and bytes behind the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -89,6 +89,9 @@ impl Members {
         if name.match_indices('/').any(|(at, _)| name.get(..at).is_some_and(|folder| self.links.contains(folder))) {
             return Err("a name leads through a link");
         }
+        if is_misplaced(name, member.kind == Kind::Folder) {
+            return Err("a file stands in the place of a folder, or a folder in that of a file");
+        }
         let place = match member.kind {
             Kind::Folder if is_folder_of_layout(name) => return Ok(()),
             Kind::Regular => Place::Regular { at: member.at, len: member.len },
@@ -126,6 +129,15 @@ fn plain(member: &Member) -> Result<&str, &'static str> {
     match name.split('/').any(|part| ["", ".", ".."].contains(&part)) {
         true => Err("a name is not written plainly"),
         false => Ok(name),
+    }
+}
+
+/// What an extractor would put in the place of a layout's own files, whatever stands before it in the archive.
+fn is_misplaced(name: &str, folder: bool) -> bool {
+    match name.split('/').collect::<Vec<_>>().as_slice() {
+        ["blobs"] | ["blobs", _] => !folder,
+        ["blobs", _, _, _, ..] | ["oci-layout" | "index.json", _, ..] => true,
+        _ => false,
     }
 }
 

@@ -296,6 +296,17 @@ fn a_name_that_stands_twice_in_an_archive_is_refused() {
 }
 
 #[test]
+fn what_takes_the_place_of_a_folder_in_an_archive_is_refused() {
+    let sample = Sample::new(Algorithm::Sha256);
+    for name in ["blobs", "blobs/sha256", "index.json/x", "oci-layout/x", "blobs/sha256/a/b"] {
+        for kind in [tar::EntryType::Regular, tar::EntryType::Symlink] {
+            let found = verify_archive(&with_member(sample.archive(""), name, kind, b""), &sample.index).unwrap_err();
+            assert!(found.to_string().contains("in the place of"), "{name}: {found}");
+        }
+    }
+}
+
+#[test]
 fn broken_archives_are_refused() {
     let sample = Sample::new(Algorithm::Sha256);
     let good = sample.archive("");
