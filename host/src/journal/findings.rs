@@ -103,7 +103,7 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seq, kind, .. } = self;
+        let Self { seq, kind, severity } = self;
         match kind {
             FindingKind::Gone => {
                 write!(f, "the journal of this install is gone, from record {seq} on, with its head")
@@ -113,7 +113,8 @@ impl fmt::Display for Finding {
                 write!(f, "the head is {records} behind: it doesn't know record {seq}")
             }
             FindingKind::HeadSlotTorn => {
-                write!(f, "one slot of the head is unreadable; the other ends at record {seq}")
+                let cut = if *severity == Severity::Crash { "" } else { ": one after it may have been cut off" };
+                write!(f, "one slot of the head is unreadable; the other ends at record {seq}{cut}")
             }
             FindingKind::HeadLost => write!(f, "the head is gone or unreadable: records after {seq} may be missing"),
             FindingKind::HeadTurnedBack => {

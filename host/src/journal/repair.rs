@@ -71,20 +71,36 @@ pub(super) const POWER_CUT: &str = "power-cut";
 #[derive(Debug, PartialEq, Eq)]
 enum Incident {
     Gone,
-    SlotTorn,
+    /// Whether nothing stands behind the record that the other slot ends at, in the boot that wrote it.
+    SlotTorn {
+        last: bool,
+    },
     HeadLost,
     HeadTurnedBack,
-    HeadBehind { records: u64, boot: bool },
-    Torn { bytes: u64, hash: LineHash },
-    Foreign { bytes: u64 },
-    Cut { last: u64, head: u64, boot: bool },
+    HeadBehind {
+        records: u64,
+        boot: bool,
+    },
+    Torn {
+        bytes: u64,
+        hash: LineHash,
+    },
+    Foreign {
+        bytes: u64,
+    },
+    Cut {
+        last: u64,
+        head: u64,
+        boot: bool,
+    },
 }
 
 impl Incident {
     /// Whether a crash explains it. Within one boot a crash can cost the head one record and no more.
     fn is_crash(&self) -> bool {
         match self {
-            Self::SlotTorn | Self::Torn { .. } => true,
+            Self::SlotTorn { last } => !*last,
+            Self::Torn { .. } => true,
             Self::HeadBehind { records, boot } => *records == 1 || *boot,
             Self::Cut { boot, .. } => *boot,
             Self::Gone | Self::HeadLost | Self::HeadTurnedBack | Self::Foreign { .. } => false,
@@ -94,7 +110,7 @@ impl Incident {
     const fn rule(&self) -> &'static str {
         match self {
             Self::Gone => "gone",
-            Self::SlotTorn => "head-slot-torn",
+            Self::SlotTorn { .. } => "head-slot-torn",
             Self::HeadLost => "head-lost",
             Self::HeadTurnedBack => "head-turned-back",
             Self::HeadBehind { .. } => "head-behind",
@@ -108,7 +124,10 @@ impl Incident {
     fn why(&self) -> String {
         match self {
             Self::Gone => "the journal that this install had was gone, with all of its records".to_owned(),
-            Self::SlotTorn => "one slot of the head was unreadable, the other was used".to_owned(),
+            Self::SlotTorn { last: false } => "one slot of the head was unreadable, the other was used".to_owned(),
+            Self::SlotTorn { last: true } => {
+                "one slot of the head was unreadable: a record may have been cut off unseen".to_owned()
+            }
             Self::HeadLost => "the head was unreadable or gone: records may have been cut off unseen".to_owned(),
             Self::HeadTurnedBack => {
                 "both slots of the head said the same: a record may have been cut off unseen".to_owned()
@@ -136,7 +155,15 @@ impl Pen {
         self.trim = false;
         let mut incidents = Vec::new();
         self.find_anchor(&mut incidents).map_err(io_error("read"))?;
+        let found = self.anchor;
         while self.follow(&mut incidents).map_err(io_error("read"))? {}
+        // No crash tears a slot of the boot that it is in without leaving the record that was to be in it.
+        let bare = self.anchor.head.count == found.head.count && found.boot == self.genesis.boot;
+        for incident in &mut incidents {
+            if let Incident::SlotTorn { last } = incident {
+                *last = bare;
+            }
+        }
         let noted = incidents.iter().try_for_each(|incident| self.note(incident));
         // What could not be noted is met again next time.
         noted.inspect_err(|_| self.forget())
@@ -153,7 +180,7 @@ impl Pen {
             (Some(anchor), other) => {
                 match other {
                     Other::Whole => {}
-                    Other::Spoilt => incidents.push(Incident::SlotTorn),
+                    Other::Spoilt => incidents.push(Incident::SlotTorn { last: false }),
                     Other::Same => incidents.push(Incident::HeadTurnedBack),
                 }
                 self.anchor = anchor;

@@ -302,6 +302,21 @@ fn a_head_one_behind_is_a_crash_and_its_record_stays() {
 }
 
 #[test]
+fn a_slot_that_is_spoilt_does_not_hide_a_cut() {
+    for slot in [0, 512] {
+        let fixture = Fixture::filled(6, BIG);
+        let mut head = fs::read(fixture.path("head")).unwrap();
+        head[slot] ^= 1;
+        fs::write(fixture.path("head"), &head).unwrap();
+        fixture.put(&fixture.lines()[..5]);
+        let report = fixture.verify();
+        assert!(!report.is_intact(), "{report:?}");
+        note(&fixture.open(BIG), "on");
+        assert!(!fixture.verify().is_intact(), "{:?}", fixture.findings());
+    }
+}
+
+#[test]
 fn an_older_head_put_back_is_no_crash() {
     let fixture = Fixture::filled(3, BIG);
     let before = fs::read(fixture.path("head")).unwrap();

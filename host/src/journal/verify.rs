@@ -68,6 +68,8 @@ struct Walk {
     report: VerifyReport,
     /// What the head says, if it says anything.
     anchor: Option<Anchor>,
+    /// Its other slot can't be read.
+    spoilt: bool,
     genesis: Anchor,
     /// Number and hash of the last genuine record in its place.
     last: Head,
@@ -93,6 +95,7 @@ impl Walk {
             seals,
             report: VerifyReport::new(last),
             anchor: None,
+            spoilt: false,
             genesis,
             last,
             began: false,
@@ -125,7 +128,7 @@ impl Walk {
         match (anchor, other) {
             (None, _) if empty => {}
             (None, _) => self.report.damage(0, FindingKind::HeadLost),
-            (Some(anchor), Other::Spoilt) => self.report.crash(anchor.head.count, FindingKind::HeadSlotTorn),
+            (Some(_), Other::Spoilt) => self.spoilt = true,
             (Some(anchor), Other::Same) => self.report.damage(anchor.head.count, FindingKind::HeadTurnedBack),
             (Some(_), Other::Whole) => {}
         }
@@ -260,11 +263,21 @@ impl Walk {
         if let Some((first, _)) = self.unexplained {
             self.report.damage(first, FindingKind::NotPruned);
         }
+        self.torn_slot();
         self.end();
         self.compare_kept();
         self.report.head = self.last;
         self.report.unfinished = self.intents.into_iter().collect();
         self.report
+    }
+
+    /// A slot that was torn by a crash was to hold a record that stands behind the other's: or it was another boot's.
+    fn torn_slot(&mut self) {
+        let Some(anchor) = self.anchor.filter(|_| self.spoilt) else { return };
+        match self.last.count > anchor.head.count || anchor.boot != self.genesis.boot {
+            true => self.report.crash(anchor.head.count, FindingKind::HeadSlotTorn),
+            false => self.report.damage(anchor.head.count, FindingKind::HeadSlotTorn),
+        }
     }
 
     /// Compares where the records end with where the head says they do.
