@@ -159,6 +159,7 @@ impl Portreeve {
         read: &(dyn Fn(&SecretSource) -> Result<Vec<u8>, Error> + Sync),
         told: &mut (dyn FnMut(&PartResult) + Send),
     ) -> Result<(), Error> {
+        self.check_project_gpus(project).await?;
         // What nothing used yet is left over when this is cut short.
         let mut unused = Vec::new();
         for network in &project.networks {
@@ -176,6 +177,15 @@ impl Portreeve {
             told(&result);
         }
         self.hand_over(&mut unused)
+    }
+
+    /// GPUs that are not there end it before anything is made.
+    async fn check_project_gpus(&self, project: &Project) -> Result<(), Error> {
+        let (backend, _) = self.inner.chosen().await?;
+        for ContainerSpec { gpus, gpu_profile, .. } in project.services.iter().map(|service| &service.spec) {
+            self.inner.check_gpus(backend, &mut gpus.clone(), gpu_profile.as_ref()).await?;
+        }
+        Ok(())
     }
 
     fn hand_over(&self, unused: &mut Vec<Unused>) -> Result<(), Error> {

@@ -413,6 +413,7 @@ behaviours! {
         more_than_the_mask_is_ended
         more_than_the_mask_ends_an_attached_run
         an_absent_gpu_of_several_fails_before_anything_is_created
+        absent_gpus_end_a_project_before_anything_is_made
         a_preflight_knows_which_gpus_the_specs_name
         a_profile_that_nobody_can_judge_ends_a_call
         the_program_exposes_exactly_a_mask

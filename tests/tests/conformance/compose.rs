@@ -41,7 +41,7 @@ secrets:
     )
 }
 
-fn read(name: &str, text: &str) -> Project {
+pub(crate) fn read(name: &str, text: &str) -> Project {
     let inputs = Inputs {
         folder: Path::new("/srv"),
         project: Some(name),
@@ -52,7 +52,7 @@ fn read(name: &str, text: &str) -> Project {
     Project::read(text, &inputs).unwrap()
 }
 
-fn secret(_: &SecretSource) -> Result<Vec<u8>, Error> {
+pub(crate) fn secret(_: &SecretSource) -> Result<Vec<u8>, Error> {
     Ok(VALUE.as_bytes().to_vec())
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use portreeve::{ContainerInfo, ContainerSpec, Error, Intention, Portreeve, Severity};
+use portreeve::{ContainerInfo, ContainerSpec, Error, Intention, Portreeve, Severity, UpOptions};
 
 use crate::made::VARIABLE;
 use crate::setting::{Heard, Setting};
@@ -76,6 +76,20 @@ pub(crate) async fn an_absent_gpu_of_several_fails_before_anything_is_created(se
         assert!(!setting.was_told_to("create", mark));
         assert!(host.owner_of(spec.name.as_str()).await.unwrap().is_empty());
     }
+}
+
+/// Neither the network that its services would be on.
+pub(crate) async fn absent_gpus_end_a_project_before_anything_is_made(setting: Arc<Setting>) {
+    let (host, name) = (host(&setting).await, setting.name("farm"));
+    let deploy = "{resources: {reservations: {devices: [{count: 8, capabilities: [gpu]}]}}}";
+    let image = setting.image.single();
+    let services = format!("{{first: {{image: {image}}}, second: {{image: {image}, deploy: {deploy}}}}}");
+    let project = crate::compose::read(&name, &format!("services: {services}"));
+    let mark = setting.mark();
+    let up = host.compose_up(&project, &UpOptions::default(), &crate::compose::secret, &mut |_| {}).await;
+    assert!(matches!(&up, Err(Error::Gpu(why)) if why.contains("GPU 3 is not there")), "{up:?}");
+    let made = setting.argvs_since(mark, false).into_iter().find(|argv| argv.iter().any(|word| word == "create"));
+    assert_eq!(made, None);
 }
 
 /// Of made nodes no driver tells anything.
