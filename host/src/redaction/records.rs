@@ -38,9 +38,17 @@ const FEW: usize = 2 * 1024;
 const MAX_DISTANCE: usize = 64 * 1024;
 
 impl Records {
-    /// Reads the new lines of `buffer`, also an unfinished one if the input has ended. Adds what is found across records to `found`, and gives the offset from
-    /// which on a secret may go on in the next record.
-    pub(crate) fn scan(&mut self, buffer: &[u8], ended: bool, scanners: &Scanners<'_>, found: &mut Vec<Span>) -> usize {
+    /// Reads the new lines of `buffer`, also an unfinished one if the input has ended. Adds what is found across records to
+    /// `found`, or to `passing` where the line goes on, and gives the offset from which on a secret may go on in the next
+    /// record.
+    pub(crate) fn scan(
+        &mut self,
+        buffer: &[u8],
+        ended: bool,
+        scanners: &Scanners<'_>,
+        found: &mut Vec<Span>,
+        passing: &mut Vec<Span>,
+    ) -> usize {
         let fresh = buffer.get(self.at..).unwrap_or_default();
         let whole = memchr::memrchr(b'\n', fresh).map_or(0, |line| line + 1);
         let fresh = fresh.get(..if ended { fresh.len() } else { whole }).unwrap_or_default();
@@ -56,7 +64,7 @@ impl Records {
         }
         self.lines.iter_mut().for_each(|line| trim(line, buffer.len()));
         let unfinished = self.lines.iter().filter(|line| !line.is_empty());
-        unfinished.map(|line| Joined::new(line, buffer).search(scanners, found)).min().unwrap_or(buffer.len())
+        unfinished.map(|line| Joined::new(line, buffer).search(scanners, passing)).min().unwrap_or(buffer.len())
     }
 
     fn take(&mut self, record: Record, buffer: &[u8], scanners: &Scanners<'_>, found: &mut Vec<Span>) {
@@ -227,6 +235,35 @@ mod tests {
             stream.finish(&mut out);
             let out = String::from_utf8(out).unwrap();
             assert!(!out.contains("horse") && !out.contains("battery") && out.contains(" end"), "{quote}: {out}");
+        }
+    }
+
+    #[test]
+    fn what_a_record_holds_stays_masked_whenever_it_comes() {
+        let redactor = Redactor::builder().rules(crate::redaction::RuleSet::builtin()).build();
+        let time = "2026-09-01T10:11:12.5Z stdout";
+        for text in [
+            format!("{time} P x PASSWORD=hun;ter2\nnext\n"),
+            format!("{time} P x PASSWORD=hun;ter2\n{time} F 77 end\n"),
+            format!(
+                "{time} P a\n{time} P B_PASSWORD=hun;ter2\nx=hun\n{time} P p.6_PASSrecMitW\n{time} P _PASSWORD=hun;ter2\n"
+            ),
+        ] {
+            let whole = redactor.text(&text);
+            for size in [1, 2, 3, 5, 40, 111] {
+                for idle in [false, true] {
+                    let (mut out, mut stream) = (Vec::new(), redactor.stream());
+                    for chunk in text.as_bytes().chunks(size) {
+                        stream.push(chunk, &mut out);
+                        if idle {
+                            stream.idle(&mut out);
+                        }
+                    }
+                    stream.finish(&mut out);
+                    let out = String::from_utf8(out).unwrap();
+                    assert!(!out.contains("ter2") && (idle || out == whole), "{size} {idle}: {out}\n{whole}");
+                }
+            }
         }
     }
 

@@ -200,16 +200,25 @@ impl RedactionStream {
     }
 
     fn advance(&mut self, mode: Mode, out: &mut Vec<u8>) {
+        let mut passing = Vec::new();
         let held = self.scan_known(mode);
-        let ruled = self.scan_rules(mode);
-        let recorded = self.scan_records(mode);
-        self.emit(held.min(ruled).min(recorded).max(self.emitted), out);
-        if mode == Mode::Idle {
-            // What the rules made of an unfinished line does not hold for the finished one.
-            let emitted = self.emitted;
-            self.spans.retain(|span| matches!(span.label, Label::Known(_)) || span.start < emitted);
-        }
+        let ruled = self.scan_rules(mode, &mut passing);
+        let recorded = self.scan_records(mode, &mut passing);
+        self.emit_passing(passing, held.min(ruled).min(recorded).max(self.emitted), out);
         self.compact();
+    }
+
+    /// Puts out what is certain. What was made of an unfinished line does not hold for the finished one, but where it was
+    /// put out already; what was found in a finished one that is still held back does.
+    fn emit_passing(&mut self, mut passing: Vec<Span>, safe: usize, out: &mut Vec<u8>) {
+        if passing.is_empty() {
+            return self.emit(safe, out);
+        }
+        let certain = self.spans.clone();
+        self.spans.append(&mut passing);
+        self.emit(safe, out);
+        self.spans.retain(|span| span.start < safe);
+        self.spans.extend(certain.into_iter().filter(|span| span.end > safe));
     }
 
     /// Looks for known values in what is new. Gives the offset from which on one may have begun.
@@ -232,7 +241,7 @@ impl RedactionStream {
     }
 
     /// Runs the rules over what is new. Gives the offset up to which they have had their say.
-    fn scan_rules(&mut self, mode: Mode) -> usize {
+    fn scan_rules(&mut self, mode: Mode, passing: &mut Vec<Span>) -> usize {
         let end = self.buffer.len();
         self.swallow();
         let Some(matcher) = self.redactor.inner.rules.matcher() else { return end };
@@ -240,7 +249,7 @@ impl RedactionStream {
             Mode::Idle => {
                 // An unfinished line is judged as it stands, and once more when it is finished.
                 let mut carried = self.carried.clone();
-                matcher.scan(&self.buffer, self.ruled, end, &mut carried, &mut self.spans);
+                matcher.scan(&self.buffer, self.ruled, end, &mut carried, passing);
                 let from = self.ruled.max(self.emitted);
                 let key = self.carried.block.map_or(end, |_| unfinished::last_word(&self.buffer, from));
                 unfinished::certain(&self.buffer, from, matcher).min(key)
@@ -278,10 +287,10 @@ impl RedactionStream {
     }
 
     /// Looks across the records of a line that an engine has cut. Gives the offset from which on more is to come.
-    fn scan_records(&mut self, mode: Mode) -> usize {
+    fn scan_records(&mut self, mode: Mode, passing: &mut Vec<Span>) -> usize {
         let inner = &self.redactor.inner;
         let scanners = Scanners { known: &inner.known, rules: inner.rules.matcher() };
-        let certain = self.records.scan(&self.buffer, mode == Mode::Finish, &scanners, &mut self.spans);
+        let certain = self.records.scan(&self.buffer, mode == Mode::Finish, &scanners, &mut self.spans, passing);
         if mode == Mode::Finish { self.buffer.len() } else { certain.min(self.buffer.len()) }
     }
 
