@@ -95,6 +95,6 @@ pub(crate) async fn other_pod() {
     let stand = stand(crate::OTHER_POD).await;
     let removed = stand.hostile.remove_pod("ours", true).await;
     // Its holder is gone by then: that was asked for.
-    stand.refuses_but_for(removed, End::Refused(OutOfScope, "pod-remove", Some("pod.id")), &["rm"]).await;
+    stand.refuses_but_for(removed, End::Refused(OutOfScope, "pod-remove", Some("pod.id")), &["kill", "rm"]).await;
     assert!(stand.honest.pod_exists("theirs").await.unwrap());
 }

@@ -88,8 +88,9 @@ pub(crate) async fn other_container() {
 pub(crate) async fn container_by_id() {
     let stand = Stand::with_container(crate::CONTAINER_BY_ID, "web").await.running("bystander").await;
     let removed = stand.hostile.remove("web", true).await;
-    stand.refuses(removed, End::Refused(OutOfScope, "remove", Some("container.id"))).await;
-    assert!(stand.is_running("web").await && stand.is_running("bystander").await);
+    // By force it is killed first: that was asked for.
+    stand.refuses_but_for(removed, End::Refused(OutOfScope, "remove", Some("container.id")), &["kill"]).await;
+    assert!(stand.containers().await.contains(&"web".to_owned()) && stand.is_running("bystander").await);
 }
 
 #[tokio::test]
