@@ -83,8 +83,7 @@ impl NetworkInfo {
 
     /// Without the owner label where that was given to another network.
     pub(crate) fn known_by(mut self, labels: &GivenLabels) -> Self {
-        let label = self.owner_label().and_then(|label| OwnerLabel::parse(label).ok());
-        if label.is_some_and(|label| labels.is_for_another(&label, &self.id)) {
+        if self.minted_label().is_some_and(|label| labels.is_for_another(&label, &self.id)) {
             self.host_labels.remove(OWNER_LABEL);
         }
         self
@@ -92,9 +91,14 @@ impl NetworkInfo {
 
     /// Whether its owner label is this install's, made for this very name, and it is as we make them.
     pub(crate) fn is_ours(&self, key: &InstallKey, install: &InstallId) -> bool {
-        let label = self.owner_label().and_then(|label| OwnerLabel::parse(label).ok());
-        let minted = label.is_some_and(|label| label.check(key, install, ObjectKind::Network, &self.name).is_ok());
+        let minted =
+            self.minted_label().is_some_and(|label| label.check(key, install, ObjectKind::Network, &self.name).is_ok());
         minted && self.driver == DRIVER && !self.has_options
+    }
+
+    /// The owner label, where it is one; unproven.
+    pub(crate) fn minted_label(&self) -> Option<OwnerLabel> {
+        self.owner_label().and_then(|label| OwnerLabel::parse(label).ok())
     }
 
     /// The owner label as the engine has it; unproven.

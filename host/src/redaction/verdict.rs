@@ -47,22 +47,36 @@ pub(super) fn is_secret(text: &[u8], strength: Strength, assignment: &Assignment
     }
 }
 
-/// Whether the name is that of a thing: of a host before its port, of an image before its tag or digest, of a module before
-/// its version, of a service before its lines, or itself the value of another name.
+/// Whether the name is that of a thing: of a host, an image or a module, of a service before its lines, or itself the value
+/// of another name.
 fn is_of_an_object(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
     let (start, end) = assignment.name;
     let before = text.get(start.saturating_sub(64)..start).unwrap_or_default();
     let between = text.get(end..assignment.value.0).unwrap_or_default();
+    let listed = before.ends_with(b"=") && matches!(assignment.link, Link::Comma | Link::Blank);
+    let service = between.contains(&b'|') && values::is_digest(value);
+    listed
+        || service
+        || (between == b":" && is_host(before, value))
+        || is_module(before, between, assignment.link, value)
+}
+
+/// A host of an address before its port: the only one, or one of several.
+fn is_host(before: &[u8], value: &[u8]) -> bool {
+    let address = before.rsplit(u8::is_ascii_whitespace).next().unwrap_or_default();
+    let several = before.ends_with(b",") && memchr::memmem::find(address, b"://").is_some();
     let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let port = (2..=5).contains(&digits) && value.get(digits).is_none_or(|byte| b"/,?;:".contains(byte));
-    let host = (before.ends_with(b"://") || before.ends_with(b"@") || before.ends_with(b",")) && !value.contains(&b'@');
+    (before.ends_with(b"://") || before.ends_with(b"@") || several) && port && !value.contains(&b'@')
+}
+
+/// The last part of the name of an image before its tag or digest, of a module before its version, or of what a checksum
+/// is of.
+fn is_module(before: &[u8], between: &[u8], link: Link, value: &[u8]) -> bool {
     let path = matches!(before, [.., byte, b'/'] if byte.is_ascii_alphanumeric() || b"._-".contains(byte));
-    let bound = value.iter().any(u8::is_ascii_digit) && (values::is_version(value) || values::has_digest(value));
-    let listed = before.ends_with(b"=") && matches!(assignment.link, Link::Comma | Link::Blank);
-    (host && between == b":" && port)
-        || (path && (bound || assignment.link == Link::Blank))
-        || listed
-        || (between.contains(&b'|') && values::is_digest(value))
+    let numbered = value.iter().any(u8::is_ascii_digit) && (values::is_version(value) || values::has_digest(value));
+    let checksum = before.ends_with(b"checksum/") && values::is_digest(value);
+    path && (link == Link::Blank || checksum || (between == b":" && numbered))
 }
 
 /// Words that stand behind the name of a flag when a sentence tells of it.
@@ -205,4 +219,23 @@ fn is_token(text: &[u8], assignment: &Assignment, value: &[u8]) -> bool {
 pub(super) fn brings_reference(value: &[u8]) -> bool {
     let sign = value.iter().position(|byte| b"=:".contains(byte));
     sign.and_then(|sign| value.get(..sign)).is_some_and(is_reference)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Redactor, RuleSet};
+
+    #[test]
+    fn what_stands_where_a_port_or_a_digest_could_is_masked() {
+        let redactor = Redactor::builder().rules(RuleSet::builtin()).build();
+        let digits = "0f1e2d3c4b5a6978".repeat(4);
+        for (text, secret) in [
+            ("{user:joe,password:48213,next:1}".to_owned(), "48213"),
+            (format!("secret/data/db/password={digits}"), digits.as_str()),
+            (format!("app/api_key: {digits}"), digits.as_str()),
+        ] {
+            let clean = redactor.text(&text);
+            assert!(!clean.contains(secret), "{clean}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use crate::error::{Conflict, Difference, Error, FaultKind, Refusal, Rule};
 use crate::event::Level;
 use crate::evidence::NetworkInfo;
 use crate::grants::{Binding, Slot};
-use crate::owner::{ObjectKind, OwnerLabel};
+use crate::owner::ObjectKind;
 use crate::sandbox::Guest;
 use crate::scope::{Call, Scope};
 use crate::spec::{ContainerSpec, Name, NetworkMode, NetworkSpec};
@@ -228,9 +228,9 @@ impl Inner {
                 Err(broker.fault(FaultKind::Untrue, why).into())
             }
             _ => {
-                network.owner_label().and_then(|label| OwnerLabel::parse(label).ok()).iter().for_each(|label| {
-                    self.services.labels.forget(label);
-                });
+                if let Some(label) = network.minted_label() {
+                    self.services.labels.forget(&label);
+                }
                 Ok(Removed::Removed)
             }
         }

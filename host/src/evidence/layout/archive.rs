@@ -135,7 +135,7 @@ fn plain(member: &Member) -> Result<&str, &'static str> {
 /// What an extractor would put in the place of a layout's own files, whatever stands before it in the archive.
 fn is_misplaced(name: &str, folder: bool) -> bool {
     match name.split('/').collect::<Vec<_>>().as_slice() {
-        ["blobs"] | ["blobs", _] => !folder,
+        ["blobs"] | ["blobs", "sha256" | "sha384" | "sha512"] => !folder,
         ["blobs", _, _, _, ..] | ["oci-layout" | "index.json", _, ..] => true,
         _ => false,
     }
