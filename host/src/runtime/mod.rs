@@ -24,6 +24,7 @@ mod info;
 mod layers;
 mod leftovers;
 mod lifecycle;
+mod listener;
 mod logs;
 mod mounts;
 mod networks;

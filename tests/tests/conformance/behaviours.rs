@@ -295,6 +295,7 @@ behaviours! {
         a_pause_and_a_stop_are_told
         a_health_check_is_told
         only_our_events_are_told
+        events_go_on_when_the_engines_client_ends
         events_end_when_nobody_listens
     }
     all: volumes {

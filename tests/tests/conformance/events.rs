@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use portreeve::spec::HealthCheck;
 use portreeve::{Condition, ContainerEvent, EventStream, Happening, Health};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::setting::Setting;
 
@@ -109,15 +110,46 @@ pub(crate) async fn only_our_events_are_told(setting: Arc<Setting>) {
     assert_eq!(seen, [model, ours]);
 }
 
-pub(crate) async fn events_end_when_nobody_listens(setting: Arc<Setting>) {
-    let label = format!("io.portreeve.install={}", setting.install());
-    let listeners = || {
-        let processes = std::fs::read_dir("/proc").unwrap().flatten();
-        let line = |entry: std::fs::DirEntry| std::fs::read_to_string(entry.path().join("cmdline")).ok();
-        processes.filter_map(line).filter(|line| line.contains("\0events\0") && line.contains(&label)).count()
+pub(crate) async fn events_go_on_when_the_engines_client_ends(setting: Arc<Setting>) {
+    let mut stream = setting.host.events().await.unwrap();
+    let mut told_of = async |label: &str| {
+        let spec = setting.named(&setting.name(label), &["exit", "3"]);
+        setting.run_to_end(&spec).await;
+        setting.host.remove(spec.name.as_str(), false).await.unwrap();
+        let mut events = Vec::new();
+        while events.last() != Some(&(spec.name.to_string(), "removed")) {
+            let next = tokio::time::timeout(PATIENCE, stream.next()).await;
+            let event = next.unwrap_or_else(|_| panic!("{events:?}")).unwrap().unwrap();
+            if event.happening != Happening::Stopped {
+                events.push((event.name, event.happening.as_str()));
+            }
+        }
+        assert!(events.iter().all(|(name, _)| *name == spec.name.as_str()), "told twice: {events:?}");
+        assert_eq!(events.len(), 4, "{events:?}");
     };
+    told_of("before").await;
+    for killed in listeners(&setting) {
+        kill_process(killed, Signal::KILL).unwrap();
+    }
+    told_of("after").await;
+    setting.until("somebody listens again", || listeners(&setting).len() == 1).await;
+}
+
+pub(crate) async fn events_end_when_nobody_listens(setting: Arc<Setting>) {
     let stream = setting.host.events().await.unwrap();
-    setting.until("somebody listens", || listeners() > 0).await;
+    setting.until("somebody listens", || !listeners(&setting).is_empty()).await;
     drop(stream);
-    setting.until("nobody listens", || listeners() == 0).await;
+    setting.until("nobody listens", || listeners(&setting).is_empty()).await;
+}
+
+/// The engine's clients that listen for this install.
+fn listeners(setting: &Setting) -> Vec<Pid> {
+    let label = format!("io.portreeve.install={}", setting.install());
+    let listens = |pid: &i32| {
+        let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.contains("\0events\0") && line.contains(&label)
+    };
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(listens).filter_map(Pid::from_raw).collect()
 }

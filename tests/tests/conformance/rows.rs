@@ -369,6 +369,7 @@ const ROWS: &[Row] = &[
             "a_life_is_told_in_order",
             "a_pause_and_a_stop_are_told",
             "only_our_events_are_told",
+            "events_go_on_when_the_engines_client_ends",
             "events_end_when_nobody_listens",
         ],
         &["the_program_tells_events"],
