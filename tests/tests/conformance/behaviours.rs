@@ -446,7 +446,11 @@ async fn all_on(ground: Ground, program: PathBuf, filters: &[String], panics: &P
     let mut clean = true;
     let gpus = std::env::var_os(crate::made::VARIABLE).is_some();
     let of_this_pass = |behaviour: &&Behaviour| behaviour.is_for(kind) && behaviour.needs_gpus() == gpus;
+    let mut group = "";
     for behaviour in BEHAVIOURS.iter().filter(of_this_pass).filter(|behaviour| is_chosen(kind, behaviour, filters)) {
+        if std::mem::replace(&mut group, behaviour.module) != behaviour.module {
+            setting.sweep_named();
+        }
         let begun = Instant::now();
         let verdict = verdict(behaviour, Arc::clone(&setting), panics).await;
         clean &= verdict == Verdict::Holds;

@@ -49,6 +49,7 @@ mod rows;
 mod secrets;
 mod setting;
 mod suite;
+mod sweep;
 mod table;
 mod units;
 mod volumes;

@@ -1,7 +1,7 @@
 //! What the behaviours on one engine share: a registry that can lie, an image, a host, and what has to be removed.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,11 @@ use portreeve::spec::NetworkMode;
 use portreeve::{
     ContainerInfo, ContainerSpec, Error, Event, LogChunk, LogStream, Portreeve, PortreeveBuilder, Reference,
 };
-use portreeve_tests::engines::Answer;
 use portreeve_tests::registry::Liar;
 use serde_json::Value;
 
 use crate::ground::{Ground, Kind};
+use crate::sweep::Swept;
 
 /// How long something that has to come is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,9 +34,8 @@ pub(crate) struct Setting {
     pub(crate) program: PathBuf,
     events: Events,
     run: String,
-    installs: Mutex<Vec<String>>,
-    /// So many installs were swept after.
-    swept: AtomicUsize,
+    pub(crate) installs: Mutex<Vec<String>>,
+    pub(crate) swept: Swept,
     pub(crate) images: Mutex<Vec<String>>,
     names: AtomicU32,
 }
@@ -120,7 +119,7 @@ impl Setting {
         let image = publish(&registry, &run, ImageOptions::default());
         let (installs, images) = (Mutex::new(vec![install(&state)]), Mutex::new(vec![image.id()]));
         let names = AtomicU32::new(0);
-        let swept = AtomicUsize::new(0);
+        let swept = Swept::default();
         let setting = Self { ground, registry, host, image, program, events, run, installs, swept, images, names };
         if setting.kind() != Kind::RehearsalMasquerade {
             setting.host.pull(&setting.image.single()).await.unwrap();
@@ -280,6 +279,7 @@ impl Setting {
         words.push(format!("--label={}", self.foreign_mark()));
         words.extend(labels.iter().map(|label| format!("--label={label}")));
         words.extend([image.id(), "say".to_owned(), "here".to_owned(), "wait".to_owned()]);
+        self.swept.foreign.store(true, Ordering::Relaxed);
         let created = self.ground.ask(&words.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(created.status, 0, "{created:?}");
         let started = self.ground.ask(&["start", name]);
@@ -300,83 +300,6 @@ impl Setting {
     }
 
     // ---- the end ----
-
-    /// Removes every container, volume, network and pod that a behaviour made: by its own means, or through an install.
-    ///
-    /// An install that a behaviour made for itself is looked at once, after it: each look is a command.
-    pub(crate) fn sweep(&self) {
-        let swept = self.swept.swap(self.installs.lock().unwrap().len(), Ordering::Relaxed);
-        let installs = self.installs.lock().unwrap().clone();
-        let fresh = installs.iter().enumerate().filter(|(at, _)| *at == 0 || *at >= swept);
-        self.sweep_all(fresh.map(|(_, install)| install));
-    }
-
-    fn sweep_all<'i>(&self, installs: impl Iterator<Item = &'i String>) {
-        self.ground_is_honest();
-        let owned = installs.map(|id| format!("io.portreeve.install={id}"));
-        let labels: Vec<String> = [self.foreign_mark()].into_iter().chain(owned).collect();
-        labels.iter().for_each(|label| self.sweep_containers(label));
-        for (kind, filter) in [("volume", "--quiet"), ("network", "--quiet"), ("pod", "--format={{.Name}}")] {
-            if kind != "pod" || self.kind().is_podman() {
-                labels.iter().for_each(|label| self.sweep_named(kind, filter, label));
-            }
-        }
-    }
-
-    fn sweep_named(&self, kind: &str, names: &str, label: &str) {
-        let listed = self.ground.ask(&[kind, "ls", &format!("--filter=label={label}"), names]);
-        for name in listed.stdout.lines() {
-            let removed = self.ground.ask(&[kind, "rm", name]);
-            if removed.status != 0 {
-                eprintln!("{}: can't remove the {kind} {name}: {}", self.kind().name(), removed.stderr.trim());
-            }
-        }
-    }
-
-    fn sweep_containers(&self, label: &str) {
-        let all = self.containers_with(label);
-        if all.is_empty() || self.remove_containers(&all).status == 0 {
-            return;
-        }
-        // What others share the network of can be removed after them only.
-        let rest = self.containers_with(label);
-        if !rest.is_empty() {
-            let removed = self.remove_containers(&rest);
-            if removed.status != 0 {
-                eprintln!("{}: can't remove {rest:?}: {}", self.kind().name(), removed.stderr.trim());
-            }
-        }
-    }
-
-    fn remove_containers(&self, ids: &[String]) -> Answer {
-        let words: Vec<&str> = ["rm", "--force"].into_iter().chain(ids.iter().map(String::as_str)).collect();
-        self.ground.ask(&words)
-    }
-
-    fn containers_with(&self, label: &str) -> Vec<String> {
-        let listed = self.ground.ask(&["ps", "--all", "--quiet", "--no-trunc", &format!("--filter=label={label}")]);
-        listed.stdout.lines().map(str::to_owned).collect()
-    }
-
-    /// Removes the images too, and the folders of secrets.
-    pub(crate) fn clear(&self) {
-        self.sweep_all(self.installs.lock().unwrap().clone().iter());
-        for id in self.images.lock().unwrap().iter() {
-            // Most were never pulled, or are gone already.
-            let _absent = self.ground.ask(&["rmi", "--force", id]);
-        }
-        for install in self.installs.lock().unwrap().iter() {
-            for folder in crate::secrets::folders(install) {
-                let _absent = std::fs::remove_dir_all(folder);
-            }
-        }
-    }
-
-    fn ground_is_honest(&self) {
-        if !self.kind().is_real() {
-            self.ground.rehearse("faults", "");
-        }
-    }
 }
 
 fn heard(builder: PortreeveBuilder, events: &Events) -> PortreeveBuilder {
