@@ -135,7 +135,11 @@ impl Grounds<'_> {
         self.says_what_the_host_fills(command)?;
         let named = self.resolve(command, &ask.arguments)?;
         let is_exact = command.effect() == Effect::Create || self.scope.call().is_exact();
-        let caller = if is_exact { self.exact(command, named)? } else { named };
+        let caller = match () {
+            () if is_exact => self.exact(command, named)?,
+            () if command.joins() => self.joined(command, named)?,
+            () => named,
+        };
         self.permit(command, caller, self.most_output())
     }
 
@@ -245,19 +249,34 @@ impl Grounds<'_> {
 
     /// Every fact of the caller's was given exactly once; then the facts themselves are rendered, in their own order.
     fn exact(&self, command: &Command, named: Bindings) -> Result<Bindings, Refusal> {
-        let refused =
-            |slot: Slot, why: &str| Refusal::new(Rule::NotExact, why).command(command.name()).slot(slot.name());
-        for (slot, facts) in self.scope.caller().iter() {
-            if !command.template().slots().any(|known| known == slot) {
-                return Err(self.unsayable(command, slot, facts));
-            }
-            if !same_multiset(facts, named.get(slot)) {
-                return Err(refused(slot, "what the caller asked for was left out, or given more than once")
-                    .value(&first_value(facts))
-                    .remedy("the backend would give each value that the caller asked for, once"));
-            }
-        }
+        let mut facts = self.scope.caller().iter();
+        facts.try_for_each(|(slot, facts)| self.whole(command, slot, facts, &named))?;
         Ok(self.scope.caller().clone())
+    }
+
+    /// On each network a container has all of its aliases.
+    fn joined(&self, command: &Command, named: Bindings) -> Result<Bindings, Refusal> {
+        let aliases = self.scope.caller().get(Slot::Alias);
+        if !aliases.is_empty() {
+            self.whole(command, Slot::Alias, aliases, &named)?;
+        }
+        Ok(named)
+    }
+
+    /// The facts of a slot were given, each once.
+    fn whole(&self, command: &Command, slot: Slot, facts: &[Binding], named: &Bindings) -> Result<(), Refusal> {
+        if !command.template().has(slot) {
+            return Err(self.unsayable(command, slot, facts));
+        }
+        if same_multiset(facts, named.get(slot)) {
+            return Ok(());
+        }
+        let why = "what the caller asked for was left out, or given more than once";
+        Err(Refusal::new(Rule::NotExact, why)
+            .command(command.name())
+            .slot(slot.name())
+            .value(&first_value(facts))
+            .remedy("the backend would give each value that the caller asked for, once"))
     }
 
     /// What the host fills in the caller's name is not left out either.

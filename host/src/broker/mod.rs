@@ -16,17 +16,19 @@ pub(crate) use plan::Line;
 pub(crate) use services::Services;
 pub(crate) use turns::Turns;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::backend::Backend;
 use crate::decision::{Grounds, Permit};
 use crate::error::{Error, Refusal, Rule};
 use crate::event::{Event, Level};
+use crate::evidence::ContainerInfo;
 use crate::executor::{Captured, CommandInput, ExecError, RawChunk, RawOutput, RawStream, Source};
-use crate::grants::{Bindings, Effect, Object, Slot};
+use crate::grants::{Binding, Bindings, Command, Effect, Object, Slot};
 use crate::journal::{CallId, Entry, Kind};
 use crate::output::{Output, RedactedStream};
-use crate::owner::{GivenLabels, ObjectKind, OwnerLabel};
+use crate::owner::{GivenLabels, OWNER_LABEL, ObjectKind, OwnerLabel};
 use crate::redaction::Redactor;
 use crate::scope::{Ask, Call, Scope};
 use crate::spec::WindowSize;
@@ -49,6 +51,8 @@ pub(crate) struct Broker {
     unwritten: Mutex<Option<String>>,
     /// The last output of each command that ended well, where the host reads it too.
     witnessed: Mutex<Option<(String, String)>>,
+    /// The ID of the container that the call created, where that is asked for.
+    created: OnceLock<String>,
 }
 
 impl Broker {
@@ -74,11 +78,13 @@ impl Broker {
             plan: None,
             unwritten: Mutex::default(),
             witnessed: Mutex::default(),
+            created: OnceLock::new(),
         })
     }
 
     /// Runs an ask of the guest's to its end.
     pub(crate) async fn perform(&self, ask: &Ask) -> Result<Output, Error> {
+        self.meet_created(ask).await?;
         let permit = self.decide(ask)?;
         if self.plans(&permit) {
             return Ok(Output::default());
@@ -96,6 +102,38 @@ impl Broker {
         intent.concluded(output.status(), Some(raw.timing().spawn)).map_err(|error| self.lost(error))?;
         self.witness(permit.command(), &output);
         Ok(output)
+    }
+
+    /// What this call created just now may join networks: by the ID that the host sees under the label that the call gave.
+    async fn meet_created(&self, ask: &Ask) -> Result<(), Error> {
+        let joins = self.backend.grants().command(&ask.command).is_some_and(Command::joins);
+        let created = self.budget.spent(Effect::Create, Object::Container) > 0;
+        if !joins || !created || self.created.get().is_some() {
+            return Ok(());
+        }
+        self.unrefused()?;
+        if let Some(id) = self.id_under_own_label().await? {
+            let _same = self.created.set(id);
+        }
+        Ok(())
+    }
+
+    async fn id_under_own_label(&self) -> Result<Option<String>, Error> {
+        let Some(name) = self.scope.subject() else { return Ok(None) };
+        if self.services.dry_run {
+            return Ok(Some(ContainerInfo::imagined(self.backend.name(), name, "").id));
+        }
+        let label = self.scope.host().get(Slot::OwnerLabel).first().and_then(|label| label.field(""));
+        let seen = self.look_at_container(name).await?;
+        Ok(seen.filter(|seen| label.is_some() && seen.host_label(OWNER_LABEL) == label).map(|seen| seen.id))
+    }
+
+    /// The facts of the call, with the ID of what it created where that is known by now.
+    fn facts(&self) -> Cow<'_, Scope> {
+        match self.created.get() {
+            Some(id) => Cow::Owned(self.scope.clone().with_host(Slot::ContainerId, Binding::scalar(id))),
+            None => Cow::Borrowed(&self.scope),
+        }
     }
 
     /// In a call whose result the host reads for itself, it keeps what the backend got.
@@ -290,7 +328,9 @@ impl Broker {
     fn decide(&self, ask: &Ask) -> Result<Permit, Error> {
         self.unrefused()?;
         let decided = self.budget.spend_command().map_err(Error::from).and_then(|()| {
-            let permit = self.grounds().decide(ask, |effect, object| self.budget.spent(effect, object))?;
+            let facts = self.facts();
+            let grounds = Grounds { scope: &facts, ..self.grounds() };
+            let permit = grounds.decide(ask, |effect, object| self.budget.spent(effect, object))?;
             self.budget.count(permit.effect(), permit.object());
             Ok(permit)
         });

@@ -81,9 +81,9 @@ pub(crate) struct Run {
     /// Limit its processes
     #[arg(long, value_name = "NUMBER")]
     pids_limit: Option<NonZeroU32>,
-    /// Its network: none, bridge, host, or a name
+    /// Its network: none, bridge, host, or a name; of names there may be several
     #[arg(long, visible_alias = "net")]
-    network: Option<NetworkMode>,
+    network: Vec<NetworkMode>,
     /// The pod that it joins: it has the pod's network, and its ports are the pod's
     #[arg(long, conflicts_with_all = ["network", "publish", "hostname"])]
     pod: Option<Name>,
@@ -123,7 +123,7 @@ pub(crate) struct Run {
     /// Its user namespace: auto, private, nomap, keep-id or host; the last two take a policy file
     #[arg(long, value_name = "MODE")]
     userns: Option<UserNamespace>,
-    /// Another name on its network, which must be a named one
+    /// Another name on its networks, which must be named ones
     #[arg(long, value_name = "NAME")]
     network_alias: Vec<Name>,
     /// The platform that its image must be of, such as linux/amd64
@@ -221,6 +221,7 @@ impl Run {
         let image: Reference = image.parse().map_err(Error::from)?;
         let name = name.clone().map_or_else(name::fresh, Ok)?;
         let (words, env, health) = (words.to_vec(), self.env()?, self.health()?);
+        let (network, further_networks) = self.networks()?;
         Ok(ContainerSpec {
             words,
             env,
@@ -242,7 +243,8 @@ impl Run {
             cpus: self.cpus,
             pids: self.pids_limit,
             restart: self.restart,
-            network: self.network,
+            network,
+            further_networks,
             pod: self.pod,
             stop_grace: self.stop_timeout,
             stop_signal: self.stop_signal,
@@ -261,6 +263,20 @@ impl Run {
             terminal: self.tty,
             ..ContainerSpec::new(image, name)
         })
+    }
+
+    /// The first network, and the further ones, which have names.
+    fn networks(&self) -> Result<(Option<NetworkMode>, Vec<Name>), Failure> {
+        let Some((first, rest)) = self.network.split_first() else { return Ok((None, Vec::new())) };
+        let named = |mode: &NetworkMode| match mode {
+            NetworkMode::Named(name) => Ok(name.clone()),
+            mode => Err(Failure::Usage(format!("--network {mode}: it goes together with no other network"))),
+        };
+        let further = rest.iter().map(named).collect::<Result<Vec<_>, _>>()?;
+        if !further.is_empty() {
+            named(first)?;
+        }
+        Ok((Some(first.clone()), further))
     }
 
     fn health(&self) -> Result<Option<HealthCheck>, Failure> {
@@ -447,6 +463,21 @@ mod tests {
                      --pull=missing alpine:3 -c true";
         let spec = spec(&words.split_whitespace().collect::<Vec<_>>()).unwrap();
         insta::assert_debug_snapshot!("spec", spec);
+    }
+
+    #[test]
+    fn of_named_networks_there_may_be_several() {
+        let both = spec(&["--network", "back", "--net", "front", "alpine"]).unwrap();
+        assert_eq!(both.network, Some(NetworkMode::Named("back".parse().unwrap())));
+        assert_eq!(both.further_networks.iter().map(Name::as_str).collect::<Vec<_>>(), ["front"]);
+        for words in
+            [["--network", "none", "--network", "back", "alpine"], ["--network", "back", "--network", "host", "alpine"]]
+        {
+            assert!(
+                matches!(spec(&words), Err(Failure::Usage(why)) if why.contains("with no other network")),
+                "{words:?}"
+            );
+        }
     }
 
     #[test]

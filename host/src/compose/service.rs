@@ -341,36 +341,32 @@ impl Reading<'_> {
 
     fn networks(&mut self, path: &str, at: Place, node: &Node, ledger: &mut Ledger) {
         self.has_network = true;
-        if let Some((part, name, aliases)) = ledger.take(path, at, self.network(node)) {
-            self.join(&part, name);
-            self.aliases.extend(aliases);
-            let network = self.spec.network.clone();
-            self.fact(path, at, |spec| spec.network = network);
-        }
+        let read = joined(node).and_then(|joined| self.known(node, joined));
+        let Some(Joined { parts, names, aliases }) = ledger.take(path, at, read) else { return };
+        parts.iter().zip(names).for_each(|(part, name)| self.join(part, name));
+        self.aliases.extend(aliases);
+        let (network, further) = (self.spec.network.clone(), self.spec.further_networks.clone());
+        self.fact(path, at, |spec| (spec.network, spec.further_networks) = (network, further));
     }
 
-    fn network(&self, node: &Node) -> Result<(String, Name, Vec<Name>), Wrong> {
-        let named: Vec<(String, Vec<Name>)> = match &node.value {
-            super::yaml::Value::List(_) => parts::texts(node)?.into_iter().map(|part| (part, Vec::new())).collect(),
-            _ => {
-                let one = |(key, node): &(Key, Node)| Ok((key.text.clone(), aliases(node)?));
-                node.map()?.iter().map(one).collect::<Result<_, Wrong>>()?
-            }
+    /// Each network stands under the file's own.
+    fn known(&self, node: &Node, (parts, aliases): (Vec<String>, Vec<Name>)) -> Result<Joined, Wrong> {
+        let name = |part: &String| {
+            let known = self.around.networks.iter().find(|(key, _)| key == part);
+            known
+                .map(|(_, name)| name.clone())
+                .ok_or_else(|| node.wrong(format!("there is no `{part}` under `networks`")))
         };
-        match named.as_slice() {
-            [(part, aliases)] => {
-                let known = self.around.networks.iter().find(|(key, _)| key == part);
-                let (_, name) = known.ok_or_else(|| node.wrong(format!("there is no `{part}` under `networks`")))?;
-                Ok((part.clone(), name.clone(), aliases.clone()))
-            }
-            [] => Err(node.wrong("a service is on a network; for none say `network_mode: none`")),
-            _ => Err(unsupported(node.at, "more than one network of a service")),
-        }
+        let names = parts.iter().map(name).collect::<Result<Vec<_>, _>>()?;
+        Ok(Joined { parts, names, aliases })
     }
 
     fn join(&mut self, part: &str, name: Name) {
         self.uses.push(format!("networks.{part}"));
-        self.spec.network = Some(NetworkMode::Named(name));
+        match self.spec.network {
+            Some(NetworkMode::Named(_)) => self.spec.further_networks.push(name),
+            _ => self.spec.network = Some(NetworkMode::Named(name)),
+        }
     }
 
     fn network_mode(&mut self, path: &str, at: Place, node: &Node, ledger: &mut Ledger) {
@@ -494,6 +490,32 @@ fn set<T>(place: &mut T, value: Option<T>) {
 fn grace(node: &Node, time: std::time::Duration) -> Result<u32, Wrong> {
     let seconds = u32::try_from(time.as_secs()).ok().filter(|seconds| u64::from(*seconds) <= GRACE_MAX);
     seconds.ok_or_else(|| node.wrong(format!("a grace is at most {GRACE_MAX} seconds")))
+}
+
+/// The networks of a service: their keys in the file, their names, and the service's other names on each.
+struct Joined {
+    parts: Vec<String>,
+    names: Vec<Name>,
+    aliases: Vec<Name>,
+}
+
+/// The keys of a service's networks, and its aliases, which are the same on each.
+fn joined(node: &Node) -> Result<(Vec<String>, Vec<Name>), Wrong> {
+    let each: Vec<(String, Vec<Name>)> = match &node.value {
+        super::yaml::Value::List(_) => parts::texts(node)?.into_iter().map(|part| (part, Vec::new())).collect(),
+        _ => {
+            let one = |(key, node): &(Key, Node)| Ok((key.text.clone(), aliases(node)?));
+            node.map()?.iter().map(one).collect::<Result<_, Wrong>>()?
+        }
+    };
+    let Some((_, first)) = each.first().cloned() else {
+        return Err(node.wrong("a service is on a network; for none say `network_mode: none`"));
+    };
+    let as_set = |aliases: &[Name]| aliases.iter().map(Name::to_string).collect::<std::collections::BTreeSet<_>>();
+    if each.iter().any(|(_, aliases)| as_set(aliases) != as_set(&first)) {
+        return Err(unsupported(node.at, "aliases that are not the same on every network of a service"));
+    }
+    Ok((each.into_iter().map(|(part, _)| part).collect(), first))
 }
 
 fn aliases(node: &Node) -> Result<Vec<Name>, Wrong> {

@@ -149,6 +149,32 @@ fn gpus_are_named_counted_or_all_of_them() {
 }
 
 #[test]
+fn a_service_is_on_several_networks_with_the_same_aliases_on_each() {
+    let of = |networks: &str| {
+        let text =
+            format!("services: {{a: {{image: 'x/a:1', networks: {networks}}}}}\nnetworks: {{back: , front: }}\n");
+        let project = read(&text);
+        let spec = project.services.first().map(|service| service.spec.clone());
+        let names = spec.iter().flat_map(ContainerSpec::named_networks).map(ToString::to_string);
+        let aliases =
+            project.services.first().map(|one| one.aliases.iter().map(ToString::to_string).collect::<Vec<_>>());
+        (names.collect::<Vec<_>>(), aliases.unwrap_or_default(), told(&project).join("\n"))
+    };
+    let (names, aliases, wrong) = of("[front, back]");
+    assert_eq!((names, aliases, wrong.as_str()), (vec!["shop_front".into(), "shop_back".into()], vec!["a".into()], ""));
+    let (names, aliases, wrong) = of("{back: {aliases: [x, y]}, front: {aliases: [y, x]}}");
+    assert_eq!((names.len(), aliases, wrong.as_str()), (2, vec!["a".into(), "x".into(), "y".into()], ""));
+    for (networks, why) in [
+        ("{back: {aliases: [x]}, front: }", "unsupported services.a.networks: aliases that are not the same"),
+        ("[back, back]", "it stands there twice"),
+        ("[back, gone]", "there is no `gone` under `networks`"),
+    ] {
+        let (.., wrong) = of(networks);
+        assert!(wrong.contains(why), "{networks}: {wrong}");
+    }
+}
+
+#[test]
 fn what_is_not_supported_is_told_with_its_place() {
     let project = read(
         "servces: {}\nservices:\n  a:\n    image: x/a:1\n    privileged: true\n    ports: [\"80-90:80-90\", \"x\"]\n    \
@@ -164,7 +190,7 @@ fn what_is_not_supported_is_told_with_its_place() {
     8:15: invalid services.a.volumes[0]: there is no `gone` under `volumes`
     8:24: unsupported services.a.volumes[1]: the option "z" of a mount: it is `ro` or `rw`
     11:5: unsupported services.b.build: images are not built; build it elsewhere, and name it under `image`
-    14:15: unsupported services.c.networks: more than one network of a service
+    14:15: invalid services.c.networks: there is no `one` under `networks`
     15:24: unsupported services.c.deploy: another number of containers of a service than 1
     "#);
 }

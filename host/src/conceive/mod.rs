@@ -8,6 +8,7 @@ mod request;
 
 use std::path::{Path, PathBuf};
 
+use crate::evidence::document::is_id;
 use crate::grants::{Bindings, Command, Effect, Grants, Object, Slot};
 use crate::limits::{NOFILE_CEILING, NPROC_CEILING};
 use crate::owner::{ObjectKind, OwnerLabel, SpecSeal};
@@ -92,6 +93,7 @@ impl Candidate<'_> {
             return request::check(self.command, self.found, bounds);
         }
         self.check_image(bounds.policy)?;
+        self.check_join(bounds.policy)?;
         self.check_exec()?;
         self.check_exchange(bounds)?;
         self.check_signal()
@@ -193,6 +195,16 @@ impl Candidate<'_> {
         }
         let why = if said { "the registry is not on this machine" } else { "the registry is on this machine" };
         Err(Objection::new(slot, image.to_string(), why))
+    }
+
+    /// A container joins further networks of ours, where it is on a first one.
+    fn check_join(&self, policy: &Policy) -> Result<(), Objection> {
+        let slot = Slot::NetworkAlso;
+        let Some(id) = self.scalar(slot) else { return Ok(()) };
+        if !is_id(id) {
+            return Err(Objection::new(slot, id, "the host names a network by its ID"));
+        }
+        policy.check_own_network(id).map_err(|refusal| Objection::new(slot, id, refusal.to_string()))
     }
 
     /// A command in a container has words, and no variable of the host's own.

@@ -10,7 +10,7 @@ use crate::grants::fuzzing::{shipped, visible};
 use crate::grants::{Binding, Bindings, Effect, Grants, Origin, Recognition, Slot};
 use crate::redaction::Redactor;
 use crate::scope::{Argument, Ask, Call, Given, LogOptions, Scope, SecretFile};
-use crate::spec::{ContainerSpec, Gpus, Secret, SecretDelivery, SecretValue};
+use crate::spec::{ContainerSpec, Gpus, Name, Secret, SecretDelivery, SecretValue};
 
 /// What texts of requests and of asks are made of.
 pub(crate) const WORDS: &[&str] = &[
@@ -138,7 +138,7 @@ fn spec(draw: &mut Draw<'_>) -> ContainerSpec {
     let mut spec = ContainerSpec::new(WORDS[6].parse().unwrap(), WORDS[draw.below(2)].parse().unwrap());
     for _ in 0..draw.below(8) {
         let word = draw.word(WORDS);
-        match draw.byte() % 12 {
+        match draw.byte() % 13 {
             0 => spec.words.push(word.replace('\0', "")),
             1 => spec.env.extend(word.parse().ok()),
             2 => spec.mounts.extend(word.parse().ok()),
@@ -150,6 +150,7 @@ fn spec(draw: &mut Draw<'_>) -> ContainerSpec {
             8 => spec.network = word.parse().ok(),
             9 => spec.ulimits.extend(word.parse().ok()),
             10 => spec.read_only = draw.flag(),
+            11 => spec.further_networks.extend(word.parse::<Name>().ok()),
             _ => spec.secrets.extend(secret(&word, draw)),
         }
     }

@@ -231,6 +231,12 @@ impl Command {
         Ok(command)
     }
 
+    /// Whether it joins a container that was created just now to a further network.
+    #[must_use]
+    pub fn joins(&self) -> bool {
+        (self.effect, self.object) == (Effect::Change, Object::Network)
+    }
+
     fn check(&self, section: &Section<'_>) -> Result<(), GrantsError> {
         if self.effect == Effect::Create && self.object.is_owned() && !self.template.needs(Slot::OwnerLabel) {
             return Err(section.error(format!(
@@ -239,6 +245,7 @@ impl Command {
                 self.object.as_str()
             )));
         }
+        self.check_join(section)?;
         if self.stdin == Stdin::Caller && (self.effect != Effect::Change || !self.template.has(Slot::Stdin)) {
             return Err(section.error(format!(
                 "`{}` takes the caller's input: its effect is change, and a token of it stands when = \"stdin\"",
@@ -251,6 +258,17 @@ impl Command {
             );
         }
         Ok(())
+    }
+
+    fn check_join(&self, section: &Section<'_>) -> Result<(), GrantsError> {
+        let joins = self.joins();
+        let whole = [Slot::NetworkAlso, Slot::ContainerId].iter().all(|slot| self.template.needs(*slot));
+        if joins == self.template.has(Slot::NetworkAlso) && (whole || !joins) {
+            return Ok(());
+        }
+        let what = if joins { "changes a network" } else { "has the slot `network.also`" };
+        let rule = "what changes a network joins {container.id} to {network.also}, and nothing else has that slot";
+        Err(section.error(format!("`{}` {what}: {rule}", self.name)))
     }
 
     /// A mark that marks nothing is a slip of the pen.

@@ -21,7 +21,7 @@ use crate::error::{Refusal, Rule};
 use crate::evidence::chain::Level;
 use crate::redaction::{RawRule, RuleSet};
 use crate::reference::Reference;
-use crate::spec::{ContainerSpec, Gpus, NetworkMode, PodSpec, Port, SecretDelivery};
+use crate::spec::{ContainerSpec, Gpus, Name, NetworkMode, PodSpec, Port, SecretDelivery};
 
 /// How much must be shown of an image before a container is made of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -310,7 +310,13 @@ impl Policy {
 
     /// That of a pod was checked when the pod was made.
     fn check_network(&self, spec: &ContainerSpec) -> Result<(), Refusal> {
-        if spec.pod.is_some() { Ok(()) } else { self.check_mode(spec.network.as_ref()) }
+        if spec.pod.is_some() {
+            return Ok(());
+        }
+        self.check_mode(spec.network.as_ref())?;
+        let further =
+            |name: &Name| self.check_own_network(name.as_str()).map_err(|refusal| refusal.slot("network.also"));
+        spec.further_networks.iter().try_for_each(further)
     }
 
     fn check_mode(&self, mode: Option<&NetworkMode>) -> Result<(), Refusal> {

@@ -8,7 +8,7 @@ use crate::grants::Slot;
 use crate::limits::HostLimits;
 use crate::redaction::Redactor;
 use crate::scope::{Call, Scope};
-use crate::spec::{ContainerSpec, NetworkMode, Ulimit};
+use crate::spec::{ContainerSpec, Ulimit};
 
 impl Inner {
     /// What the policy lets a caller ask for; its mounts resolved, its secrets known to a redactor.
@@ -62,11 +62,8 @@ fn secret_in<'r>(spec: &ContainerSpec, redactor: &'r Redactor) -> Option<(Slot, 
         let facts = scope.caller().get(*slot).iter();
         facts.flat_map(|fact| fact.iter().collect::<Vec<_>>()).find_map(|(_, text)| Some((*slot, find(text)?)))
     });
-    let network = match &spec.network {
-        Some(NetworkMode::Named(name)) => find(name.as_str()).map(|secret| (Slot::NetworkNamed, secret)),
-        _ => None,
-    };
-    in_facts.or(network).or_else(|| Some((Slot::ImageReference, find(&spec.image.to_string())?)))
+    let network = || spec.named_networks().find_map(|name| Some((Slot::NetworkNamed, find(name.as_str())?)));
+    in_facts.or_else(network).or_else(|| Some((Slot::ImageReference, find(&spec.image.to_string())?)))
 }
 
 fn above(asked: &Ulimit, hard: u64) -> Refusal {

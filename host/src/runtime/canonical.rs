@@ -4,7 +4,7 @@ use crate::evidence::document::bare_id;
 use crate::grants::{Binding, Shape, Slot};
 use crate::owner::{Mark, Marker, SpecSeal};
 use crate::scope::Scope;
-use crate::spec::{ContainerSpec, RestartPolicy, Secret, SecretDelivery};
+use crate::spec::{ContainerSpec, Name, RestartPolicy, Secret, SecretDelivery};
 use crate::state::InstallKey;
 
 /// A field of a spec: its number in marks, which never changes, its name for people, and the slots that are of it.
@@ -39,7 +39,11 @@ pub(super) const FIELDS: &[Field] = &[
     field(11, "pids", &[Slot::Pids]),
     field(12, "shm-size", &[Slot::ShmSize]),
     field(13, "ulimit", &[Slot::Ulimit]),
-    field(14, "network", &[Slot::NetworkNone, Slot::NetworkBridge, Slot::NetworkHost, Slot::NetworkNamed]),
+    field(
+        14,
+        "network",
+        &[Slot::NetworkNone, Slot::NetworkBridge, Slot::NetworkHost, Slot::NetworkNamed, Slot::NetworkAlso],
+    ),
     field(15, "alias", &[Slot::Alias]),
     field(16, "hostname", &[Slot::Hostname]),
     field(17, "pod", &[Slot::Pod]),
@@ -98,6 +102,12 @@ impl Part {
         Self { number: IMAGE.number, key: None, told: id.to_owned(), bytes: framed([id.as_bytes()]) }
     }
 
+    fn further_network(name: &Name) -> Self {
+        let slot = Slot::NetworkAlso;
+        let bytes = framed([slot.name().as_bytes(), name.as_str().as_bytes()]);
+        Self { number: number(slot), key: None, told: name.to_string(), bytes }
+    }
+
     /// Words of a command follow on one another: they are one thing.
     fn words(all: &[Self]) -> Option<Self> {
         let first = all.first()?;
@@ -141,6 +151,10 @@ impl Canonical {
             bytes.extend(found.iter().flat_map(|part| part.bytes.iter().copied()));
             parts.extend(found.into_iter().filter(|_| has_marks(slot)));
         }
+        let mut further: Vec<_> = spec.further_networks.iter().map(Part::further_network).collect();
+        further.sort_by(|a, b| a.told.cmp(&b.told));
+        bytes.extend(further.iter().flat_map(|part| part.bytes.iter().copied()));
+        parts.extend(further);
         let mut secrets: Vec<_> = spec.secrets.iter().map(Part::secret).collect();
         secrets.sort_by(|a, b| a.key.cmp(&b.key));
         bytes.extend(secrets.iter().flat_map(|part| part.bytes.iter().copied()));
@@ -250,7 +264,7 @@ mod tests {
 
     #[test]
     fn everything_else_is() {
-        let changes: [fn(&mut ContainerSpec); 8] = [
+        let changes: [fn(&mut ContainerSpec); 9] = [
             |spec| spec.words.reverse(),
             |spec| spec.env = ["A=2", "B=1"].map(|text| text.parse().unwrap()).to_vec(),
             |spec| spec.mounts = ["v:/w", "w:/v"].map(|text| text.parse().unwrap()).to_vec(),
@@ -259,6 +273,7 @@ mod tests {
             |spec| spec.secrets.truncate(1),
             |spec| spec.secrets.iter_mut().for_each(|secret| secret.value = SecretValue::new(*b"another")),
             |spec| spec.network = Some(NetworkMode::None),
+            |spec| spec.further_networks = vec!["front".parse().unwrap()],
         ];
         for (number, change) in changes.into_iter().enumerate() {
             let mut other = spec();
@@ -270,7 +285,7 @@ mod tests {
 
     #[test]
     fn every_part_has_a_field() {
-        let apart = [Slot::Platform, Slot::HealthShell, Slot::PodName];
+        let apart = [Slot::Platform, Slot::HealthShell, Slot::PodName, Slot::ContainerId];
         let slots = crate::scope::Call::Create.slots().iter().filter(|slot| has_marks(**slot) && !apart.contains(slot));
         let without: Vec<_> = slots.filter(|slot| number(**slot) == NO_FIELD).collect();
         assert!(without.is_empty(), "{without:?}");

@@ -1,5 +1,6 @@
 //! Creating a container: exactly what was asked for, of an image that was proved, or nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,7 +77,7 @@ struct Prepared {
     redactor: Redactor,
     image: PulledImage,
     canonical: Canonical,
-    network: Option<NetworkInfo>,
+    networks: Vec<NetworkInfo>,
     joined: Option<Joined>,
     role: Role,
 }
@@ -94,6 +95,17 @@ impl Prepared {
         let marker = Marker::of(key, self.spec.name.as_str());
         let (spec, image_id, canonical) = (&self.spec, self.image.id.as_str(), &self.canonical);
         Asked { spec, image_id, canonical, marker, joined, redactor }
+    }
+
+    /// A container is on the named networks that it was to be on, and on no other.
+    fn check_networks(&self, seen: &ContainerInfo) -> Result<(), String> {
+        let asked: BTreeSet<_> = self.networks.iter().map(|network| network.name.as_str()).collect();
+        let there: BTreeSet<_> = seen.networks.iter().map(String::as_str).collect();
+        if asked.is_empty() || asked == there {
+            return Ok(());
+        }
+        let list = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
+        Err(format!("the container is on the networks [{}], and was asked for on [{}]", list(there), list(asked)))
     }
 
     /// Whether a container is in the pods that it was to be in, and in no other.
@@ -129,7 +141,7 @@ impl Inner {
         let existing = existing.map(|found| self.ours_or_conflict(found, role.kind())).transpose()?;
         self.check_limits(backend, &spec)?;
         let volumes = self.check_volumes(backend, &spec).await?;
-        let network = self.joined_network(backend, &spec).await?;
+        let networks = self.joined_networks(backend, &spec).await?;
         self.check_gpus(backend, &mut spec.gpus, spec.gpu_profile.as_ref()).await?;
         let joined = self.joined_pod(backend, &spec).await?;
         let image = match proved {
@@ -139,7 +151,7 @@ impl Inner {
         self.check_platform(backend, &spec).await?;
         let canonical = Canonical::of(&spec, &image.id);
         spec.remove &= !matches!(role, Role::Attached);
-        let prepared = Prepared { spec, mounts, redactor, image, canonical, network, joined, role };
+        let prepared = Prepared { spec, mounts, redactor, image, canonical, networks, joined, role };
         match existing {
             Some(container) => self.same_or_conflict(container, prepared, volumes),
             None => self.create_whole(backend, prepared, turn).await,
@@ -186,13 +198,13 @@ impl Inner {
         let (mounts, redactor) = self.admit(&mut spec)?;
         self.check_limits(backend, &spec)?;
         self.check_volumes(backend, &spec).await?;
-        let network = self.joined_network(backend, &spec).await?;
+        let networks = self.joined_networks(backend, &spec).await?;
         let joined = self.joined_pod(backend, &spec).await?;
         let image = self.held_or_foretold(backend, &spec.image).await?;
         self.check_platform(backend, &spec).await?;
         let canonical = Canonical::of(&spec, &image.id);
         let files = self.planned_secret_files(&spec)?;
-        let prepared = Prepared { spec, mounts, redactor, image, canonical, network, joined, role: Role::Own };
+        let prepared = Prepared { spec, mounts, redactor, image, canonical, networks, joined, role: Role::Own };
         let scope = self.create_scope(backend, &prepared, &files)?.with_call(Call::Explain);
         let broker = self.broker(backend, scope, &prepared.redactor)?;
         let plan =
@@ -217,7 +229,8 @@ impl Inner {
         let seal = container.host_label(SPEC_LABEL).and_then(SpecSeal::parse);
         let joined = prepared.is_in_its_pod(&container);
         let sealed = seal.as_ref().is_some_and(|seal| seal.is_of_the_same(&self.seal_of(&prepared)));
-        if let Err(why) = container.settings.check(&prepared.spec)
+        let agrees = container.settings.check(&prepared.spec).and_then(|()| prepared.check_networks(&container));
+        if let Err(why) = agrees
             && sealed
         {
             return Err(disagrees(container, why));
@@ -278,7 +291,7 @@ impl Inner {
         }
         begins_inside(&seen).map_err(|refusal| self.refused(Call::Create, &seen.name, refusal.into()))?;
         self.check_volumes_again(backend, volumes).await?;
-        self.check_network_again(backend, prepared.network.as_ref()).await?;
+        self.check_networks_again(backend, &prepared.networks).await?;
         Ok(seen)
     }
 
@@ -290,9 +303,8 @@ impl Inner {
             .with_host(Slot::OwnerLabel, Binding::scalar(owner.to_string()))
             .with_host(Slot::SpecSeal, Binding::scalar(self.seal_of(prepared).to_string()))
             .with_host(Slot::SecretNames, Binding::scalar(names));
-        if let Some(network) = &prepared.network {
-            scope = scope.on_network(&network.name, &network.id);
-        }
+        let networks = prepared.networks.iter().map(|network| (network.name.as_str(), network.id.as_str()));
+        scope = scope.on_networks(networks);
         if let Some(pod) = prepared.role.pod() {
             scope = scope.holding(pod);
         }
@@ -351,10 +363,7 @@ impl Inner {
         if matches!(prepared.spec.gpus, Gpus::Mask(_)) && seen.gpus.as_ref().is_some_and(|gpus| *gpus != asked) {
             return Err("the engine's own document has other GPUs than those that were asked for".to_owned());
         }
-
-        if let Some(network) = prepared.network.as_ref().filter(|network| seen.networks != [network.name.as_str()]) {
-            return Err(format!("the container is not on the network {} alone", network.name));
-        }
+        prepared.check_networks(seen)?;
         if !prepared.is_in_its_pod(seen) {
             return Err("the container does not share the network of its pod, or is in another".to_owned());
         }

@@ -242,7 +242,10 @@ fn network_there(there: &ContainerInfo) -> String {
 }
 
 fn network_asked(spec: &ContainerSpec) -> String {
-    spec.network.as_ref().map_or_else(|| NOTHING.to_owned(), ToString::to_string)
+    match spec.further_networks.as_slice() {
+        [] => spec.network.as_ref().map_or_else(|| NOTHING.to_owned(), ToString::to_string),
+        _ => sorted(spec.named_networks().map(ToString::to_string)),
+    }
 }
 
 /// Where the engine keeps what was asked for; of all of them it keeps no names.

@@ -14,7 +14,7 @@ use crate::grants::{Binding, Slot};
 use crate::owner::ObjectKind;
 use crate::sandbox::Guest;
 use crate::scope::{Call, Scope};
-use crate::spec::{ContainerSpec, Name, NetworkMode, NetworkSpec};
+use crate::spec::{ContainerSpec, Name, NetworkSpec};
 
 /// How often a network is made before that has failed: an engine that looks for free addresses stumbles over a bridge
 /// that goes away meanwhile.
@@ -249,38 +249,59 @@ impl Inner {
         Err(Error::InUse(format!("the network {} is used by {}", network.name, users.join(", "))))
     }
 
-    /// The network that a container is to join: there, and ours.
-    pub(super) async fn joined_network(
+    /// The named networks that a container is to join, in their order: there, and ours.
+    pub(super) async fn joined_networks(
         &self,
         backend: &Arc<Backend>,
         spec: &ContainerSpec,
-    ) -> Result<Option<NetworkInfo>, Error> {
-        let Some(NetworkMode::Named(name)) = &spec.network else { return Ok(None) };
-        match self.looker(backend, Call::NetworkInspect)?.look_at_network(name.as_str()).await? {
-            Some(found) => self.our_network(found).map(Some),
+    ) -> Result<Vec<NetworkInfo>, Error> {
+        let names: Vec<&str> = spec.named_networks().map(Name::as_str).collect();
+        check_joins(backend, spec)?;
+        let mut seen = self.looker(backend, Call::NetworkInspect)?.look_at_networks(&names).await?;
+        let mut joined = Vec::new();
+        for name in names {
+            let found = seen.iter().position(|seen| seen.name == name).map(|at| seen.swap_remove(at));
+            joined.push(self.joined_network(backend, name, found)?);
+        }
+        Ok(joined)
+    }
+
+    fn joined_network(&self, backend: &Backend, name: &str, found: Option<NetworkInfo>) -> Result<NetworkInfo, Error> {
+        match found {
+            Some(found) => self.our_network(found),
             // What a dry run did not make has no ID yet: zeros stand for it.
             None if self.services.dry_run => {
-                let spec = NetworkSpec::new(name.as_str().parse()?);
-                Ok(Some(NetworkInfo::imagined(backend.name(), &spec)))
+                Ok(NetworkInfo::imagined(backend.name(), &NetworkSpec::new(name.parse()?)))
             }
-            None => Err(Error::NotFound { kind: "network", name: name.to_string() }),
+            None => Err(Error::NotFound { kind: "network", name: name.to_owned() }),
         }
     }
 
-    /// After a container was created: its network is still the one that was checked.
-    pub(super) async fn check_network_again(
+    /// After a container was created: its networks are still those that were checked.
+    pub(super) async fn check_networks_again(
         &self,
         backend: &Arc<Backend>,
-        network: Option<&NetworkInfo>,
+        networks: &[NetworkInfo],
     ) -> Result<(), Error> {
-        let Some(network) = network else { return Ok(()) };
-        let seen = self.looker(backend, Call::Create)?.look_at_network(&network.name).await?;
-        if seen.is_some_and(|seen| network.is_still(&seen)) {
-            return Ok(());
-        }
+        let names: Vec<&str> = networks.iter().map(|network| network.name.as_str()).collect();
+        let seen = self.looker(backend, Call::Create)?.look_at_networks(&names).await?;
+        let is_gone = |network: &&NetworkInfo| !seen.iter().any(|seen| network.is_still(seen));
+        let Some(network) = networks.iter().find(is_gone) else { return Ok(()) };
         let why = "the network was exchanged while the container was created";
         let refusal = Refusal::new(Rule::NotOurs, why).slot("network.named").value(&network.name);
         Err(self.refused(Call::Create, &network.name, refusal.into()))
+    }
+}
+
+/// A further network is joined by a command of its own.
+fn check_joins(backend: &Backend, spec: &ContainerSpec) -> Result<(), Error> {
+    let joins = backend.grants().commands().iter().any(|command| command.joins());
+    match spec.further_networks.first() {
+        Some(network) if !joins => Err(Error::Unsupported(format!(
+            "the grants of {} have no command that joins a container to a further network, and {network} is one",
+            backend.name()
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -190,6 +190,10 @@ impl Inner {
         spec: ContainerSpec,
         options: &UnitOptions,
     ) -> Result<(ContainerSpec, Option<(String, Command)>, Option<String>), Error> {
+        if let Some(network) = spec.further_networks.first() {
+            let why = format!("a unit's container is on one network, and {network} is a further one");
+            return Err(Error::Unsupported(why));
+        }
         let Some(pod) = spec.pod.clone() else { return Ok((spec, None, None)) };
         let quadlet = backend.grants().unit().quadlet.as_ref().filter(|_| !options.plain);
         if quadlet.is_none_or(|quadlet| quadlet.pods.is_none()) {

@@ -148,8 +148,7 @@ pub(super) fn image(reference: &Reference) -> wit::Image {
 
 /// A container's spec as a guest sees it: secrets by their names.
 pub(super) fn spec(spec: &ContainerSpec, holds: Option<&str>) -> wit::ContainerSpec {
-    let holds = holds.map(|pod| wit::Extension { name: Slot::PodName.name().to_owned(), value: pod.to_owned() });
-    let holds = holds.map(wit::ContainerOption::Extension);
+    let holds = holds.map(|pod| extension(Slot::PodName, pod));
     wit::ContainerSpec {
         image: image(&spec.image),
         name: spec.name.to_string(),
@@ -161,6 +160,11 @@ pub(super) fn spec(spec: &ContainerSpec, holds: Option<&str>) -> wit::ContainerS
         labels: labels(&spec.labels),
         options: options(spec).into_iter().chain(holds).collect(),
     }
+}
+
+/// An option that came later than the interface.
+fn extension(slot: Slot, value: &str) -> wit::ContainerOption {
+    wit::ContainerOption::Extension(wit::Extension { name: slot.name().to_owned(), value: value.to_owned() })
 }
 
 /// A command in a container as a guest sees it; its secrets are the host's to fill.
@@ -248,6 +252,7 @@ fn options(spec: &ContainerSpec) -> Vec<wit::ContainerOption> {
     options.extend(spec.cap_add.iter().cloned().map(Option_::CapAdd));
     options.extend(spec.user_namespace.map(|mode| Option_::UserNamespace(mode.to_string())));
     options.extend(spec.aliases.iter().map(|alias| Option_::Alias(alias.to_string())));
+    options.extend(spec.further_networks.iter().map(|name| extension(Slot::NetworkAlso, name.as_str())));
     options.extend(spec.platform.as_ref().map(|platform| Option_::Platform(platform.to_string())));
     options.extend(spec.health.as_ref().map(|check| Option_::Health(health(check))));
     options.extend(spec.tmpfs.iter().map(|tmpfs| {

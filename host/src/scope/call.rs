@@ -1,6 +1,7 @@
 //! The calls of the API, and which effects each of them opens.
 
 use crate::grants::{Effect, Object, Slot};
+use crate::spec::NETWORKS_MAX;
 
 /// A call of the API. Everything that a backend may cause during it follows from the table below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -103,6 +104,9 @@ const fn allow(effect: Effect, object: Object, most: u32) -> Allowance {
 
 /// Looking is bounded like all else.
 const READS: u32 = 64;
+
+/// The most networks that a container joins beside its first one.
+const JOINS: u32 = NETWORKS_MAX as u32 - 1;
 
 impl Call {
     /// All calls, for the generated documentation and the tests.
@@ -235,7 +239,7 @@ impl Call {
             Self::Pull | Self::ImageLoad => const { &[allow(Read, Image, READS), allow(Create, Image, 1)] },
             Self::ImagePresent | Self::ImageInspect | Self::ImageList => const { &[allow(Read, Image, READS)] },
             Self::ImageRemove => const { &[allow(Read, Image, READS), allow(Remove, Image, 1)] },
-            Self::Create => const { &[allow(Create, Container, 1)] },
+            Self::Create => const { &[allow(Create, Container, 1), allow(Change, Network, JOINS)] },
             Self::Start | Self::RunToCompletion | Self::Kill | Self::Pause | Self::Unpause | Self::Health => {
                 const { &[allow(Read, Container, READS), allow(Change, Container, 1)] }
             }
@@ -301,6 +305,7 @@ impl Call {
                 NetworkBridge,
                 NetworkHost,
                 NetworkNamed,
+                NetworkAlso,
                 Alias,
                 UserNamespace,
                 Platform,
@@ -321,6 +326,8 @@ impl Call {
                 Terminal,
                 Pod,
                 PodName,
+                // Once it is there.
+                ContainerId,
             ],
             Self::Start | Self::RunToCompletion | Self::Wait | Self::Inspect => &[ContainerId],
             Self::Pause | Self::Unpause | Self::Top | Self::Stats | Self::Health => &[ContainerId],
@@ -452,10 +459,11 @@ mod tests {
             let mut facts: Vec<Slot> = scope.caller().iter().map(|(slot, _)| slot).collect();
             let by_id = [Slot::ContainerId, Slot::NetworkId, Slot::PodId];
             facts.extend(by_id.into_iter().filter(|slot| !scope.host().get(*slot).is_empty()));
-            // one network at a time, and a health check in one spelling
-            let modes =
-                [Slot::NetworkNone, Slot::NetworkBridge, Slot::NetworkHost, Slot::NetworkNamed, Slot::HealthShell];
-            facts.extend(scope.call().slots().iter().filter(|slot| modes.contains(slot)));
+            // one network at a time, a health check in one spelling, and what is a fact once the container is there
+            let modes = [Slot::NetworkNone, Slot::NetworkBridge, Slot::NetworkHost, Slot::NetworkNamed];
+            let apart = [Slot::HealthShell, Slot::NetworkAlso, Slot::ContainerId];
+            let is_apart = |slot: &&Slot| modes.contains(slot) || apart.contains(slot);
+            facts.extend(scope.call().slots().iter().filter(is_apart));
             facts.sort();
             facts.dedup();
             let mut told = scope.call().slots().to_vec();
@@ -527,7 +535,8 @@ mod tests {
             let most = |effect| call.allowance(effect, object).map(|allowance| allowance.most);
             assert_eq!(most(Effect::Create), (*call == makes).then_some(1), "{call:?}");
             assert_eq!(most(Effect::Remove), (*call == removes).then_some(1), "{call:?}");
-            assert_eq!(most(Effect::Change), None, "{call:?}");
+            let joins = object == Object::Network && *call == Call::Create;
+            assert_eq!(most(Effect::Change), joins.then_some(JOINS), "{call:?}");
         }
     }
 

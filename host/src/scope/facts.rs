@@ -93,10 +93,13 @@ impl Scope {
         self
     }
 
-    /// The network that a container joins is the one that was looked at: a backend names it, and its ID is rendered.
-    pub(crate) fn on_network(mut self, name: &str, id: &str) -> Self {
-        self.network = Some(name.to_owned());
-        self.caller.set(Slot::NetworkNamed, Binding::scalar(id));
+    /// The networks that a container joins are those that were looked at: a backend names them, and their IDs are rendered.
+    /// The first one is a fact of the creation itself; each further one is joined by a command of its own.
+    pub(crate) fn on_networks<'n>(mut self, networks: impl IntoIterator<Item = (&'n str, &'n str)>) -> Self {
+        self.networks = networks.into_iter().map(|(name, id)| (name.to_owned(), id.to_owned())).collect();
+        if let Some((_, id)) = self.networks.first() {
+            self.caller.set(Slot::NetworkNamed, Binding::scalar(id));
+        }
         self
     }
 

@@ -61,8 +61,8 @@ pub(crate) struct Scope {
     limit: Option<Duration>,
     /// The command is one of a terminal.
     terminal: bool,
-    /// The name of the network whose ID is a fact.
-    network: Option<String>,
+    /// The networks that a container joins, by their names, and the IDs that are rendered: the first one, and further ones.
+    networks: Vec<(String, String)>,
 }
 
 impl Scope {
@@ -76,7 +76,7 @@ impl Scope {
             secrets: BTreeMap::new(),
             grace: 0,
             limit: None,
-            network: None,
+            networks: Vec::new(),
             terminal: false,
         }
     }
@@ -130,9 +130,8 @@ impl Scope {
                 == Some(name))
             .then(|| self.host.get(slot).to_vec())
             .filter(|found| !found.is_empty()),
-            (Slot::NetworkNamed, Given::Text(name)) if self.network.is_some() => {
-                (self.network.as_deref() == Some(name)).then(|| self.caller.get(slot).to_vec())
-            }
+            (Slot::NetworkNamed, Given::Text(name)) if !self.networks.is_empty() => joined(self.networks.first(), name),
+            (Slot::NetworkAlso, Given::Text(name)) => joined(self.networks.iter().skip(1), name),
             (Slot::Word, Given::Words(words)) => self.words(words),
             (Slot::HealthCommand, Given::Words(given)) => self.said(slot, &words::to_json(given)),
             (Slot::HealthShell, Given::Words(given)) => self.said(slot, &words::to_shell(given)),
@@ -152,6 +151,12 @@ impl Scope {
             facts.len() == words.len() && facts.iter().zip(words).all(|(fact, word)| fact.field("word") == Some(word));
         same.then(|| facts.to_vec())
     }
+}
+
+/// The ID of the network that a name means.
+fn joined<'n>(networks: impl IntoIterator<Item = &'n (String, String)>, name: &str) -> Option<Vec<Binding>> {
+    let meant = networks.into_iter().find(|(known, _)| known == name);
+    meant.map(|(_, id)| vec![Binding::scalar(id)])
 }
 
 /// Whether a value names this fact.
@@ -230,10 +235,15 @@ mod tests {
                 .resolve(Slot::NetworkId, &text("backend"))
                 .is_none()
         );
-        let joins = super::tests::scope().on_network("backend", &id);
+        let other_id = "b".repeat(64);
+        let joins = super::tests::scope().on_networks([("backend", id.as_str()), ("front", other_id.as_str())]);
         assert_eq!(joins.resolve(Slot::NetworkNamed, &text("backend")).unwrap(), [Binding::scalar(id.clone())]);
+        assert_eq!(joins.resolve(Slot::NetworkAlso, &text("front")).unwrap(), [Binding::scalar(other_id)]);
         for other in ["front", &id, ""] {
             assert!(joins.resolve(Slot::NetworkNamed, &text(other)).is_none(), "{other}");
+        }
+        for other in ["backend", &id, ""] {
+            assert!(joins.resolve(Slot::NetworkAlso, &text(other)).is_none(), "{other}");
         }
     }
 

@@ -105,6 +105,9 @@ impl fmt::Display for NetworkMode {
     }
 }
 
+/// The most networks that a container is on.
+pub(crate) const NETWORKS_MAX: usize = 32;
+
 /// A container as the caller wants it.
 ///
 /// ```
@@ -151,6 +154,8 @@ pub struct ContainerSpec {
     pub restart: Option<RestartPolicy>,
     /// Its network.
     pub network: Option<NetworkMode>,
+    /// Further named networks that it is on, with the same aliases; `network` is a named one then.
+    pub further_networks: Vec<Name>,
     /// Seconds between TERM and KILL when the engine stops it.
     pub stop_grace: Option<u32>,
     /// The signal that asks it to stop.
@@ -210,6 +215,7 @@ impl ContainerSpec {
             pids: None,
             restart: None,
             network: None,
+            further_networks: Vec::new(),
             stop_grace: None,
             stop_signal: None,
             remove: false,
@@ -230,6 +236,15 @@ impl ContainerSpec {
         }
     }
 
+    /// The named networks that it is on: its first one, and the further ones.
+    pub fn named_networks(&self) -> impl Iterator<Item = &Name> {
+        let first = match &self.network {
+            Some(NetworkMode::Named(name)) => Some(name),
+            _ => None,
+        };
+        first.into_iter().chain(&self.further_networks)
+    }
+
     /// The named volumes among its mounts, each once.
     pub fn volumes(&self) -> impl Iterator<Item = &Name> {
         let names = self.mounts.iter().filter_map(|mount| match &mount.source {
@@ -248,6 +263,7 @@ impl ContainerSpec {
         self.check_names()?;
         self.check_targets()?;
         self.check_capabilities()?;
+        self.check_networks()?;
         self.check_aliases()?;
         self.check_pod()?;
         self.health.as_ref().map_or(Ok(()), HealthCheck::check)
@@ -317,6 +333,21 @@ impl ContainerSpec {
             }
             None => Ok(()),
         }
+    }
+
+    /// None, the host's and the engine's own go together with no other.
+    fn check_networks(&self) -> Result<(), SpecError> {
+        let Some(further) = self.further_networks.first() else { return Ok(()) };
+        let Some(NetworkMode::Named(first)) = &self.network else {
+            let why = "it goes together with named networks alone";
+            return Err(SpecError::new("network", further.as_str(), why, "--network NAME for each"));
+        };
+        if self.further_networks.len() >= NETWORKS_MAX {
+            let expected = "at most 32 networks";
+            return Err(SpecError::new("network", further.as_str(), "there are too many of them", expected));
+        }
+        let all = std::iter::once(first).chain(&self.further_networks);
+        twice(all.map(Name::as_str), "network", "a name once")
     }
 
     /// Engines know aliases on networks of their own alone.

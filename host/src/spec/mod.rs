@@ -19,6 +19,7 @@ mod resources;
 pub(crate) mod words;
 mod workdir;
 
+pub(crate) use container::NETWORKS_MAX;
 pub use container::{ContainerSpec, NetworkMode, RestartPolicy};
 pub use environment::{EnvName, Secret, SecretDelivery, SecretValue, Variable};
 pub(crate) use exec::MARK;

@@ -12,6 +12,9 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arguments(Vec<Argument>);
 
+/// The slot, and the option, for a further network.
+const FURTHER: &str = "network.also";
+
 impl Arguments {
     /// For a command without slots, and to begin with.
     #[must_use]
@@ -19,7 +22,8 @@ impl Arguments {
         Self::default()
     }
 
-    /// Exactly what a `create` template takes for a spec.
+    /// Exactly what a `create` template takes for a spec. Further networks are joined when the container is there:
+    /// [`further_networks`] names them, and [`Arguments::of_connection`] is for each.
     ///
     /// # Errors
     /// [`Error::Unsupported`] names the first option that the templates have no slot for.
@@ -41,6 +45,17 @@ impl Arguments {
         }
         words.extend(spec.words.iter().cloned());
         Ok(if words.is_empty() { arguments } else { arguments.with("word", Value::Words(words)) })
+    }
+
+    /// What joins the container that was created just now to a further network: with all of its aliases.
+    #[must_use]
+    pub fn of_connection(spec: &ContainerSpec, network: &str) -> Self {
+        let aliases = spec.options.iter().filter_map(|option| match option {
+            ContainerOption::Alias(name) => Some(name),
+            _ => None,
+        });
+        let begun = Self::none().container(&spec.name).with(FURTHER, Value::Network(network.into()));
+        aliases.fold(begun, |arguments, alias| arguments.text("alias", alias))
     }
 
     /// Exactly what an `exec` template takes: the call's container, and the command that runs in it.
@@ -208,6 +223,7 @@ impl Arguments {
             Option::Hostname(name) => self.text("hostname", name),
             Option::Pod(name) => self.with("pod", Value::Pod(name.clone())),
             Option::Extension(extension) if extension.name == "pod.name" => self.pod_name(&extension.value),
+            Option::Extension(extension) if extension.name == FURTHER => self,
             Option::StopSignal(signal) => self.text("stop-signal", signal),
             Option::Stdin => self.flag("stdin"),
             Option::Terminal => self.flag("terminal"),
@@ -247,6 +263,14 @@ impl Arguments {
         words.extend(tail.iter().cloned());
         Ok(self.text("entrypoint", program))
     }
+}
+
+/// The further networks that a container joins once it is created, by their names.
+pub fn further_networks(spec: &ContainerSpec) -> impl Iterator<Item = &str> {
+    spec.options.iter().filter_map(|option| match option {
+        ContainerOption::Extension(extension) if extension.name == FURTHER => Some(extension.value.as_str()),
+        _ => None,
+    })
 }
 
 /// As both engines spell it.

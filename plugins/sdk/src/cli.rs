@@ -7,7 +7,7 @@ use crate::{
     Arguments, ContainerSpec, ContainerStatus, Error, ExecSpec, HealthState, Image, ImageSummary, Label, LogOptions,
     NetworkSpec, Phrase, Plan, PodSpec, Result, Usage, classify, closing_words,
     engine::{self, Output},
-    inspect,
+    further_networks, inspect,
     logs::{self, Log},
     narration, undressed, usage,
 };
@@ -132,13 +132,16 @@ impl Cli {
         Ok(Plan { command: "create".into(), arguments: self.creation(spec)?.into_vec() })
     }
 
-    /// `create`. What the engine says beside the ID is told as a warning.
+    /// `create`, and `network-connect` for each further network. What the engine says beside the ID is told as a warning.
     ///
     /// # Errors
     /// As [`Arguments::of_spec`] and [`Cli::run`]; [`Error::Engine`] where no ID was printed.
     pub fn container_create(&self, spec: &ContainerSpec) -> Result<String> {
         let output = self.run("create", self.creation(spec)?)?;
         self.tell(&output);
+        for network in further_networks(spec) {
+            self.run("network-connect", Arguments::of_connection(spec, network))?;
+        }
         inspect::id(&output.stdout)
     }
 
@@ -421,12 +424,26 @@ impl Cli {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Argument, Value, stage::Stage};
+    use crate::{Argument, ContainerOption, Extension, Gpus, Value, stage::Stage};
 
     const CLIENT: Cli = Cli::new(&[Phrase::not_found("no such")]).without(&["shared mount"]);
 
     fn image() -> Image {
         Image { reference: "r/a:1".into(), name: "r/a".into(), tag: Some("1".into()), digest: None }
+    }
+
+    fn container(options: Vec<ContainerOption>) -> ContainerSpec {
+        ContainerSpec {
+            image: image(),
+            name: "web".into(),
+            words: vec![],
+            env: vec![],
+            mounts: vec![],
+            ports: vec![],
+            gpus: Gpus::None,
+            labels: vec![],
+            options,
+        }
     }
 
     fn web() -> Argument {
@@ -572,6 +589,36 @@ mod tests {
             stage.play(|| CLIENT.container_top("web")).0,
             Ok(vec!["PID CMD".to_owned(), "1 sleep 1".to_owned()])
         );
+    }
+
+    #[test]
+    fn a_container_joins_further_networks_once_it_is_created() {
+        let also = |name: &str| Extension { name: "network.also".into(), value: name.into() };
+        let options = vec![
+            ContainerOption::Alias("db".into()),
+            ContainerOption::Extension(also("back")),
+            ContainerOption::Extension(also("front")),
+        ];
+        let spec = container(options);
+        let id = "a".repeat(64);
+        let stage = Stage::new().command("create", 0, &format!("{id}\n"), "").command("network-connect", 0, "", "");
+        let (created, seen) = stage.command("network-connect", 0, "", "").play(|| CLIENT.container_create(&spec));
+        assert_eq!(created, Ok(id.clone()));
+        assert_eq!(seen.commands(), ["create", "network-connect", "network-connect"]);
+        let slot = |slot: &str, value| Argument { slot: slot.into(), value };
+        let joins = |name: &str| {
+            let network = slot("network.also", Value::Network(name.into()));
+            vec![
+                slot("container.id", Value::Container(spec.name.clone())),
+                network,
+                slot("alias", Value::Text("db".into())),
+            ]
+        };
+        assert_eq!((&seen.asks[1].1, &seen.asks[2].1), (&joins("back"), &joins("front")));
+        assert!(!seen.asks[0].1.iter().any(|argument| argument.slot == "network.also"));
+        let failing =
+            Stage::new().command("create", 0, &format!("{id}\n"), "").command("network-connect", 1, "", "Error: no");
+        assert!(failing.play(|| CLIENT.container_create(&spec)).0.is_err());
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub mod stage;
 pub mod usage;
 mod version;
 
-pub use arguments::Arguments;
+pub use arguments::{Arguments, further_networks};
 pub use backend::{Backend, Result};
 pub use errors::{Kind, Phrase, classify, closing_words, undressed};
 #[doc(hidden)]

@@ -58,6 +58,7 @@ pub(crate) fn run(engine: &mut Engine, verb: Verb, arguments: &Arguments) -> Res
         Verb::NetworkInspect => networks::inspect,
         Verb::NetworkLs => networks::list,
         Verb::NetworkRm => networks::remove,
+        Verb::NetworkConnect => networks::connect,
         Verb::PodCreate => pods::create,
         Verb::PodInspect => pods::inspect,
         Verb::PodLs => pods::list,

@@ -158,6 +158,14 @@ impl<'s> Place<'s> {
         state::load(&self.directory.join("container"))
     }
 
+    /// It is on one more network from now on.
+    pub(crate) fn join(&self, network: &str) -> io::Result<()> {
+        let _guard = self.guard()?;
+        let mut container = self.container()?;
+        container.spec.networks.push(network.to_owned());
+        state::save(&self.directory.join("container"), &container)
+    }
+
     pub(crate) fn log(&self) -> PathBuf {
         self.directory.join("log")
     }

@@ -34,25 +34,18 @@
 //! # How it is as the real ones, and how not
 //!
 //! Images really come from a registry over HTTP, on loopback alone, and every digest is checked. Documents, words and exit
-//! statuses were recorded from Podman 4.3.1 and Docker 20.10.24. It does not know `run`, pods
-//! or networks as commands, `start --attach` does not proxy signals (a client that is killed leaves the container
-//! statuses were recorded from Podman 4.3.1 and Docker 20.10.24. It does not know `run`, `exec`, `cp` or
-//! pods as commands, what a container listens on is reached by `fetch` alone, `start --attach` does not proxy signals (a client that is killed leaves the container
-//! statuses were recorded from Podman 4.3.1 and Docker 20.10.24. It does not know `run`, `exec` or `cp`,
-//! its pods have no containers of their own, what a container listens on is reached by `fetch` alone, `start --attach` does not proxy signals (a client that is killed leaves the container
+//! statuses were recorded from Podman 4.3.1 and Docker 20.10.24. It does not know `run`, its pods have no containers of
+//! their own, aliases on networks are not looked up, what a container listens on is reached by `fetch` alone,
+//! `start --attach` does not proxy signals (a client that is killed leaves the container
 //! running), layers are not unpacked (`save` writes them as they lie in
 //! `blobs`, edited or not), and `--format` is JSON or nothing.
 //!
 //! # Faults
 //!
-//! Commands: `version info ps pull image-inspect images rmi save create start stop kill rm wait inspect logs exec cp volume-create
-//! Commands: `version info ps pull image-inspect images rmi save load create start stop kill rm wait inspect logs volume-create
-//! volume-inspect volume-ls volume-rm`, `*` for all.
-//! Commands: `version info ps pull image-inspect images rmi save create start stop kill rm wait inspect logs volume-create
-//! volume-inspect volume-ls volume-rm pause unpause top stats health-run events`, `*` for all.
-//! Commands: `version info ps pull image-inspect images rmi save create start stop kill rm wait inspect logs volume-create
-//! volume-inspect volume-ls volume-rm network-create network-inspect network-ls network-rm
-//! pod-create pod-inspect pod-ls pod-rm`, `*` for all.
+//! Commands: `version info ps pull image-inspect images rmi save load create start stop kill rm wait inspect logs
+//! volume-create volume-inspect volume-ls volume-rm exec cp pause unpause top stats health-run events network-create
+//! network-inspect network-ls network-rm network-connect pod-create pod-inspect pod-ls pod-rm context-ls`, `*` for
+//! all.
 //!
 //! | fault | what the command does |
 //! |---|---|
@@ -65,10 +58,7 @@
 //! | `die`, `die-halfway` | SIGKILLs itself; at once, or with its work done and half of its output written |
 //! | `exit-N` | does its work and ends with N |
 //! | `fail` | does nothing, says `rehearsed failure`, and ends as the engine does |
-//! | `ignore` | says that it did its work and does nothing (`start`, `stop`, `kill`, `rm`, `rmi`, `cp`, `volume-create`, `volume-rm`) |
-//! | `ignore` | says that it did its work and does nothing (`start`, `stop`, `kill`, `rm`, `rmi`, `volume-create`, `volume-rm`, `pause`, `unpause`) |
-//! | `ignore` | says that it did its work and does nothing (`start`, `stop`, `kill`, `rm`, `rmi`, `volume-create`, `volume-rm`, `network-create`, `network-rm`) |
-//! | `ignore` | says that it did its work and does nothing (`start`, `stop`, `kill`, `rm`, `rmi`, `volume-create`, `volume-rm`, `network-create`, `network-rm`, `pod-create`, `pod-rm`) |
+//! | `ignore` | says that it did its work and does nothing (`start`, `stop`, `kill`, `rm`, `rmi`, `cp`, `pause`, `unpause`, and what makes, removes or joins volumes, networks and pods) |
 //! | `leak-env` | prints every variable that it was given on stderr |
 //! | `lie-digest`, `lie-id` | claims another digest, another ID (`image-inspect`) |
 //! | `missing` | claims that the object is not there (`inspect`, `image-inspect`, `volume-inspect`, `network-inspect`) |

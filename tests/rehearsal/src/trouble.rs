@@ -58,6 +58,11 @@ pub(crate) enum Trouble {
         fetch: Fetch,
     },
     NoSuchVolume(String),
+    /// A container is on a network already.
+    OnNetwork {
+        container: String,
+        network: String,
+    },
     /// The beginning of more names than one.
     ManyVolumes(String),
     VolumeTaken(String),

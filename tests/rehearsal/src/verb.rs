@@ -35,6 +35,7 @@ pub(crate) enum Verb {
     NetworkInspect,
     NetworkLs,
     NetworkRm,
+    NetworkConnect,
     PodCreate,
     PodInspect,
     PodLs,
@@ -43,7 +44,7 @@ pub(crate) enum Verb {
 }
 
 /// Each command's name, as the file `faults` has it.
-pub(crate) const NAMES: [&str; 38] = [
+pub(crate) const NAMES: [&str; 39] = [
     "version",
     "info",
     "ps",
@@ -77,6 +78,7 @@ pub(crate) const NAMES: [&str; 38] = [
     "network-inspect",
     "network-ls",
     "network-rm",
+    "network-connect",
     "pod-create",
     "pod-inspect",
     "pod-ls",
@@ -84,7 +86,7 @@ pub(crate) const NAMES: [&str; 38] = [
     "context-ls",
 ];
 
-const VERBS: [Verb; 38] = [
+const VERBS: [Verb; 39] = [
     Verb::Version,
     Verb::Info,
     Verb::Ps,
@@ -118,6 +120,7 @@ const VERBS: [Verb; 38] = [
     Verb::NetworkInspect,
     Verb::NetworkLs,
     Verb::NetworkRm,
+    Verb::NetworkConnect,
     Verb::PodCreate,
     Verb::PodInspect,
     Verb::PodLs,
@@ -154,6 +157,7 @@ impl Verb {
             Self::NetworkInspect => "network inspect",
             Self::NetworkLs => "network ls",
             Self::NetworkRm => "network rm",
+            Self::NetworkConnect => "network connect",
             Self::PodCreate => "pod create",
             Self::PodInspect => "pod inspect",
             Self::PodLs => "pod ls",
@@ -179,6 +183,7 @@ impl Verb {
             ("network", "inspect") => ("network-inspect", 2),
             ("network", "ls" | "list") => ("network-ls", 2),
             ("network", "rm" | "remove") => ("network-rm", 2),
+            ("network", "connect") => ("network-connect", 2),
             ("pod", "create") => ("pod-create", 2),
             ("pod", "inspect") => ("pod-inspect", 2),
             ("pod", "ls" | "list" | "ps") => ("pod-ls", 2),
@@ -218,7 +223,7 @@ mod tests {
         assert_eq!(find(&["commit", "x"]), Err("commit".to_owned()));
         assert_eq!(find(&["image", "prune"]), Err("image".to_owned()));
         assert_eq!(find(&["volume", "prune"]), Err("volume".to_owned()));
-        assert_eq!(find(&["network", "connect"]), Err("network".to_owned()));
+        assert_eq!(find(&["network", "disconnect"]), Err("network".to_owned()));
         assert_eq!(find(&[]), Err(String::new()));
     }
 

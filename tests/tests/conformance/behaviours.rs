@@ -331,6 +331,8 @@ behaviours! {
         an_internal_network_is_internal
         containers_of_one_network_find_each_other_by_name
         a_container_joins_the_network_by_its_id
+        a_container_is_on_several_networks
+        a_further_network_is_ours_too
         a_network_that_is_not_there_is_not_joined
         a_network_in_use_is_not_removed
         a_foreign_container_is_not_cut_off
@@ -341,6 +343,7 @@ behaviours! {
         a_policy_says_which_networks
         a_dry_run_makes_no_network
     }
+    real: networks { a_container_that_left_a_network_is_no_longer_the_same }
     rehearsal: networks {
         a_network_that_is_exchanged_is_noticed
         an_engine_that_lies_of_a_network_is_not_believed

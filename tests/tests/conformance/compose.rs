@@ -11,7 +11,7 @@ use crate::setting::{Heard, Setting};
 
 const VALUE: &str = "compose-marigold-7745-lantern";
 
-/// Two services, a network, a volume, a health check, a secret and a dependency.
+/// Two services, two networks, a volume, a health check, a secret and a dependency.
 pub(crate) fn file(setting: &Setting, web: &Reference) -> String {
     let image = setting.image.single();
     format!(
@@ -20,7 +20,7 @@ services:
   web:
     image: {web}
     command: [say, up, file, /run/secrets/token, say, ., wait]
-    networks: [back]
+    networks: [back, front]
     secrets: [token]
     depends_on:
       db: {{condition: service_healthy}}
@@ -35,6 +35,7 @@ volumes:
   data:
 networks:
   back:
+  front:
 secrets:
   token: {{environment: TOKEN}}
 "#
@@ -89,15 +90,16 @@ pub(crate) async fn a_project_comes_up_and_goes_down(setting: Arc<Setting>) {
     host.check_compose(&mut project);
     assert_eq!(project.problems().collect::<Vec<_>>(), Vec::<&portreeve::compose::Finding>::new());
     let [db, web] = ["db", "web"].map(|service| format!("{name}-{service}-1"));
-    let (network, volume) = (format!("{name}_back"), format!("{name}_data"));
+    let (network, front, volume) = (format!("{name}_back"), format!("{name}_front"), format!("{name}_data"));
     let told = up(&setting, &project).await.unwrap();
-    let wanted = [(&network, "made"), (&volume, "made"), (&db, "started"), (&web, "started")];
+    let wanted = [(&network, "made"), (&front, "made"), (&volume, "made"), (&db, "started"), (&web, "started")];
     assert_eq!(told, wanted.map(|(part, done)| format!("{part} {done}")));
     for container in [&db, &web] {
         assert!(setting.is_running(container), "{container}");
         let truth = setting.truth(container).unwrap();
         assert!(truth["NetworkSettings"]["Networks"][&network].is_object(), "{truth}");
     }
+    assert_eq!(host.inspect(&web).await.unwrap().networks, [network.clone(), front.clone()]);
     setting.until("web reads its secret", || setting.ground.ask(&["logs", &web]).stdout.contains(VALUE)).await;
     let heard = Heard::all(host.logs(&web, &LogOptions::default()).await.unwrap()).await;
     assert!(heard.out.contains("[redacted:token]") && !heard.out.contains(VALUE), "{heard:?}");
@@ -108,7 +110,7 @@ pub(crate) async fn a_project_comes_up_and_goes_down(setting: Arc<Setting>) {
     assert_eq!(listed, [db.clone(), web.clone()]);
     down(&setting, &project, false).await;
     assert!(!setting.exists(&db) && !setting.exists(&web) && !host.network_exists(&network).await.unwrap());
-    assert!(setting.volume(&volume).is_some());
+    assert!(!host.network_exists(&front).await.unwrap() && setting.volume(&volume).is_some());
     down(&setting, &project, true).await;
     assert!(setting.volume(&volume).is_none());
 }

@@ -102,6 +102,80 @@ pub(crate) async fn a_container_joins_the_network_by_its_id(setting: Arc<Setting
     assert!(matches!(&error, Error::Conflict(conflict) if conflict.differs[0].field == "network"), "{error:?}");
 }
 
+pub(crate) async fn a_container_is_on_several_networks(setting: Arc<Setting>) {
+    let names = ["several-back", "several-front"].map(|label| setting.name(label));
+    let mut ids = Vec::new();
+    for name in &names {
+        ids.push(setting.host.ensure_network(&network(name)).await.unwrap().id);
+    }
+    let mut neighbours = Vec::new();
+    for name in &names {
+        let server = joining(&setting, name, &["listen", "8080"]);
+        setting.host.run(&server).await.unwrap();
+        neighbours.push(server.name.to_string());
+    }
+    let words = neighbours.iter().flat_map(|name| ["lookup", name]).collect::<Vec<_>>();
+    let mut spec = joining(&setting, &names[0], &words);
+    (spec.further_networks, spec.aliases) = (vec![names[1].parse().unwrap()], vec!["site".parse().unwrap()]);
+    let dry = setting.builder().dry_run(true).build().await.unwrap();
+    let mark = setting.mark();
+    dry.create(&spec).await.unwrap();
+    let imagined = [&ids[1][..], &"0".repeat(64)];
+    let left_out = setting.argvs_since(mark, true);
+    assert!(left_out.iter().any(|argv| argv.ends_with(&imagined.map(str::to_owned))), "{left_out:?}");
+    assert!(!setting.exists(spec.name.as_str()));
+    let created = setting.host.create(&spec).await.unwrap();
+    assert_eq!(created.networks, names);
+    let told = setting.argvs_since(mark, false);
+    let joins = |argv: &&Vec<String>| is_about_networks(argv, "connect");
+    let joined: Vec<_> = told.iter().filter(joins).map(|argv| argv[argv.len() - 3..].to_vec()).collect();
+    assert_eq!(joined, [["--alias=site".to_owned(), ids[1].clone(), created.id.clone()]]);
+    let mark = setting.mark();
+    assert_eq!(setting.host.create(&spec).await.unwrap().id, created.id);
+    assert!(!acted(&setting, mark));
+    let fewer = ContainerSpec { further_networks: Vec::new(), ..spec.clone() };
+    let error = setting.host.create(&fewer).await.unwrap_err();
+    let Error::Conflict(conflict) = &error else { panic!("{error:?}") };
+    let [differs] = conflict.differs.as_slice() else { panic!("{conflict:?}") };
+    assert_eq!((differs.field.as_str(), &differs.existing), ("network", &names.join(" ")));
+    let heard = setting.hear(&spec).await;
+    let all_known = neighbours.iter().all(|name| heard.out.contains(&format!("{name} is known: ")));
+    assert!(all_known && heard.status() == 0, "{heard:?}");
+}
+
+pub(crate) async fn a_further_network_is_ours_too(setting: Arc<Setting>) {
+    let (ours, foreign) = (setting.name("ours"), setting.name("foreign-further"));
+    setting.host.ensure_network(&network(&ours)).await.unwrap();
+    setting.foreign_network(&foreign, &[]);
+    let with = |further: &str| {
+        let spec = joining(&setting, &ours, &["wait"]);
+        ContainerSpec { further_networks: vec![further.parse().unwrap()], ..spec }
+    };
+    let mark = setting.mark();
+    let error = setting.host.create(&with(&foreign)).await.unwrap_err();
+    assert!(matches!(&error, Error::Conflict(conflict) if conflict.name == foreign), "{error:?}");
+    let error = setting.host.create(&with(&setting.name("absent"))).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound { kind: "network", .. }), "{error:?}");
+    let alone = ContainerSpec { network: Some(NetworkMode::None), ..with(&foreign) };
+    assert!(matches!(setting.host.create(&alone).await, Err(Error::Spec(_))));
+    assert!(!acted(&setting, mark));
+}
+
+pub(crate) async fn a_container_that_left_a_network_is_no_longer_the_same(setting: Arc<Setting>) {
+    let (stays, leaves) = (setting.name("stays"), setting.name("leaves"));
+    for name in [&stays, &leaves] {
+        setting.host.ensure_network(&network(name)).await.unwrap();
+    }
+    let spec = joining(&setting, &stays, &["wait"]);
+    let spec = ContainerSpec { further_networks: vec![leaves.parse().unwrap()], ..spec };
+    setting.host.create(&spec).await.unwrap();
+    // As where a host is killed between two networks.
+    let left = setting.ground.ask(&["network", "disconnect", &leaves, spec.name.as_str()]);
+    assert_eq!(left.status, 0, "{left:?}");
+    let error = setting.host.create(&spec).await.unwrap_err();
+    assert!(matches!(&error, Error::Conflict(_)) && error.to_string().contains(&leaves), "{error}");
+}
+
 pub(crate) async fn a_network_that_is_not_there_is_not_joined(setting: Arc<Setting>) {
     let mark = setting.mark();
     let spec = joining(&setting, &setting.name("absent"), &["wait"]);

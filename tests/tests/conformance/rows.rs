@@ -296,11 +296,12 @@ const ROWS: &[Row] = &[
         "",
     ),
     row(
-        "Networks: internal, names between containers",
+        "Networks: internal, several of a container, names between containers",
         &[
             "a_network_is_made_once_and_found",
             "an_internal_network_is_internal",
             "containers_of_one_network_find_each_other_by_name",
+            "a_container_is_on_several_networks",
             "a_network_in_use_is_not_removed",
             "a_foreign_network_is_not_touched",
         ],

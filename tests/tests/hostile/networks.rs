@@ -64,6 +64,57 @@ pub(crate) async fn network_while_creating() {
     refused(crate::NETWORK_WHILE_CREATING, Some("back"), end).await;
 }
 
+/// A creation of a container on two networks, with an alias: it fails so, and what the guest did before is undone.
+async fn unjoined(component: &str, end: End<'_>, before: &[&str]) {
+    let stand = stand(component).await;
+    stand.honest.ensure_network(&network("front")).await.unwrap();
+    let theirs = stand.honest.create(&stand.spec("theirs")).await.unwrap();
+    let stand = stand.mark();
+    let mut spec = joining(&stand, Some("back"));
+    (spec.further_networks, spec.aliases) = (vec!["front".parse().unwrap()], vec!["site".parse().unwrap()]);
+    let created = stand.hostile.create(&spec).await;
+    stand.refuses_but_for(created, end, before).await;
+    assert_eq!(stand.containers().await.len(), 1, "theirs alone");
+    assert_eq!(stand.honest.inspect("theirs").await.unwrap().networks, theirs.networks);
+    untouched(&stand, &["back", "front", "theirs"]).await;
+}
+
+#[tokio::test]
+pub(crate) async fn network_not_asked_for() {
+    let end = End::Refused(OutOfScope, "network-connect", Some("network.also"));
+    unjoined(crate::NETWORK_NOT_ASKED_FOR, end, &["create", "network connect", "rm"]).await;
+}
+
+#[tokio::test]
+pub(crate) async fn network_before_creation() {
+    let end = End::Refused(OutOfScope, "network-connect", Some("container.id"));
+    unjoined(crate::NETWORK_BEFORE_CREATION, end, &[]).await;
+}
+
+#[tokio::test]
+pub(crate) async fn network_of_another() {
+    let end = End::Refused(OutOfScope, "network-connect", Some("container.id"));
+    unjoined(crate::NETWORK_OF_ANOTHER, end, &["create", "rm"]).await;
+}
+
+#[tokio::test]
+pub(crate) async fn left_out_further_network() {
+    let end = End::Fault(Untrue, "was asked for on [back, front]");
+    unjoined(crate::LEFT_OUT_FURTHER_NETWORK, end, &["create", "rm"]).await;
+}
+
+#[tokio::test]
+pub(crate) async fn network_without_an_alias() {
+    let end = End::Refused(NotExact, "network-connect", Some("alias"));
+    unjoined(crate::NETWORK_WITHOUT_AN_ALIAS, end, &["create", "rm"]).await;
+}
+
+#[tokio::test]
+pub(crate) async fn start_while_creating() {
+    let end = End::Refused(EffectNotOpen, "start", None);
+    unjoined(crate::START_WHILE_CREATING, end, &["create", "network connect", "rm"]).await;
+}
+
 #[tokio::test]
 pub(crate) async fn other_network() {
     let stand = stand(crate::OTHER_NETWORK).await;

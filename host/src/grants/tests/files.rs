@@ -236,6 +236,14 @@ fn bad_files() -> Vec<(&'static str, String)> {
             ),
         ),
         (
+            "a network changed otherwise",
+            with_command("effect = \"change\"\nobject = \"network\"\nargv = [\"x\", \"{network.also}\"]"),
+        ),
+        (
+            "a further network elsewhere",
+            with_command("effect = \"change\"\nobject = \"container\"\nargv = [\"x\", \"{network.also}\", \"{container.id}\"]"),
+        ),
+        (
             "a query that changes",
             with_command("effect = \"change\"\nobject = \"image\"\nargv = [\"x\", \"{image.query}\"]"),
         ),

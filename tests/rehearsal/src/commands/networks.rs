@@ -1,10 +1,11 @@
-//! `network create`, `network inspect`, `network ls`, `network rm`.
+//! `network create`, `network inspect`, `network ls`, `network rm`, `network connect`.
 
 use serde_json::Value;
 
 use super::volumes::{label, pairs};
 use crate::arguments::Arguments;
 use crate::clock::Moment;
+use crate::container::Place;
 use crate::dialect::Dialect;
 use crate::engine::Engine;
 use crate::faults::Fault;
@@ -49,6 +50,22 @@ pub(super) fn joined(engine: &Engine, spec: &Spec) -> Result<Vec<String>, Troubl
         Network { id: state::random_id()?, labels: Default::default(), ..network.clone() }.make(&engine.state)?;
     }
     Ok(if engine.faults.has(Fault::LeaveOutNetwork) { Vec::new() } else { vec![network.name] })
+}
+
+/// Joins a container to one more network. Of aliases it takes no notice: a container is found by its name.
+pub(crate) fn connect(engine: &mut Engine, arguments: &Arguments) -> Result<u8, Trouble> {
+    let [network, container] = arguments.operands.as_slice() else {
+        return Err(Trouble::Usage("\"network connect\" requires exactly 2 arguments.".to_owned()));
+    };
+    let network = Network::find(&engine.state, network)?;
+    let place = Place::find(&engine.state, container)?;
+    if place.container()?.spec.networks.contains(&network.name) {
+        return Err(Trouble::OnNetwork { container: container.clone(), network: network.name });
+    }
+    if !engine.faults.has(Fault::Ignore) {
+        place.join(&network.name)?;
+    }
+    Ok(0)
 }
 
 pub(crate) fn inspect(engine: &mut Engine, arguments: &Arguments) -> Result<u8, Trouble> {

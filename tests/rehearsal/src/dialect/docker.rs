@@ -87,6 +87,7 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::NetworkInspect => &["format=,f", "verbose,v"],
         Verb::NetworkLs => &["filter=,f", "format=", "quiet,q", "no-trunc"],
         Verb::NetworkRm => &[],
+        Verb::NetworkConnect => &["alias=", "ip="],
         Verb::ContextLs => &["format=", "quiet,q"],
         Verb::PodCreate | Verb::PodInspect | Verb::PodLs | Verb::PodRm => &[],
     }
@@ -131,6 +132,7 @@ pub(crate) fn describe(trouble: &Trouble, verb: Option<Verb>) -> (u8, String) {
         Trouble::VolumeInUse { name, users } => daemon(format!("remove {name}: volume is in use - [{}]", users.join(", "))),
         Trouble::NoSuchPod(name) | Trouble::PodTaken(name) => (1, format!("docker: '{name}' is not a docker command.")),
         Trouble::NoSuchNetwork(name) => daemon(format!("network {name} not found")),
+        Trouble::OnNetwork { network, .. } => daemon(format!("endpoint with name already exists in network {network}")),
         Trouble::NetworkTaken(name) => daemon(format!("network with name {name} already exists")),
         Trouble::NetworkInUse { name, id } => {
             let (status, text) = daemon(format!("error while removing network: network {name} id {id} has active endpoints"));

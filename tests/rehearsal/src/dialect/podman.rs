@@ -98,6 +98,7 @@ pub(crate) fn flags(verb: Verb) -> Flags {
         Verb::NetworkInspect => &["format=,f"],
         Verb::NetworkLs => &["filter=,f", "format=", "quiet,q", "no-trunc"],
         Verb::NetworkRm => &["force,f", "time=,t"],
+        Verb::NetworkConnect => &["alias=", "ip="],
         Verb::PodCreate => &["infra=", "name=,n", "label=,l", "share=", "publish=,p"],
         Verb::PodInspect => &["format=,f"],
         Verb::PodLs => &["filter=,f", "format=", "quiet,q", "no-trunc"],
@@ -207,6 +208,9 @@ pub(crate) fn describe(trouble: &Trouble, verb: Option<Verb>) -> (u8, String) {
                 Some(Verb::NetworkRm) => return (1, format!("Error: {text}")),
                 _ => text,
             }
+        }
+        Trouble::OnNetwork { container, network } => {
+            format!("container {container} is already connected to network {network}: network is already connected")
         }
         Trouble::NetworkTaken(name) => format!("network name {name} already used: network already exists"),
         Trouble::NetworkInUse { name, .. } => {
