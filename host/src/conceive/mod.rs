@@ -8,7 +8,6 @@ mod request;
 
 use std::path::{Path, PathBuf};
 
-use crate::evidence::document::is_id;
 use crate::grants::{Bindings, Command, Effect, Grants, Object, Slot};
 use crate::limits::{NOFILE_CEILING, NPROC_CEILING};
 use crate::owner::{ObjectKind, OwnerLabel, SpecSeal};
@@ -197,14 +196,10 @@ impl Candidate<'_> {
         Err(Objection::new(slot, image.to_string(), why))
     }
 
-    /// A container joins further networks of ours, where it is on a first one.
+    /// A container joins further networks of ours alone.
     fn check_join(&self, policy: &Policy) -> Result<(), Objection> {
-        let slot = Slot::NetworkAlso;
-        let Some(id) = self.scalar(slot) else { return Ok(()) };
-        if !is_id(id) {
-            return Err(Objection::new(slot, id, "the host names a network by its ID"));
-        }
-        policy.check_own_network(id).map_err(|refusal| Objection::new(slot, id, refusal.to_string()))
+        let Some(id) = self.scalar(Slot::NetworkAlso) else { return Ok(()) };
+        policy.check_own_network(id).map_err(|refusal| Objection::new(Slot::NetworkAlso, id, refusal.to_string()))
     }
 
     /// A command in a container has words, and no variable of the host's own.

@@ -124,7 +124,7 @@ catalogue! {
     NetworkBridge "network.bridge" Caller Flag [] "The engine's own bridge, or its rootless stand-in.";
     NetworkHost "network.host" Caller Flag [] "The host's network.";
     NetworkNamed "network.named" Caller Scalar ["" NetworkName] "A named network that the container joins.";
-    NetworkAlso "network.also" Caller Scalar ["" NetworkName] "A further named network, which a container that was created just now joins.";
+    NetworkAlso "network.also" Caller Scalar ["" Id] "A further named network, by the ID that the host verified: a container that was created just now joins it.";
     Alias "alias" Caller Repeated ["name" Hostname] "Another name of the container on its network.";
     Hostname "hostname" Caller Scalar ["" Hostname] "The host name inside.";
     StopSignal "stop-signal" Caller Scalar ["" Signal] "The signal that asks the container to stop.";
