@@ -39,8 +39,9 @@ pub(crate) fn run(filters: Vec<String>) -> ExitCode {
     let real = if kinds.iter().any(|kind| kind.is_real()) { Engine::all() } else { Vec::new() };
     let works = |kind: &Kind| !matches!(kind, Kind::Real(engine) if !real.contains(engine));
     let (present, absent): (Vec<Kind>, Vec<Kind>) = kinds.into_iter().partition(works);
+    let program = program::built("--workspace").unwrap();
     let begun = Instant::now();
-    let outcomes = both_passes(&present, &program::built("--workspace").unwrap(), &filters);
+    let outcomes = both_passes(&present, &program, &filters);
     table::print(&outcomes, &absent);
     let whole = filters.is_empty() && absent.is_empty();
     conclude(&outcomes, &absent, whole, begun.elapsed())
