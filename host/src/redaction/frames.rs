@@ -20,6 +20,9 @@ pub(crate) struct Frames {
     left: usize,
     /// Whether the frames have ended before the input did.
     ended: bool,
+    /// The stream of what stands in no frame. Where frames have ended that of the last one goes on: a header may lie of its
+    /// length, and its text is read together with what follows.
+    text: usize,
 }
 
 /// Whether some bytes can be the beginning of a frame: `None` while they are too few to tell. An empty frame proves
@@ -43,7 +46,14 @@ fn may_be_header(head: &[u8]) -> bool {
 
 impl Frames {
     pub(crate) fn new(stream: impl Fn() -> RedactionStream) -> Self {
-        Self { streams: std::array::from_fn(|_| stream()), header: Vec::new(), current: 1, left: 0, ended: false }
+        Self {
+            streams: std::array::from_fn(|_| stream()),
+            header: Vec::new(),
+            current: 1,
+            left: 0,
+            ended: false,
+            text: 0,
+        }
     }
 
     pub(crate) fn streams(&mut self) -> &mut [RedactionStream] {
@@ -72,12 +82,17 @@ impl Frames {
     }
 
     pub(crate) fn idle(&mut self, out: &mut Vec<u8>) {
-        self.each(1..STREAMS, out, |stream, redacted| stream.idle(redacted));
+        if !self.ended {
+            self.each(1..STREAMS, out, |stream, redacted| stream.idle(redacted));
+        }
         self.text(RedactionStream::idle, out);
     }
 
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
-        self.end(out);
+        if !self.ended {
+            self.each(1..STREAMS, out, |stream, redacted| stream.finish(redacted));
+            self.take_header_for_text(out);
+        }
         self.text(RedactionStream::finish, out);
     }
 
@@ -97,17 +112,25 @@ impl Frames {
         rest
     }
 
-    /// Ends the frames: what was taken for the beginning of a header is text.
+    /// Ends the frames before the input has ended.
     fn end(&mut self, out: &mut Vec<u8>) {
-        self.each(1..STREAMS, out, |stream, redacted| stream.finish(redacted));
-        self.ended = true;
+        for others in [1..self.current, self.current + 1..STREAMS] {
+            self.each(others, out, |stream, redacted| stream.finish(redacted));
+        }
+        (self.ended, self.text) = (true, self.current);
+        self.take_header_for_text(out);
+    }
+
+    /// What was taken for the beginning of a header is text.
+    fn take_header_for_text(&mut self, out: &mut Vec<u8>) {
         let header = std::mem::take(&mut self.header);
         self.text(|stream, redacted| stream.push(&header, redacted), out);
     }
 
     fn text(&mut self, act: impl FnOnce(&mut RedactionStream, &mut Vec<u8>), out: &mut Vec<u8>) {
-        let [stream, ..] = &mut self.streams;
-        act(stream, out);
+        if let Some(stream) = self.streams.get_mut(self.text) {
+            act(stream, out);
+        }
     }
 
     fn each(
@@ -154,6 +177,27 @@ mod tests {
                 rest = tail;
             }
             assert_eq!(texts, ["", "a [redacted:S] c\n", "gerLily-77 b\n"], "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_lies_of_its_length_hides_no_secret() {
+        let redactor = Redactor::builder().secret("S", b"Xk29-tigerLily-77").unwrap().build();
+        for length in 1..17_u8 {
+            let input = [&[1, 0, 0, 0, 0, 0, 0, length][..], b"Xk29-tigerLily-77 b\n"].concat();
+            for cut in 0..=input.len() {
+                for idle in [false, true] {
+                    let (mut out, mut stream) = (Vec::new(), redactor.stream());
+                    stream.push(&input[..cut], &mut out);
+                    if idle {
+                        stream.idle(&mut out);
+                    }
+                    stream.push(&input[cut..], &mut out);
+                    stream.finish(&mut out);
+                    let text = String::from_utf8_lossy(&out).into_owned();
+                    assert!(text.ends_with("[redacted:S] b\n") && !text.contains("tiger"), "{length} {cut}: {text:?}");
+                }
+            }
         }
     }
 
