@@ -103,9 +103,12 @@ impl Frames {
         if !may_be_header(&self.header) {
             self.end(out);
         } else if let &[stream, _, _, _, a, b, c, d] = self.header.as_slice() {
-            (self.current, self.left) = (usize::from(stream), u32::from_be_bytes([a, b, c, d]) as usize);
+            self.left = u32::from_be_bytes([a, b, c, d]) as usize;
             if self.left == 0 {
+                // It has no text that could go on behind the frames.
                 out.extend_from_slice(&self.header);
+            } else {
+                self.current = usize::from(stream);
             }
             self.header.clear();
         }
@@ -184,7 +187,14 @@ mod tests {
     fn a_header_that_lies_of_its_length_hides_no_secret() {
         let redactor = Redactor::builder().secret("S", b"Xk29-tigerLily-77").unwrap().build();
         for length in 1..17_u8 {
-            let input = [&[1, 0, 0, 0, 0, 0, 0, length][..], b"Xk29-tigerLily-77 b\n"].concat();
+            let (head, tail) = b"Xk29-tigerLily-77 b\n".split_at(length.into());
+            let lying = [1, 0, 0, 0, 0, 0, 0, length];
+            let input = [&lying[..], head, tail].concat();
+            let behind_an_empty_frame = [&lying[..], head, &frame(2, ""), tail].concat();
+            let (mut out, mut stream) = (Vec::new(), redactor.stream());
+            stream.push(&behind_an_empty_frame, &mut out);
+            stream.finish(&mut out);
+            assert!(!String::from_utf8_lossy(&out).contains("Xk29-tigerLily-77"), "{length}");
             for cut in 0..=input.len() {
                 for idle in [false, true] {
                     let (mut out, mut stream) = (Vec::new(), redactor.stream());
