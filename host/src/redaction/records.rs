@@ -6,6 +6,7 @@
 use super::known::Known;
 use super::matcher::{Carried, Matcher};
 use super::span::{Span, union};
+use super::stream::Mode;
 
 /// The content of one record within a buffer.
 struct Record {
@@ -30,11 +31,11 @@ pub(crate) struct Scanners<'r> {
     pub(crate) rules: Option<&'r Matcher>,
 }
 
-/// Bytes of an unfinished line that are kept to be joined with what follows.
+/// Bytes of an unfinished line that are kept to be joined with what follows, once all of it was looked through.
 const MAX_JOINED: usize = 8 * 1024;
 /// Bytes that tell whether a text consists of records.
 const FEW: usize = 2 * 1024;
-/// How far behind the newest text an unfinished line may lie before it is given up.
+/// How far behind a line the part of an unfinished one may lie that is to be joined with it.
 const MAX_DISTANCE: usize = 64 * 1024;
 
 impl Records {
@@ -44,11 +45,12 @@ impl Records {
     pub(crate) fn scan(
         &mut self,
         buffer: &[u8],
-        ended: bool,
+        mode: Mode,
         scanners: &Scanners<'_>,
         found: &mut Vec<Span>,
         passing: &mut Vec<Span>,
     ) -> usize {
+        let ended = mode == Mode::Finish;
         let fresh = buffer.get(self.at..).unwrap_or_default();
         let whole = memchr::memrchr(b'\n', fresh).map_or(0, |line| line + 1);
         let fresh = fresh.get(..if ended { fresh.len() } else { whole }).unwrap_or_default();
@@ -57,24 +59,36 @@ impl Records {
             return buffer.len();
         }
         for line in fresh.split_inclusive(|&byte| byte == b'\n') {
+            self.give_up(self.at, buffer, scanners, found);
             if let Some(record) = read(line, self.at) {
                 self.take(record, buffer, scanners, found);
             }
             self.at += line.len();
         }
-        self.lines.iter_mut().for_each(|line| trim(line, buffer.len()));
+        // A line that has no end yet is not counted above.
+        self.give_up(buffer.len().saturating_sub(MAX_DISTANCE), buffer, scanners, found);
         let unfinished = self.lines.iter().filter(|line| !line.is_empty());
-        unfinished.map(|line| Joined::new(line, buffer).search(scanners, passing)).min().unwrap_or(buffer.len())
+        unfinished.map(|line| goes_on(line, buffer, mode, scanners, passing)).min().unwrap_or(buffer.len())
     }
 
+    /// Adds a record to the line of its stream, which is looked through when it is whole, and when it gets long.
     fn take(&mut self, record: Record, buffer: &[u8], scanners: &Scanners<'_>, found: &mut Vec<Span>) {
         let Some(line) = self.lines.get_mut(record.stream) else { return };
         line.push((record.start, record.end));
-        if !record.partial {
-            if line.len() > 1 {
+        let length: usize = line.iter().map(|part| part.1 - part.0).sum();
+        if line.len() > 1 && (!record.partial || length > MAX_JOINED) {
+            Joined::new(line, buffer).search(scanners, found);
+        }
+        keep(line, if record.partial { MAX_JOINED } else { 0 });
+    }
+
+    /// Looks through what lies too far back to be joined with a line at `at`, and forgets it.
+    fn give_up(&mut self, at: usize, buffer: &[u8], scanners: &Scanners<'_>, found: &mut Vec<Span>) {
+        for line in &mut self.lines {
+            if line.first().is_some_and(|part| part.0 + MAX_DISTANCE < at) {
                 Joined::new(line, buffer).search(scanners, found);
+                line.retain(|part| at <= part.0 + MAX_DISTANCE);
             }
-            line.clear();
         }
     }
 
@@ -92,14 +106,29 @@ impl Records {
     }
 }
 
-/// Keeps the last bytes of an unfinished line, and nothing of one that lies too far back.
-fn trim(line: &mut Vec<(usize, usize)>, end: usize) {
-    let mut room = MAX_JOINED;
+/// From where on an unfinished line is held back. How rules read it may depend on all that is to come, as in a line that
+/// nobody cut: they have their say when it is whole, when it gets long, or as it stands when input has paused or ended.
+fn goes_on(
+    line: &[(usize, usize)],
+    buffer: &[u8],
+    mode: Mode,
+    scanners: &Scanners<'_>,
+    passing: &mut Vec<Span>,
+) -> usize {
+    match line.first() {
+        Some(first) if mode == Mode::More && scanners.rules.is_some() => first.0,
+        _ => Joined::new(line, buffer).search(scanners, passing),
+    }
+}
+
+/// Keeps the last bytes of a line.
+fn keep(line: &mut Vec<(usize, usize)>, most: usize) {
+    let mut room = most;
     for part in line.iter_mut().rev() {
         part.0 = part.0.max(part.1.saturating_sub(room));
         room -= part.1 - part.0;
     }
-    line.retain(|part| part.0 < part.1 && end - part.0 <= MAX_DISTANCE);
+    line.retain(|part| part.0 < part.1);
 }
 
 /// Whether some line may be a record that another continues. An engine's log is all records or none: of much text, the
@@ -281,5 +310,43 @@ mod tests {
                 assert!(!out.contains("qZ7r") && !out.contains("4WpB") && out.contains(" end"), "{length}: {out}");
             }
         }
+    }
+
+    #[test]
+    fn a_value_is_masked_across_every_cut_of_a_long_line_whenever_the_records_come() {
+        let rules = Redactor::builder().rules(crate::redaction::RuleSet::builtin());
+        let redactor = rules.secret("S", b"qZ7rT2mVx9Lk4WpB").unwrap().build();
+        let time = "2026-09-01T10:11:12.5Z stdout";
+        let secrets = [(" qZ7rT2mV", "x9Lk4WpB "), (" DB_PASSWORD=hunt", "er2abc ")];
+        for (lead, rest) in [(10, 10), (10, 9000), (9000, 10), (16_000, 16_000)] {
+            for (head, tail) in secrets {
+                let first = format!("{time} P {}{head}\n", "x".repeat(lead));
+                let second = format!("{time} P {tail}{}\n", "y".repeat(rest));
+                for idle in [false, true] {
+                    let (mut out, mut stream) = (Vec::new(), redactor.stream());
+                    for record in [&first, &second, &first, &second, &format!("{time} F end\n")] {
+                        stream.push(record.as_bytes(), &mut out);
+                        if idle {
+                            stream.idle(&mut out);
+                        }
+                    }
+                    stream.finish(&mut out);
+                    let out = String::from_utf8(out).unwrap();
+                    let shown = [head, tail].into_iter().find(|part| out.contains(part.trim()));
+                    assert!(shown.is_none() && out.ends_with(" F end\n"), "{lead} {rest} {idle}: {shown:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_of_records_is_read_as_a_whole_however_it_comes() {
+        let redactor = Redactor::builder().rules(crate::redaction::RuleSet::builtin()).build();
+        let time = "2026-09-01T10:11:12.5Z stdout";
+        let text = format!("{time} P B_PASSWORD=hun;ter2\n{time} P .66 P p\n{time} P .6_PASSWORD=h;ur\n{time} F x\n");
+        let (mut out, mut stream) = (Vec::new(), redactor.stream());
+        text.as_bytes().chunks(1).for_each(|chunk| stream.push(chunk, &mut out));
+        stream.finish(&mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), redactor.text(&text));
     }
 }

@@ -58,9 +58,12 @@ enum Form {
 
 /// How much is to be let go.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
+    /// What no more input can change.
     More,
+    /// What is no beginning of a secret.
     Idle,
+    /// All.
     Finish,
 }
 
@@ -290,7 +293,7 @@ impl RedactionStream {
     fn scan_records(&mut self, mode: Mode, passing: &mut Vec<Span>) -> usize {
         let inner = &self.redactor.inner;
         let scanners = Scanners { known: &inner.known, rules: inner.rules.matcher() };
-        let certain = self.records.scan(&self.buffer, mode == Mode::Finish, &scanners, &mut self.spans, passing);
+        let certain = self.records.scan(&self.buffer, mode, &scanners, &mut self.spans, passing);
         if mode == Mode::Finish { self.buffer.len() } else { certain.min(self.buffer.len()) }
     }
 
