@@ -169,7 +169,7 @@ fn tell(desk: &Desk, judged: &portreeve::UnitCheck) -> Outcome {
             Ok(Status::OK)
         }
         Some(false) => Err(Error::Config(format!("{} finds the unit wrong", judged.by)).into()),
-        None => Err(Error::Unavailable(format!("{} is not here to judge the unit", judged.by)).into()),
+        None => Err(Error::Unsupported(format!("{} is not here to judge the unit; install it", judged.by)).into()),
     }
 }
 

@@ -141,9 +141,9 @@ pub(super) fn read(key: &Key, node: &Node, around: &Around<'_>, ledger: &mut Led
     let image = image(&path, key, entries, ledger)?;
     let named =
         format!("{}-{}-1", around.project, key.text).parse().map_err(|error| Wrong::new(key.at, format!("{error}")));
-    let name: Name = ledger.take(&path, key.at, named)?;
+    let name: Name = ledger.refuse(&path, named)?;
     let alias = key.text.parse().map_err(|error| Wrong::new(key.at, format!("{error}")));
-    let alias: Name = ledger.take(&path, key.at, alias)?;
+    let alias: Name = ledger.refuse(&path, alias)?;
     let bare = ContainerSpec { network: Some(NetworkMode::None), ..ContainerSpec::new(image.1.clone(), name) };
     let mut reading = Reading {
         around,

@@ -12,7 +12,6 @@ pub(crate) use protected::{BELOW_HOME, SYSTEM, below_home};
 use protected::{protected_by_name, relation};
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use file::Places;
@@ -290,13 +289,17 @@ impl Policy {
     }
 
     fn check_port(&self, port: &Port) -> Result<(), Refusal> {
+        let address = port.address.to_string();
         let loopback = port.address.is_loopback() && self.addresses.allow("loopback");
-        let text = if port.address.is_unspecified() { "any".to_owned() } else { port.address.to_string() };
-        if loopback || self.addresses.allow(&text) || self.addresses.allow("any") {
+        if loopback || self.addresses.allow(&address) || self.addresses.allow("any") {
             return Ok(());
         }
-        let why = if unspecified(port.address) { "every address of this machine" } else { "this address" };
-        Err(self.refused("ports", "addresses", &text, &format!("ports may not be published on {why}")).slot("port"))
+        let (word, place) = match port.address.is_unspecified() {
+            true => ("any", "every address of this machine"),
+            false => (address.as_str(), "this address"),
+        };
+        let refusal = self.refused("ports", "addresses", word, &format!("ports may not be published on {place}"));
+        Err(refusal.value(&address).slot("port"))
     }
 
     /// Whether a pod may be asked for.
@@ -436,10 +439,6 @@ impl Policy {
     }
 }
 
-fn unspecified(address: IpAddr) -> bool {
-    address.is_unspecified()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -455,7 +454,7 @@ mod tests {
         assert!(Policy::home().check_container(&web).is_ok());
         web.ports = vec!["0.0.0.0:8080:80".parse().unwrap()];
         let refusal = Policy::home().check_container(&web).unwrap_err();
-        insta::assert_snapshot!(refusal, @r#"ports may not be published on every address of this machine [policy: slot port, value any]; a policy file would add "any" to addresses under [ports]"#);
+        insta::assert_snapshot!(refusal, @r#"ports may not be published on every address of this machine [policy: slot port, value 0.0.0.0]; a policy file would add "any" to addresses under [ports]"#);
     }
 
     #[test]

@@ -28,6 +28,8 @@ const PATIENCE: u8 = 3;
 const LONG_RUN: usize = 40;
 /// The width of a key whose last line was seen.
 const ENDED: usize = usize::MAX;
+/// How the header of a key begins.
+const BEGIN: &[u8] = b"-----BEGIN";
 /// How the header of a key begins, and goes on, that was encoded in base64 as a whole.
 const ENCODED: &[u8] = b"LS0tLS1CRUdJTi";
 const ENCODED_KEYS: &[&[u8]] = &[
@@ -67,18 +69,21 @@ pub(crate) fn read(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) 
 /// The same of one that was encoded once more: it has no end but a line that is shorter, and nothing stands between.
 fn read_encoded(text: &[u8], at: usize, label: Label, found: &mut Vec<Span>) -> Option<Block> {
     let rest = text.get(at..)?;
-    let kind = rest.get(ENCODED.len()..)?;
-    let head = ENCODED.len() + ENCODED_KEYS.iter().find(|head| kind.starts_with(head))?.len();
-    let length = rest.iter().take_while(|byte| is_letter(byte) || b"-_".contains(byte)).count();
-    if length < head + 4 {
-        return None;
-    }
+    let length = encoded_length(rest)?;
     found.push(Span { start: at, end: at + length, label });
     let tail = rest.get(length..)?;
     let next = [b"\n".as_slice(), b"\r\n"].iter().find(|end| tail.starts_with(end)).map(|end| at + length + end.len());
     let line_start = text.get(..at)?.iter().rposition(|&byte| byte == b'\n').map_or(0, |line| line + 1);
     let block = Block { label, column: at - line_start, width: length, patience: 0, gap: 0, service: None };
     block.go_on(text, next.filter(|_| FOLDS.contains(&length))?, found)
+}
+
+/// The length of the line of base64 that the header of a key begins with, if it holds more than the header.
+fn encoded_length(text: &[u8]) -> Option<usize> {
+    let kind = text.get(ENCODED.len()..)?;
+    let head = ENCODED.len() + ENCODED_KEYS.iter().find(|head| kind.starts_with(head))?.len();
+    let length = text.iter().take_while(|byte| is_letter(byte) || b"-_".contains(byte)).count();
+    (length >= head + 4).then_some(length)
 }
 
 /// The length of the `-----BEGIN … PRIVATE KEY-----` that a line begins with.
@@ -112,10 +117,25 @@ fn line_end(rest: &[u8]) -> Option<usize> {
     (slashes > 0 && matches!(rest.get(slashes), Some(b'n' | b'r'))).then_some(slashes + 1)
 }
 
-/// Whether another key begins on a line. It takes the place of the one before, wherever the text is cut.
+/// Whether another key begins on a line that goes on behind it. It takes the place of the one before, wherever the text is
+/// cut.
 fn begins_key(line: &[u8]) -> bool {
-    let header = memchr::memmem::rfind(line, b"-----BEGIN").and_then(|at| line.get(at..)).unwrap_or_default();
-    header_length(header).is_some_and(|length| header.get(length..).is_some_and(ends_line))
+    let opens = |rest: &[u8]| {
+        let plain = rest.get(..BEGIN.len()).is_some_and(|head| head.eq_ignore_ascii_case(BEGIN));
+        let header = if plain { header_length(rest) } else { None };
+        header.is_some_and(|length| rest.get(length..).is_some_and(ends_line))
+    };
+    (0..line.len()).any(|at| line.get(at..).is_some_and(opens)) || begins_encoded(line)
+}
+
+/// The same of a key that was encoded once more.
+fn begins_encoded(line: &[u8]) -> bool {
+    let folded = |at: usize| {
+        let length = line.get(at..).and_then(encoded_length)?;
+        let behind = line.get(at + length..)?;
+        Some(FOLDS.contains(&length) && (behind.is_empty() || behind == b"\r"))
+    };
+    memchr::memmem::find_iter(line, ENCODED).any(|at| folded(at).unwrap_or_default())
 }
 
 /// How much of a line, from behind `BEGIN`, a key takes up that stands on that line alone.
@@ -299,6 +319,22 @@ mod tests {
                 is_the_same_at_every_cut(&redactor, &lines.concat());
             }
         }
+    }
+
+    #[test]
+    fn keys_of_two_services_and_of_any_case_are_masked_however_they_come() {
+        let body = "pkFCdykM1uuEcV3aQwErTyUiOpAsDfGhJkLzXcVbNm1234567890QwErTyUiOpAs";
+        let redactor = Redactor::builder().rules(RuleSet::builtin()).build();
+        let key = ["-----BEGIN RSA PRIVATE KEY-----", body, body, "-----END RSA PRIVATE KEY-----"];
+        let both: String = key.iter().map(|line| format!("web-1  | {line}\ndb-1   | {line}\n")).collect();
+        let mark = "[redacted:private-key]";
+        assert_eq!(redactor.text(&both), both.replace(body, mark));
+        let encoded = format!("LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQp{}", body.get(..33).unwrap());
+        for second in ["-----BeGIN RSA PRIVATE KEY-----", &encoded] {
+            let text = format!("{}\n{body}\n{second}\none\nMIIEo\nx\ny\nMIIEo\nz\nMIIEo\n", key[0]);
+            is_the_same_at_every_cut(&redactor, &text);
+        }
+        is_the_same_at_every_cut(&redactor, &both);
     }
 
     #[test]

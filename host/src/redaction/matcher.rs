@@ -23,10 +23,12 @@ pub(crate) struct Matcher {
 /// What is carried from one part of a text to the next.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Carried {
-    /// A private key whose end was not seen yet.
-    pub(crate) block: Option<blocks::Block>,
+    /// Private keys whose end was not seen yet, one for each service that prints one.
+    pub(crate) blocks: Vec<blocks::Block>,
 }
 
+/// How many private keys may be open at once.
+const MAX_OPEN: usize = 4;
 /// How far behind its keyword an expression that begins before it may end.
 const REACH: usize = 4096;
 /// The same, for an expression that is one word.
@@ -59,8 +61,8 @@ impl Matcher {
     /// Finds what the rules match from keywords in `text[from..to]`. The text before `from` is context; that after `to`
     /// may be part of a match.
     pub(crate) fn scan(&self, text: &[u8], from: usize, to: usize, carried: &mut Carried, found: &mut Vec<Span>) {
-        carried.block = carried.block.take().and_then(|block| block.go_on(text, from, found));
-        let mut block = None;
+        let mut open: Vec<blocks::Block> = Vec::new();
+        open.extend(carried.blocks.drain(..).filter_map(|block| block.go_on(text, from, found)));
         let mut last = (u32::MAX, 0);
         let mut searched = Searched::default();
         self.grams.scan(text, from, |at, keyword| {
@@ -68,10 +70,11 @@ impl Matcher {
             let again = last.0 == keyword && at < last.1;
             if at < to && !again && self.stands(text, at, keyword) {
                 last = (keyword, at + self.length_of(keyword));
-                self.triggered(text, at, keyword, &mut searched, &mut block, found);
+                self.triggered(text, at, keyword, &mut searched, &mut open, found);
             }
         });
-        carried.block = block.or(carried.block.take());
+        let surplus = open.len().saturating_sub(MAX_OPEN);
+        carried.blocks.extend(open.into_iter().skip(surplus));
     }
 
     fn length_of(&self, keyword: u32) -> usize {
@@ -90,7 +93,7 @@ impl Matcher {
         at: usize,
         keyword: u32,
         searched: &mut Searched,
-        block: &mut Option<blocks::Block>,
+        open: &mut Vec<blocks::Block>,
         found: &mut Vec<Span>,
     ) {
         let Some((keyword, rules)) = self.keywords.get(keyword as usize) else { return };
@@ -118,10 +121,8 @@ impl Matcher {
                     }
                 }
                 Reader::PrivateKey => {
-                    if !is_within(found, at, label)
-                        && let Some(open) = blocks::read(text, at, label, found)
-                    {
-                        *block = Some(open);
+                    if !is_within(found, at, label) {
+                        open.extend(blocks::read(text, at, label, found));
                     }
                 }
             }

@@ -254,7 +254,8 @@ impl RedactionStream {
                 let mut carried = self.carried.clone();
                 matcher.scan(&self.buffer, self.ruled, end, &mut carried, passing);
                 let from = self.ruled.max(self.emitted);
-                let key = self.carried.block.map_or(end, |_| unfinished::last_word(&self.buffer, from));
+                let in_key = !self.carried.blocks.is_empty();
+                let key = if in_key { unfinished::last_word(&self.buffer, from) } else { end };
                 unfinished::certain(&self.buffer, from, matcher).min(key)
             }
             Mode::Finish => {
