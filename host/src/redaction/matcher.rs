@@ -10,7 +10,7 @@ use super::names::{Strength, judge};
 use super::rule::{Reader, Rule};
 use super::span::{Label, Span};
 use super::verdict::is_secret;
-use super::{blocks, escaped, headers, issued, values};
+use super::{blocks, escaped, headers, inserts, issued, values};
 
 /// A rule set, ready to be run.
 pub(crate) struct Matcher {
@@ -120,6 +120,11 @@ impl Matcher {
                         searched.note(number, headers::cookie(text, at, at + keyword.len(), label, found));
                     }
                 }
+                Reader::Insert => {
+                    if at >= searched.until(number) {
+                        searched.note(number, inserts::read(text, at + keyword.len(), label, found));
+                    }
+                }
                 Reader::PrivateKey => {
                     if !is_within(found, at, label) {
                         open.extend(blocks::read(text, at, label, found));
@@ -202,7 +207,7 @@ fn named_by(rule: &Rule, text: &[u8], at: usize, end: usize) -> Option<usize> {
         Reader::Assignment => Some(around()).filter(|name| judged(*name)).map(|name| name.1),
         Reader::Named => assign::name_before(text, around().0).filter(|name| judged(*name)).map(|_| around().1),
         Reader::Userinfo => headers::open_userinfo(text, at),
-        Reader::Cookie => Some(end),
+        Reader::Cookie | Reader::Insert => Some(end),
         Reader::PrivateKey => None,
     }
 }

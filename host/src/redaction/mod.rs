@@ -7,7 +7,7 @@
 //! Pure: no input or output, no clock, no environment.
 //!
 //! The parts: `variants` makes what a known value may look like, `grams` finds where one may begin, `walker` and `encoded` read it,
-//! `known` holds them together. `ruleset` reads rules, `matcher` runs them with `assign`, `issued`, `headers` and `blocks`;
+//! `known` holds them together. `ruleset` reads rules, `matcher` runs them with `assign`, `issued`, `headers`, `inserts` and `blocks`;
 //! `names` and `values` judge `name = value`. `stream` and `document` apply both to bytes and to JSON,
 //! `records` and `frames` to what engines cut into pieces. `unfinished` says what is held back when input pauses, `scalar`
 //! which marks need quotes.
@@ -22,6 +22,7 @@ mod escaped;
 mod frames;
 mod grams;
 mod headers;
+mod inserts;
 mod issued;
 mod known;
 mod maskable;

@@ -21,6 +21,8 @@ pub(crate) enum Reader {
     Userinfo,
     /// The values in a `Cookie` or `Set-Cookie` header.
     Cookie,
+    /// The columns of secrets in the rows of an SQL statement.
+    Insert,
     /// A private key between `BEGIN` and `END`, on any number of lines.
     PrivateKey,
 }

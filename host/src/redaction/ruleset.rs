@@ -334,10 +334,11 @@ impl Place<'_> {
             (None, None, Some("named")) => Ok(Reader::Named),
             (None, None, Some("userinfo")) => Ok(Reader::Userinfo),
             (None, None, Some("cookie")) => Ok(Reader::Cookie),
+            (None, None, Some("insert")) => Ok(Reader::Insert),
             (None, None, Some("private-key")) => Ok(Reader::PrivateKey),
             (None, None, Some(other)) => Err(self.error(
                 format!("there is no reader `{other}`"),
-                "the readers are assignment, named, userinfo, cookie and private-key",
+                "the readers are assignment, named, userinfo, cookie, insert and private-key",
             )),
             _ => Err(self.error("a rule reads in one way", "give exactly one of expression, value and reader")),
         }
