@@ -75,6 +75,10 @@ impl Nonce {
         Self(bytes)
     }
 
+    pub(crate) const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
     fn parse(text: &str) -> Option<Self> {
         from_hex(text.as_bytes()).map(Self)
     }

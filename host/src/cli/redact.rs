@@ -174,7 +174,7 @@ fn pass(
 ) -> Result<BTreeMap<String, u64>, Failure> {
     let (sender, pieces) = sync_channel(QUEUE);
     std::thread::spawn(move || feed(input, &sender));
-    let (mut stream, mut clean) = (redactor.stream(), Vec::with_capacity(2 * PIECE));
+    let (mut stream, mut clean) = (redactor.multiplexed_stream(), Vec::with_capacity(2 * PIECE));
     let mut since: Option<Instant> = None;
     loop {
         match next(&pieces, since) {

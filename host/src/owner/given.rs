@@ -1,15 +1,21 @@
 //! To which object each owner label was given: a label can be read by whoever may ask the engine, and be put on another
 //! object of the same name.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write as _};
 
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 
 use super::OwnerLabel;
 use crate::state::whole;
 
 /// The longest identity that is kept, in bytes.
 const MOST: u64 = 128;
+
+/// The nonces of labels whose objects are gone, one behind the other; and those from before, when there were many.
+const SPENT: &str = "spent";
+const SPENT_BEFORE: &str = "spent-before";
+/// How long such a file gets, in bytes: labels of 65,536 objects.
+const MOST_SPENT: u64 = 1 << 20;
 
 /// What this install gave its labels to, by their nonces, in a folder of the state directory.
 #[derive(Debug)]
@@ -25,19 +31,43 @@ impl GivenLabels {
         whole::put(&self.0, &label.nonce().to_string(), &[identity.as_bytes()])
     }
 
-    /// Whether an object that bears a label is not the one that it was given to. Of a label that is not known nothing is:
-    /// what a unit of systemd makes gets it again at each start, and a call may have been killed before it was noted.
+    /// Whether an object that bears a label is not the one that it was given to. Of a label that was never noted nothing
+    /// is: what a unit of systemd makes gets it again at each start, and a call may have been killed before it was.
     pub(crate) fn is_for_another(&self, label: &OwnerLabel, identity: &str) -> bool {
         match whole::get(&self.0, &label.nonce().to_string(), MOST) {
             Ok(known) => known != identity.as_bytes(),
-            Err(error) => error.kind() != ErrorKind::NotFound,
+            Err(error) => error.kind() != ErrorKind::NotFound || self.is_spent(label),
         }
     }
 
-    /// Lets go of a label whose object is gone.
+    /// Lets go of a label whose object is gone, and which no other can be given.
     pub(crate) fn forget(&self, label: &OwnerLabel) {
         // One that stays names an object that is no more.
-        let _kept = self.0.remove_file(label.nonce().to_string());
+        if self.spend(label).is_ok() {
+            let _kept = self.0.remove_file(label.nonce().to_string());
+        }
+    }
+
+    /// Adds a label to those that are spent; when they are many, the older half is let go.
+    fn spend(&self, label: &OwnerLabel) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.append(true).create(true).mode(0o600);
+        let mut file = self.0.open_with(SPENT, &options)?;
+        // One write, so that those of several processes stand behind one another.
+        file.write_all(label.nonce().as_bytes())?;
+        if file.metadata()?.len() >= MOST_SPENT {
+            self.0.rename(SPENT, &self.0, SPENT_BEFORE)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the object of a label is gone. Where that can't be read, it is.
+    fn is_spent(&self, label: &OwnerLabel) -> bool {
+        let holds = |name| match whole::get(&self.0, name, 2 * MOST_SPENT) {
+            Ok(spent) => spent.chunks(label.nonce().as_bytes().len()).any(|one| one == label.nonce().as_bytes()),
+            Err(error) => error.kind() != ErrorKind::NotFound,
+        };
+        holds(SPENT) || holds(SPENT_BEFORE)
     }
 }
 
@@ -46,6 +76,24 @@ mod tests {
     use super::super::{Nonce, ObjectKind};
     use super::*;
     use crate::state::{Area, StateDir};
+
+    #[test]
+    fn the_labels_of_many_objects_that_are_gone_take_little_room() {
+        let temp = tempfile::tempdir().unwrap();
+        let state = StateDir::open(temp.path().join("state")).unwrap();
+        let given = GivenLabels::new(state.area(Area::Labels).unwrap());
+        let label = |number: u128| {
+            let nonce = Nonce::from_bytes(number.to_be_bytes());
+            OwnerLabel::mint(state.key(), state.install(), ObjectKind::Container, "app", nonce)
+        };
+        given.forget(&label(1));
+        given.0.write(SPENT, vec![7; MOST_SPENT as usize - 16]).unwrap();
+        given.forget(&label(2));
+        given.forget(&label(3));
+        assert!([2, 3].iter().all(|number| given.is_for_another(&label(*number), "aa")));
+        assert_eq!(given.0.metadata(SPENT).unwrap().len(), 16);
+        assert_eq!(given.0.metadata(SPENT_BEFORE).unwrap().len(), MOST_SPENT);
+    }
 
     #[test]
     fn a_label_is_for_the_object_that_it_was_given_to() {
@@ -61,6 +109,7 @@ mod tests {
         assert!(!given.is_for_another(&label(1), "aa") && given.is_for_another(&label(1), "bb"));
         assert!(!given.is_for_another(&label(2), "bb"));
         given.forget(&label(1));
-        assert!(!given.is_for_another(&label(1), "bb"));
+        assert!(given.is_for_another(&label(1), "bb") && given.is_for_another(&label(1), "aa"));
+        assert!(!given.is_for_another(&label(2), "bb"));
     }
 }

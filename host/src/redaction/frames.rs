@@ -4,6 +4,7 @@
 //! ends them: from there on all is text, and passes without frames.
 
 use super::stream::RedactionStream;
+use super::{Redactor, UnmaskableSecret};
 
 /// Bytes of a frame's header: the stream, three zeros, the length in network order.
 pub(crate) const HEADER: usize = 8;
@@ -11,11 +12,17 @@ pub(crate) const HEADER: usize = 8;
 /// frames: no log holds standard input.
 const STREAMS: usize = 3;
 
+/// How much behind a header is looked through at first for a value that begins in it.
+const NEAR: usize = 64;
+
 /// The state of a multiplexed stream.
 pub(crate) struct Frames {
+    redactor: Redactor,
     streams: [RedactionStream; STREAMS],
-    /// The beginning of a header.
+    /// The beginning of a header; a whole one that is not known yet to be one.
     header: Vec<u8>,
+    /// What came behind such a one.
+    ahead: Vec<u8>,
     current: usize,
     left: usize,
     /// Whether the frames have ended before the input did.
@@ -45,10 +52,12 @@ fn may_be_header(head: &[u8]) -> bool {
 }
 
 impl Frames {
-    pub(crate) fn new(stream: impl Fn() -> RedactionStream) -> Self {
+    pub(crate) fn new(redactor: &Redactor) -> Self {
         Self {
-            streams: std::array::from_fn(|_| stream()),
+            redactor: redactor.clone(),
+            streams: std::array::from_fn(|_| redactor.stream()),
             header: Vec::new(),
+            ahead: Vec::new(),
             current: 1,
             left: 0,
             ended: false,
@@ -60,15 +69,38 @@ impl Frames {
         &mut self.streams
     }
 
+    /// Masks one more value in every stream.
+    pub(crate) fn add_secret(&mut self, name: &str, value: &[u8]) -> Result<(), UnmaskableSecret> {
+        self.redactor = self.redactor.with_secret(name, value)?;
+        self.streams.iter_mut().try_for_each(|stream| stream.add_secret(name, value))
+    }
+
     /// What the streams masked so far, by name; a name may come more than once.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (String, u64)> {
         self.streams.iter().flat_map(RedactionStream::counts)
     }
 
-    pub(crate) fn push(&mut self, mut chunk: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        let mut joined = std::mem::take(&mut self.ahead);
+        if joined.is_empty() {
+            return self.read(chunk, out);
+        }
+        joined.extend_from_slice(chunk);
+        self.read(&joined, out);
+    }
+
+    fn read(&mut self, mut chunk: &[u8], out: &mut Vec<u8>) {
         while !chunk.is_empty() {
             if self.ended {
                 return self.text(|stream, redacted| stream.push(chunk, redacted), out);
+            }
+            if self.header.len() == HEADER {
+                match self.holds_secret(chunk) {
+                    Some(true) => self.end(out),
+                    Some(false) => self.open(),
+                    None => return self.ahead.extend_from_slice(chunk),
+                }
+                continue;
             }
             if self.left == 0 {
                 chunk = self.read_header(chunk, out);
@@ -89,6 +121,10 @@ impl Frames {
     }
 
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
+        while self.header.len() == HEADER {
+            self.open();
+            self.push(&[], out);
+        }
         if !self.ended {
             self.each(1..STREAMS, out, |stream, redacted| stream.finish(redacted));
             self.take_header_for_text(out);
@@ -102,17 +138,39 @@ impl Frames {
         self.header.extend_from_slice(head);
         if !may_be_header(&self.header) {
             self.end(out);
-        } else if let &[stream, _, _, _, a, b, c, d] = self.header.as_slice() {
-            self.left = u32::from_be_bytes([a, b, c, d]) as usize;
-            if self.left == 0 {
-                // It has no text that could go on behind the frames.
-                out.extend_from_slice(&self.header);
-            } else {
-                self.current = usize::from(stream);
-            }
-            self.header.clear();
+        } else if self.header.len() == HEADER && self.header.ends_with(&[0; 4]) {
+            // It has no text that could go on behind the frames.
+            out.append(&mut self.header);
         }
         rest
+    }
+
+    /// Takes a header for one.
+    fn open(&mut self) {
+        if let &[stream, _, _, _, a, b, c, d] = self.header.as_slice() {
+            self.left = u32::from_be_bytes([a, b, c, d]) as usize;
+            self.current = usize::from(stream);
+        }
+        self.header.clear();
+    }
+
+    /// Whether a known value begins in the header and goes on behind it, so that it is none; `None` while that can't be told.
+    fn holds_secret(&self, behind: &[u8]) -> Option<bool> {
+        let known = &self.redactor.inner.known;
+        let length = self.header.iter().rev().take_while(|&&byte| byte != 0).count();
+        let tail = self.header.get(HEADER - length..).unwrap_or_default();
+        for near in [NEAR.min(behind.len()), behind.len()] {
+            let text = [tail, behind.get(..near).unwrap_or_default()].concat();
+            let (mut found, mut pending) = (Vec::new(), Vec::new());
+            known.scan(&text, 0, &mut found, &mut pending);
+            if found.iter().any(|span| span.start < length) {
+                return Some(true);
+            }
+            if known.first_of(&pending, &text).min(known.head_at_end(&text)) >= length {
+                return Some(false);
+            }
+        }
+        None
     }
 
     /// Ends the frames before the input has ended.
@@ -169,7 +227,7 @@ mod tests {
         let redactor = Redactor::builder().secret("S", b"Xk29-tigerLily-77").unwrap().build();
         let input = [frame(1, "a Xk29-ti"), frame(2, "gerLily-77 b\n"), frame(1, "gerLily-77 c\n")].concat();
         for cut in 0..input.len() {
-            let (mut out, mut stream) = (Vec::new(), redactor.stream());
+            let (mut out, mut stream) = (Vec::new(), redactor.multiplexed_stream());
             stream.push(&input[..cut], &mut out);
             stream.push(&input[cut..], &mut out);
             stream.finish(&mut out);
@@ -184,6 +242,30 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_that_begins_in_a_header_is_masked() {
+        let redactor = Redactor::builder().secret("S", b"Xk29-tigerLily-77").unwrap().build();
+        for (header, rest) in [
+            (&[1, 0, 0, 0, 0, 0, 0, b'X'][..], "k29-tigerLily-77 b\n"),
+            (&[2, 0, 0, 0, 0, b'X', b'k', b'2'], "9-tigerLily-77 b\n"),
+        ] {
+            for before in [Vec::new(), frame(1, "a")] {
+                let input = [before.as_slice(), header, rest.as_bytes()].concat();
+                for cut in 0..=input.len() {
+                    let (mut out, mut stream) = (Vec::new(), redactor.multiplexed_stream());
+                    stream.push(&input[..cut], &mut out);
+                    stream.idle(&mut out);
+                    stream.push(&input[cut..], &mut out);
+                    stream.finish(&mut out);
+                    let text = String::from_utf8_lossy(&out).into_owned();
+                    assert!(text.ends_with("[redacted:S] b\n") && !text.contains("tiger"), "{cut}: {text:?}");
+                }
+            }
+        }
+        let text = [&[1, 0, 0, 0, 0, 0, 0][..], b"Xk29-tigerLily-77 b\n"].concat();
+        assert_eq!(redactor.bytes(&text), [&[1, 0, 0, 0, 0, 0, 0][..], b"[redacted:S] b\n"].concat());
+    }
+
+    #[test]
     fn a_header_that_lies_of_its_length_hides_no_secret() {
         let redactor = Redactor::builder().secret("S", b"Xk29-tigerLily-77").unwrap().build();
         for length in 1..17_u8 {
@@ -191,13 +273,13 @@ mod tests {
             let lying = [1, 0, 0, 0, 0, 0, 0, length];
             let input = [&lying[..], head, tail].concat();
             let behind_an_empty_frame = [&lying[..], head, &frame(2, ""), tail].concat();
-            let (mut out, mut stream) = (Vec::new(), redactor.stream());
+            let (mut out, mut stream) = (Vec::new(), redactor.multiplexed_stream());
             stream.push(&behind_an_empty_frame, &mut out);
             stream.finish(&mut out);
             assert!(!String::from_utf8_lossy(&out).contains("Xk29-tigerLily-77"), "{length}");
             for cut in 0..=input.len() {
                 for idle in [false, true] {
-                    let (mut out, mut stream) = (Vec::new(), redactor.stream());
+                    let (mut out, mut stream) = (Vec::new(), redactor.multiplexed_stream());
                     stream.push(&input[..cut], &mut out);
                     if idle {
                         stream.idle(&mut out);
@@ -213,7 +295,7 @@ mod tests {
 
     fn cut_from(first: usize, redactor: &Redactor, input: &[u8], expected: &[u8]) {
         for cut in first..=input.len() {
-            let (mut out, mut stream) = (Vec::new(), redactor.stream());
+            let (mut out, mut stream) = (Vec::new(), redactor.multiplexed_stream());
             stream.push(&input[..cut], &mut out);
             stream.push(&input[cut..], &mut out);
             stream.finish(&mut out);

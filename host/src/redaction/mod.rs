@@ -150,10 +150,18 @@ impl Redactor {
         self.inner.known.find(bytes)
     }
 
-    /// A redactor of one stream. Values may be added to it while it runs.
+    /// A redactor of one stream of text. Values may be added to it while it runs.
     #[must_use]
     pub fn stream(&self) -> RedactionStream {
-        RedactionStream::new(self.clone())
+        RedactionStream::plain(self.clone())
+    }
+
+    /// The same of what may be Docker's multiplexed streams, as its API sends them: what begins with the header of a frame
+    /// is taken apart, each stream is redacted by itself, and what comes out is framed anew. Not for what a container may
+    /// have written as it likes: it would choose what is read together.
+    #[must_use]
+    pub fn multiplexed_stream(&self) -> RedactionStream {
+        RedactionStream::multiplexed(self.clone())
     }
 
     /// The secrets that a lenient builder accepted without masking them.

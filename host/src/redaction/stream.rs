@@ -44,6 +44,8 @@ pub struct RedactionStream {
     counts: BTreeMap<String, u64>,
     records: Records,
     form: Form,
+    /// Whether frames are looked for at the beginning.
+    may_be_framed: bool,
 }
 
 /// What the bytes are.
@@ -68,7 +70,7 @@ pub(super) enum Mode {
 }
 
 impl RedactionStream {
-    pub(crate) fn new(redactor: Redactor) -> Self {
+    pub(super) fn plain(redactor: Redactor) -> Self {
         Self {
             redactor,
             buffer: Vec::new(),
@@ -82,12 +84,13 @@ impl RedactionStream {
             swallowing: None,
             counts: BTreeMap::new(),
             records: Records::default(),
-            form: Form::Unknown(Vec::new()),
+            form: Form::Plain,
+            may_be_framed: false,
         }
     }
 
-    fn plain(redactor: Redactor) -> Self {
-        Self { form: Form::Plain, ..Self::new(redactor) }
+    pub(super) fn multiplexed(redactor: Redactor) -> Self {
+        Self { form: Form::Unknown(Vec::new()), may_be_framed: true, ..Self::plain(redactor) }
     }
 
     /// Takes in some bytes and appends to `out` what is certain by now.
@@ -116,7 +119,8 @@ impl RedactionStream {
 
     /// Appends all that is left to `out`: the input has ended. The stream can be used for another input then.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
-        match std::mem::replace(&mut self.form, Form::Unknown(Vec::new())) {
+        let begin = if self.may_be_framed { Form::Unknown(Vec::new()) } else { Form::Plain };
+        match std::mem::replace(&mut self.form, begin) {
             Form::Framed(mut frames) => {
                 frames.finish(out);
                 self.add_counts(&mut frames);
@@ -142,7 +146,7 @@ impl RedactionStream {
     /// A known value that could itself be read as a header leaves no frames to be told from text.
     fn form_of(&self, framed: bool) -> Form {
         match framed && !self.redactor.inner.known.has_zeros() {
-            true => Form::Framed(Box::new(Frames::new(|| Self::plain(self.redactor.clone())))),
+            true => Form::Framed(Box::new(Frames::new(&self.redactor))),
             false => Form::Plain,
         }
     }
@@ -191,7 +195,7 @@ impl RedactionStream {
         self.pending.clear();
         self.scanned = self.emitted.saturating_sub(CONTEXT);
         if let Form::Framed(frames) = &mut self.form {
-            frames.streams().iter_mut().try_for_each(|stream| stream.add_secret(name, value))?;
+            frames.add_secret(name, value)?;
         }
         Ok(())
     }
