@@ -51,6 +51,7 @@ pub mod fuzzing;
 pub mod grants;
 pub mod journal;
 mod limits;
+mod mounted;
 mod output;
 pub mod owner;
 pub mod policy;

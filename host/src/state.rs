@@ -25,6 +25,8 @@ pub(crate) use self::turn::Turn;
 
 /// Bits by which someone else could write.
 const OTHERS_WRITE: u32 = 0o022;
+const ANYBODY_WRITES: u32 = 0o002;
+const STICKY: u32 = 0o1000;
 
 /// Why the state directory can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -202,6 +204,7 @@ impl StateDir {
         let dir = open_or_create(&path).map_err(io_error("open", &path))?;
         check_dir(&dir, &path)?;
         let path = std::fs::canonicalize(&path).map_err(io_error("find", &path))?;
+        check_above(&path)?;
         let key = InstallKey::load_or_create(&dir, &path)?;
         let install = InstallId::of(&key);
         Ok(Self { dir, path, key, install })
@@ -310,6 +313,23 @@ fn check_dir(dir: &Dir, path: &Path) -> Result<(), StateError> {
     check(&stat, path, OTHERS_WRITE, 0o700)
 }
 
+/// Whether nobody else could exchange it as a whole: each folder above is ours or root's, and one that everybody can write
+/// is sticky.
+fn check_above(path: &Path) -> Result<(), StateError> {
+    let user = rustix::process::geteuid().as_raw();
+    for folder in path.ancestors().skip(1) {
+        let stat = rustix::fs::stat(folder).map_err(|error| io_error("look at", folder)(error.into()))?;
+        let mode = stat.st_mode & 0o7777;
+        if stat.st_uid != user && stat.st_uid != 0 {
+            return Err(StateError::Owner { path: folder.to_path_buf(), owner: stat.st_uid, user });
+        }
+        if mode & ANYBODY_WRITES != 0 && mode & STICKY == 0 {
+            return Err(StateError::Mode { path: folder.to_path_buf(), mode, should: mode & !ANYBODY_WRITES });
+        }
+    }
+    Ok(())
+}
+
 /// A file that nobody else owns or can write.
 pub(crate) fn check_file(stat: &Stat, path: &Path) -> Result<(), StateError> {
     check(stat, path, OTHERS_WRITE, 0o600)
@@ -401,6 +421,19 @@ mod tests {
         });
         assert_eq!(ids.len(), 1);
         assert_eq!(std::fs::read_dir(&path).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_above_that_others_could_exchange_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let loose = temp.path().join("loose");
+        std::fs::create_dir(&loose).unwrap();
+        StateDir::open(loose.join("state")).unwrap();
+        chmod(&loose, 0o777);
+        let error = StateDir::open(loose.join("state")).unwrap_err();
+        assert!(matches!(error, StateError::Mode { should: 0o775, .. }), "{error}");
+        chmod(&loose, 0o1777);
+        StateDir::open(loose.join("state")).unwrap();
     }
 
     #[test]

@@ -207,7 +207,7 @@ fn what_no_container_can_be_made_with_is_told_before_one_is() {
     insta::assert_snapshot!(told(&project).join("\n"), @r#"
     4:5: invalid services.a.cap_add: capability "ALL" is not valid: they are added one by one; expected a name such as NET_ADMIN
     5:5: invalid services.a.cap_drop: capability "foo-bar" is not valid: it is no name of one; expected a name such as NET_RAW, or ALL
-    6:5: invalid services.a.entrypoint: slot entrypoint with "[": the value is not of the slot's kind; right would be a program; not beginning with `[`, which an engine reads as JSON, at most 4096 bytes
+    6:5: invalid services.a.entrypoint: slot entrypoint with "[": the value is not of the slot's kind; right would be a program; not beginning with a blank or `[`, which an engine reads as JSON, at most 4096 bytes
     7:5: invalid services.a.environment: variable "A" is not valid: it stands there twice; expected a name once
     8:5: invalid services.a.ulimits: slot ulimit.name with "foo": the value is not of the slot's kind; right would be a resource of setrlimit(2), at most 10 bytes
     9:14: invalid services.a.labels: label "io.containers.autoupdate" is not valid: engines act upon such keys: `io.containers.…`, `io.podman.…`, `PODMAN_SYSTEMD_UNIT`; expected KEY=VALUE, with a key of letters, digits, `.`, `_`, `/` or `-`

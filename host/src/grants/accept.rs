@@ -138,7 +138,7 @@ pub(super) fn endpoint(text: &str) -> bool {
 }
 
 pub(super) fn entrypoint(text: &str) -> bool {
-    line(text) && !text.starts_with('[')
+    line(text) && !text.starts_with(['[', ' '])
 }
 
 pub(super) fn env_name(text: &str) -> bool {

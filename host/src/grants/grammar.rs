@@ -106,7 +106,7 @@ rows! {
     Cores 9 r"(?:0|[1-9][0-9]{0,4})(?:\.[0-9]{1,3})?" cores "cores, more than 0, with at most three decimals";
     Count 19 r"0|[1-9][0-9]*" count "a number";
     Endpoint 120 r"unix://(?:/[A-Za-z0-9_@+.-]+)+" endpoint "`unix://` and the absolute path of a socket; no part is `.` or `..`";
-    Entrypoint 4096 r"[^\x00-\x1f\x7f-\x9f\[-][^\x00-\x1f\x7f-\x9f]*" entrypoint "a program; not beginning with `[`, which an engine reads as JSON";
+    Entrypoint 4096 r"[^\x00-\x20\x7f-\x9f\[-][^\x00-\x1f\x7f-\x9f]*" entrypoint "a program; not beginning with a blank or `[`, which an engine reads as JSON";
     EnvName 256 r"[A-Za-z_][A-Za-z0-9_.-]*" env_name "a variable's name, never a wildcard";
     EnvNames 65536 r"(?:[A-Za-z_][A-Za-z0-9_.-]*(?:,[A-Za-z_][A-Za-z0-9_.-]*)*)?" env_names "names of variables joined by commas, or nothing";
     EnvValue 131000 r"[^\x00]*" env_value "any text without NUL";

@@ -8,7 +8,7 @@ mod protected;
 
 pub(crate) use open::not_text;
 pub use protected::{Ancestor, ResolvedMount};
-pub(crate) use protected::{BELOW_HOME, SYSTEM, below_home};
+pub(crate) use protected::{BELOW_HOME, SYSTEM, below_home, is_view};
 use protected::{protected_by_name, relation};
 
 use std::collections::BTreeSet;

@@ -52,7 +52,9 @@ pub(crate) fn objection(value: &[u8]) -> Option<&'static str> {
         return Some("it is shorter than 6 bytes and would be found everywhere; use a longer value");
     }
     if value.len() > MAX_LENGTH {
-        return Some("it is longer than 64 KiB; pass it as a file instead");
+        return Some(
+            "it is longer than the 64 KiB that output is looked through for; mount the long part of it, and keep what is secret short",
+        );
     }
     if is_date(trimmed) || is_host(trimmed) || is_region(trimmed) {
         return Some("it reads as a date, an address or a region; use a random value");

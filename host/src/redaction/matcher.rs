@@ -29,6 +29,8 @@ pub(crate) struct Carried {
 
 /// How many private keys may be open at once.
 const MAX_OPEN: usize = 4;
+/// Lines of private keys that may have been found behind a value.
+const MAX_KEY_LINES: usize = 128;
 /// How far behind its keyword an expression that begins before it may end.
 const REACH: usize = 4096;
 /// The same, for an expression that is one word.
@@ -112,7 +114,11 @@ impl Matcher {
                     }
                 }
                 Reader::Value { .. } => issued::read(rule, text, (at, at + keyword.len()), label, found),
-                Reader::Assignment => assignment(text, (at, at + keyword.len()), label, found),
+                Reader::Assignment => {
+                    if !self.is_within_value(found, (at, at + keyword.len())) {
+                        assignment(text, (at, at + keyword.len()), label, found);
+                    }
+                }
                 Reader::Named => self.named(text, (at, at + keyword.len()), label, found),
                 Reader::Userinfo => headers::userinfo(text, at, label, found),
                 Reader::Cookie => {
@@ -132,6 +138,18 @@ impl Matcher {
                 }
             }
         }
+    }
+
+    /// Whether a name stands within a value that is masked already. Private keys are none: how many of their lines were seen
+    /// at once is chance.
+    fn is_within_value(&self, found: &[Span], keyword: (usize, usize)) -> bool {
+        let rule = |span: &Span| match span.label {
+            Label::Rule(number) => self.rules.get(number as usize),
+            Label::Known(_) => None,
+        };
+        let of_key = |span: &Span| rule(span).is_some_and(|rule| matches!(rule.reader, Reader::PrivateKey));
+        let last = found.iter().rev().take(MAX_KEY_LINES).find(|span| !of_key(span));
+        last.is_some_and(|span| span.start <= keyword.0 && keyword.1 <= span.end)
     }
 
     /// The value of a pair whose other half is the name: it is judged by that name, and by the rules of issuers in it.
@@ -344,10 +362,6 @@ pub(crate) fn begins_here(text: &[u8], at: usize) -> bool {
 }
 
 fn assignment(text: &[u8], keyword: (usize, usize), label: Label, found: &mut Vec<Span>) {
-    // A name within a value that is masked already.
-    if found.last().is_some_and(|span| span.start <= keyword.0 && keyword.1 <= span.end) {
-        return;
-    }
     let name = assign::name_around(text, keyword.0, keyword.1);
     let (before, written) = (text.get(name.0.saturating_sub(24)..name.0), text.get(name.0..name.1));
     let (before, written) = (before.unwrap_or_default(), written.unwrap_or_default());

@@ -9,7 +9,8 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 
 use super::Inner;
 use crate::error::{Error, Refusal, Rule};
-use crate::policy::{Ancestor, ResolvedMount, SYSTEM, below_home};
+use crate::mounted::MountTable;
+use crate::policy::{Ancestor, ResolvedMount, SYSTEM, below_home, is_view};
 use crate::spec::{ContainerSpec, Mount, MountSource};
 use crate::walk::{Step, WalkError, walk};
 
@@ -30,18 +31,25 @@ impl Inner {
         let mut checked = Vec::new();
         let has_paths = spec.mounts.iter().any(|mount| matches!(mount.source, MountSource::Path(_)));
         let protected = if has_paths { self.protected() } else { Vec::new() };
+        let table = if has_paths { MountTable::read() } else { Ok(MountTable::default()) };
+        let table = table.map_err(|source| Error::Io { what: "what is mounted".to_owned(), source })?;
         for mount in &mut spec.mounts {
-            if let Some(one) = self.check_mount(mount, &protected)? {
+            if let Some(one) = self.check_mount(mount, &protected, &table)? {
                 checked.push(one);
             }
         }
         Ok(checked)
     }
 
-    fn check_mount(&self, mount: &mut Mount, protected: &[Ancestor]) -> Result<Option<Checked>, Error> {
+    fn check_mount(
+        &self,
+        mount: &mut Mount,
+        protected: &[Ancestor],
+        table: &MountTable,
+    ) -> Result<Option<Checked>, Error> {
         // What a volume is, its owner label says, and the engine knows where.
         let MountSource::Path(path) = &mount.source else { return Ok(None) };
-        let resolved = resolve(path)?;
+        let resolved = resolve(path, table)?;
         self.policy.check_mount(&resolved, protected)?;
         let inode = resolved.inode;
         mount.source = MountSource::Path(resolved.path);
@@ -86,7 +94,7 @@ impl From<WalkError> for Wrong {
 }
 
 /// Walks to a source by descriptors; no folder on the way may be another user's to change.
-fn resolve(path: &Path) -> Result<ResolvedMount, Error> {
+fn resolve(path: &Path, table: &MountTable) -> Result<ResolvedMount, Error> {
     let mut ancestors = Vec::new();
     let found = walk(path, |step: &Step<'_>| {
         judge(step)?;
@@ -101,8 +109,31 @@ fn resolve(path: &Path) -> Result<ResolvedMount, Error> {
             .slot("mount.bind")
             .value(&path.to_string_lossy())
             .into()),
-        Ok(found) => Ok(ResolvedMount { path: found.path, inode: (found.stat.st_dev, found.stat.st_ino), ancestors }),
+        Ok(found) if FileType::from_raw_mode(found.stat.st_mode) == FileType::Socket => Err(socket(&found.path).into()),
+        Ok(found) => {
+            let inode = (found.stat.st_dev, found.stat.st_ino);
+            Ok(seen_by(table, ResolvedMount { path: found.path, inode, ancestors, ..ResolvedMount::default() }))
+        }
     }
+}
+
+/// What listens on a socket acts outside of the container.
+fn socket(path: &Path) -> Refusal {
+    Refusal::new(
+        Rule::Policy,
+        "this can't be mounted: it is a socket, and what listens on it is outside of the container",
+    )
+    .slot("mount.bind")
+    .value(&path.to_string_lossy())
+    .remedy("mount a folder that holds only what the container needs")
+}
+
+/// With what the mounts say of it.
+fn seen_by(table: &MountTable, mount: ResolvedMount) -> ResolvedMount {
+    let names = table.other_names(&mount.path).into_iter().filter(|name| name.is_part || !is_view(&name.point));
+    let other_names = names.map(|name| name.path).collect();
+    let kinds = table.kinds_in(&mount.path).map(str::to_owned).collect();
+    ResolvedMount { other_names, kinds, ..mount }
 }
 
 /// A folder that others can write is passed only where it is sticky and what comes next is root's or ours.
@@ -160,7 +191,7 @@ mod tests {
         let real = folder.path().join("real");
         fs::create_dir(&real).unwrap();
         symlink(&real, folder.path().join("link")).unwrap();
-        let resolved = resolve(&folder.path().join("link")).unwrap();
+        let resolved = resolve(&folder.path().join("link"), &MountTable::default()).unwrap();
         assert_eq!(resolved.path, fs::canonicalize(&real).unwrap());
         assert!(resolved.ancestors.iter().any(|ancestor| ancestor.path == Path::new("/")));
     }
@@ -171,12 +202,17 @@ mod tests {
         let loose = folder.path().join("loose");
         fs::create_dir_all(loose.join("data")).unwrap();
         fs::set_permissions(&loose, fs::Permissions::from_mode(0o777)).unwrap();
-        let error = resolve(&loose.join("data")).unwrap_err().to_string();
+        let error = resolve(&loose.join("data"), &MountTable::default()).unwrap_err().to_string();
         assert!(error.contains("another user") && error.contains("chmod"), "{error}");
     }
 
     #[test]
     fn what_is_not_there_is_said() {
-        assert!(resolve(Path::new("/nonesuch/x")).unwrap_err().to_string().contains("does not exist"));
+        assert!(
+            resolve(Path::new("/nonesuch/x"), &MountTable::default())
+                .unwrap_err()
+                .to_string()
+                .contains("does not exist")
+        );
     }
 }

@@ -123,7 +123,7 @@ impl Inner {
 }
 
 pub(super) fn unmaskable(error: UnmaskableSecret) -> Error {
-    let remedy = "give it a longer value, or say unmaskable = \"warn\" under [secrets] in a policy file";
+    let remedy = "give it another value, or say unmaskable = \"warn\" under [secrets] in a policy file";
     Refusal::new(Rule::Secret, error.to_string()).value(&error.name).remedy(remedy).into()
 }
 
