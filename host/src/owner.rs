@@ -75,8 +75,8 @@ impl Nonce {
         Self(bytes)
     }
 
-    pub(crate) const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
+    pub(crate) const fn bytes(&self) -> [u8; 16] {
+        self.0
     }
 
     fn parse(text: &str) -> Option<Self> {

@@ -4,6 +4,7 @@
 use std::io::{self, ErrorKind, Write as _};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
+use sha2::{Digest as _, Sha256};
 
 use super::OwnerLabel;
 use crate::state::whole;
@@ -11,10 +12,10 @@ use crate::state::whole;
 /// The longest identity that is kept, in bytes.
 const MOST: u64 = 128;
 
-/// The nonces of labels whose objects are gone, one behind the other; and those from before, when there were many.
+/// Labels whose objects are gone, one behind the other; and those from before, when there were many.
 const SPENT: &str = "spent";
 const SPENT_BEFORE: &str = "spent-before";
-/// How long such a file gets, in bytes: labels of 65,536 objects.
+/// How long such a file gets, in bytes: labels of 32,768 objects.
 const MOST_SPENT: u64 = 1 << 20;
 
 /// What this install gave its labels to, by their nonces, in a folder of the state directory.
@@ -36,39 +37,49 @@ impl GivenLabels {
     pub(crate) fn is_for_another(&self, label: &OwnerLabel, identity: &str) -> bool {
         match whole::get(&self.0, &label.nonce().to_string(), MOST) {
             Ok(known) => known != identity.as_bytes(),
-            Err(error) => error.kind() != ErrorKind::NotFound || self.is_spent(label),
+            Err(error) => error.kind() != ErrorKind::NotFound || self.is_spent(label, identity),
         }
     }
 
-    /// Lets go of a label whose object is gone, and which no other can be given.
-    pub(crate) fn forget(&self, label: &OwnerLabel) {
+    /// Keeps little of a label whose object is said to be gone: that no other can be given it.
+    pub(crate) fn forget(&self, label: &OwnerLabel, identity: &str) {
         // One that stays names an object that is no more.
-        if self.spend(label).is_ok() {
+        if self.spend(label, identity).is_ok() {
             let _kept = self.0.remove_file(label.nonce().to_string());
         }
     }
 
     /// Adds a label to those that are spent; when they are many, the older half is let go.
-    fn spend(&self, label: &OwnerLabel) -> io::Result<()> {
+    fn spend(&self, label: &OwnerLabel, identity: &str) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options.append(true).create(true).mode(0o600);
         let mut file = self.0.open_with(SPENT, &options)?;
         // One write, so that those of several processes stand behind one another.
-        file.write_all(label.nonce().as_bytes())?;
+        file.write_all(&spent(label, identity))?;
         if file.metadata()?.len() >= MOST_SPENT {
             self.0.rename(SPENT, &self.0, SPENT_BEFORE)?;
         }
         Ok(())
     }
 
-    /// Whether the object of a label is gone. Where that can't be read, it is.
-    fn is_spent(&self, label: &OwnerLabel) -> bool {
+    /// Whether a label was that of an object which is gone, and which this one is not. Where that can't be read, it is so.
+    fn is_spent(&self, label: &OwnerLabel, identity: &str) -> bool {
+        let own = spent(label, identity);
+        let nonce = label.nonce().bytes();
         let holds = |name| match whole::get(&self.0, name, 2 * MOST_SPENT) {
-            Ok(spent) => spent.chunks(label.nonce().as_bytes().len()).any(|one| one == label.nonce().as_bytes()),
+            Ok(all) => all.chunks(own.len()).any(|one| one.starts_with(&nonce) && one != own),
             Err(error) => error.kind() != ErrorKind::NotFound,
         };
         holds(SPENT) || holds(SPENT_BEFORE)
     }
+}
+
+/// What is kept of a label and its object: the nonce, and half of a hash of the identity.
+fn spent(label: &OwnerLabel, identity: &str) -> [u8; 32] {
+    let (nonce, hash) = (label.nonce().bytes(), Sha256::digest(identity));
+    let mut bytes = [0; 32];
+    bytes.iter_mut().zip(nonce.iter().chain(&hash)).for_each(|(place, byte)| *place = *byte);
+    bytes
 }
 
 #[cfg(test)]
@@ -86,12 +97,12 @@ mod tests {
             let nonce = Nonce::from_bytes(number.to_be_bytes());
             OwnerLabel::mint(state.key(), state.install(), ObjectKind::Container, "app", nonce)
         };
-        given.forget(&label(1));
-        given.0.write(SPENT, vec![7; MOST_SPENT as usize - 16]).unwrap();
-        given.forget(&label(2));
-        given.forget(&label(3));
+        given.forget(&label(1), "bb");
+        given.0.write(SPENT, vec![7; MOST_SPENT as usize - 32]).unwrap();
+        given.forget(&label(2), "bb");
+        given.forget(&label(3), "bb");
         assert!([2, 3].iter().all(|number| given.is_for_another(&label(*number), "aa")));
-        assert_eq!(given.0.metadata(SPENT).unwrap().len(), 16);
+        assert_eq!(given.0.metadata(SPENT).unwrap().len(), 32);
         assert_eq!(given.0.metadata(SPENT_BEFORE).unwrap().len(), MOST_SPENT);
     }
 
@@ -108,8 +119,9 @@ mod tests {
         given.note(&label(1), "aa").unwrap();
         assert!(!given.is_for_another(&label(1), "aa") && given.is_for_another(&label(1), "bb"));
         assert!(!given.is_for_another(&label(2), "bb"));
-        given.forget(&label(1));
-        assert!(given.is_for_another(&label(1), "bb") && given.is_for_another(&label(1), "aa"));
+        given.forget(&label(1), "aa");
+        assert!(given.is_for_another(&label(1), "bb"), "a copy");
+        assert!(!given.is_for_another(&label(1), "aa"), "it was not gone after all");
         assert!(!given.is_for_another(&label(2), "bb"));
     }
 }

@@ -224,7 +224,7 @@ impl Inner {
         let removed =
             self.guest(backend, scope, &self.redactor_of_container(container)).await?.remove(name, force).await;
         if let Some(label) = container.owner_label().filter(|_| removed.is_ok() && !self.services.dry_run) {
-            self.services.labels.forget(&label);
+            self.services.labels.forget(&label, &container.id);
         }
         match removed {
             // An engine may stumble over what it should have taken away with it.

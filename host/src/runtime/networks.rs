@@ -229,7 +229,7 @@ impl Inner {
             }
             _ => {
                 if let Some(label) = network.minted_label() {
-                    self.services.labels.forget(&label);
+                    self.services.labels.forget(&label, &network.id);
                 }
                 Ok(Removed::Removed)
             }
