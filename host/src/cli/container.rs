@@ -193,13 +193,8 @@ pub(crate) struct Rm {
 impl Rm {
     pub(crate) async fn run(self, desk: &Desk) -> Outcome {
         desk.remove(&self.names, async |name| match desk.portreeve.remove(name, self.force).await {
-            // As with both engines; of somebody else's the caller hears that it is not removed.
-            Err(error @ Error::NotFound { .. }) if self.force => {
-                match desk.portreeve.owner_of(name).await?.as_slice() {
-                    [] => Ok(Removed::Absent),
-                    _ => Err(error),
-                }
-            }
+            // As with both engines.
+            Err(Error::NotFound { .. }) if self.force => Ok(Removed::Absent),
             removed => removed,
         })
         .await

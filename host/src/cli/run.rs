@@ -11,7 +11,7 @@ use portreeve::spec::{
     Cpus, GpuProfile, Gpus, HealthCheck, Label, Memory, Name, NetworkMode, Platform, Port, RestartPolicy, Signal,
     Ulimit, User, UserNamespace, Workdir,
 };
-use portreeve::{Condition, ContainerInfo, ContainerSpec, Error, Reference};
+use portreeve::{Condition, ContainerInfo, ContainerSpec, Error, Reference, Rule};
 use serde_json::json;
 
 use super::arguments::Common;
@@ -416,6 +416,7 @@ async fn undo(desk: &Desk, spec: &ContainerSpec, begun: Begun, gently: bool) -> 
     desk.settled().await;
     let container = match desk.portreeve.inspect(name).await {
         Err(Error::NotFound { .. } | Error::NoEngine(_)) => return Ok(()),
+        Err(Error::Refused(refusal)) if refusal.rule == Rule::NotOurs => return Ok(()),
         found => found?,
     };
     let made = begun.made(container.created.as_deref());

@@ -238,11 +238,7 @@ impl Portreeve {
     }
 
     async fn there(&self, name: &str) -> Result<Option<ContainerInfo>, Error> {
-        match self.inspect(name).await {
-            Ok(container) => Ok(Some(container)),
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        Ok(self.inner.seek(name).await?.ours().map(|(_, container)| container))
     }
 
     async fn await_dependency(&self, project: &Project, on: &Dependency, options: &UpOptions) -> Result<(), Error> {

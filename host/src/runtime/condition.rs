@@ -56,9 +56,9 @@ impl Portreeve {
     ///
     /// # Errors
     /// `Timeout`, with the last state that was seen; `InUse` where it ended before; `Unsupported` where it has no health
-    /// check; `NotFound` where it is not there or not ours.
+    /// check; `NotFound` where it is not there, `Refused` where it is not ours.
     pub async fn wait_until(&self, name: &str, condition: &Condition, limit: Duration) -> Result<ContainerInfo, Error> {
-        let (backend, container) = self.inner.find(name).await?;
+        let (backend, container) = self.inner.find(Call::Wait, name).await?;
         if self.inner.services.dry_run {
             return Ok(container);
         }

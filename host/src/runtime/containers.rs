@@ -7,7 +7,7 @@ use super::mounts::mounted_as_checked;
 use super::volumes::Volumes;
 use super::{Inner, LogStream, Portreeve};
 use crate::backend::Backend;
-use crate::error::{Error, FaultKind};
+use crate::error::{Error, FaultKind, Refusal, Rule};
 use crate::event::Level;
 use crate::evidence::{ContainerInfo, ContainerState};
 use crate::owner::ObjectKind;
@@ -112,9 +112,9 @@ impl Portreeve {
     /// Starts a container of ours.
     ///
     /// # Errors
-    /// `NotFound` where it is not there or not ours.
+    /// `NotFound` where it is not there, `Refused` where it is not ours.
     pub async fn start(&self, name: &str) -> Result<ContainerInfo, Error> {
-        let (backend, container) = self.inner.find(name).await?;
+        let (backend, container) = self.inner.find(Call::Start, name).await?;
         let redactor = self.inner.redactor_of_container(&container);
         let (mounts, volumes) = (Vec::new(), Volumes::default());
         let created = Created { container, redactor, mounts, volumes, gpus: None, existed: true };
@@ -126,9 +126,9 @@ impl Portreeve {
     /// Looks at a container of ours.
     ///
     /// # Errors
-    /// `NotFound` where it is not there or not ours.
+    /// `NotFound` where it is not there, `Refused` where it is not ours.
     pub async fn inspect(&self, name: &str) -> Result<ContainerInfo, Error> {
-        let (backend, container) = self.inner.find(name).await?;
+        let (backend, container) = self.inner.find(Call::Inspect, name).await?;
         let scope = Scope::of_container(Call::Inspect, name, &container.id);
         let broker = self.inner.broker(&backend, scope, &self.inner.redactor_of_container(&container))?;
         let claimed =
@@ -166,9 +166,9 @@ impl Portreeve {
     /// Removes a container of ours, and its unnamed volumes; a running one only by force. Named volumes stay.
     ///
     /// # Errors
-    /// `NotFound` where it is not there or not ours, `InUse` where it runs and is not to be ended.
+    /// `NotFound` where it is not there, `Refused` where it is not ours, `InUse` where it runs and is not to be ended.
     pub async fn remove(&self, name: &str, force: bool) -> Result<Removed, Error> {
-        let (backend, container) = self.inner.find(name).await?;
+        let (backend, container) = self.inner.find(Call::Remove, name).await?;
         if container.state.is_alive() && !force {
             let why = format!("{name} is {}; stop it first, or remove it by force (`rm -f`)", container.state.as_str());
             return Err(Error::InUse(why));
@@ -188,25 +188,64 @@ impl Portreeve {
     }
 }
 
+/// What a name stands for.
+pub(super) enum Found {
+    Ours(Arc<Backend>, Box<ContainerInfo>),
+    /// What holds the network of a pod of ours: it is the pod's, and no caller's.
+    Holder,
+    Foreign,
+    Nothing,
+}
+
+impl Found {
+    /// The container where it is ours.
+    pub(super) fn ours(self) -> Option<(Arc<Backend>, ContainerInfo)> {
+        match self {
+            Self::Ours(backend, container) => Some((backend, *container)),
+            Self::Holder | Self::Foreign | Self::Nothing => None,
+        }
+    }
+}
+
 impl Inner {
-    /// A container of ours by its very name, on the first engine that has one.
-    pub(super) async fn find(&self, name: &str) -> Result<(Arc<Backend>, ContainerInfo), Error> {
+    /// A container of ours by its very name, on the first engine that has one. Asking for what others made is recorded.
+    pub(super) async fn find(&self, call: Call, name: &str) -> Result<(Arc<Backend>, ContainerInfo), Error> {
+        match self.seek(name).await? {
+            Found::Ours(backend, container) => Ok((backend, *container)),
+            Found::Nothing => Err(Error::NotFound { kind: "container", name: name.to_owned() }),
+            Found::Holder => {
+                let why = "the container of this name holds the network of a pod";
+                Err(self.not_ours(call, name, why, "name its pod instead: `pod inspect`, `pod stop`, `pod rm`"))
+            }
+            Found::Foreign => {
+                let why = "this install did not make the container of this name";
+                Err(self.not_ours(call, name, why, "what others made is left to the engine's own client"))
+            }
+        }
+    }
+
+    fn not_ours(&self, call: Call, name: &str, why: &str, remedy: &str) -> Error {
+        let refusal = Refusal::new(Rule::NotOurs, why).slot("container.name").value(name).remedy(remedy);
+        self.refused(call, name, refusal.into())
+    }
+
+    /// What a name stands for, on the first engine that has a container of ours of it.
+    pub(super) async fn seek(&self, name: &str) -> Result<Found, Error> {
         let _well_formed: crate::spec::Name = name.parse()?;
-        let (mut problems, mut answered) = (Vec::new(), false);
+        let (mut problems, mut found) = (Vec::new(), None);
         for backend in &self.backends {
             match self.looker(backend, Call::Inspect)?.look_at_container(name).await {
-                Ok(Some(found)) if found.is_ours(self.state.key(), self.state.install()) => {
-                    return Ok((Arc::clone(backend), found));
+                Ok(Some(seen)) if seen.is_ours(self.state.key(), self.state.install()) => {
+                    return Ok(Found::Ours(Arc::clone(backend), Box::new(seen)));
                 }
-                Ok(_) => answered = true,
+                Ok(Some(seen)) if self.holds(&seen) => found = Some(Found::Holder),
+                Ok(Some(_)) => found = Some(Found::Foreign),
+                Ok(None) => found = found.or(Some(Found::Nothing)),
                 Err(error @ (Error::State(_) | Error::Refused(_))) => return Err(error),
                 Err(error) => problems.push(format!("{}: {error}", backend.name())),
             }
         }
-        if answered {
-            return Err(Error::NotFound { kind: "container", name: name.to_owned() });
-        }
-        Err(Error::NoEngine(problems))
+        found.ok_or(Error::NoEngine(problems))
     }
 
     pub(super) async fn remove_container(
@@ -279,9 +318,7 @@ impl Inner {
     pub(super) fn check_running(&self, seen: &ContainerInfo, created: &Created) -> Result<(), Error> {
         let Some(pid) = seen.pid.filter(|_| !created.mounts.is_empty()) else { return Ok(()) };
         match mounted_as_checked(pid, &created.mounts) {
-            Some(Err(why)) => {
-                Err(crate::error::Refusal::new(crate::error::Rule::Policy, why).slot("mount.bind").into())
-            }
+            Some(Err(why)) => Err(Refusal::new(Rule::Policy, why).slot("mount.bind").into()),
             Some(Ok(())) => Ok(()),
             None => {
                 self.say(Level::Detail, || format!("the mounts of {} could not be looked at", seen.name));

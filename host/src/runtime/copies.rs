@@ -32,7 +32,7 @@ impl Portreeve {
     /// `NotFound` where the container, or the way to `target` in it, is not there; `Refused`; `Io`.
     pub async fn copy_in(&self, source: &Path, name: &str, target: &InsidePath) -> Result<(), Error> {
         let inner = &self.inner;
-        let (backend, container) = inner.find(name).await?;
+        let (backend, container) = inner.find(Call::CopyIn, name).await?;
         let exchange = Exchange::open(&inner.state)?;
         let from = Named::of(source)?;
         let (file, target) = staged_as(source, &from, target)?;
@@ -80,7 +80,7 @@ impl Portreeve {
         to: Delivery,
     ) -> Result<PathBuf, Error> {
         let inner = &self.inner;
-        let (backend, container) = inner.find(name).await?;
+        let (backend, container) = inner.find(Call::CopyOut, name).await?;
         let file = last_part(source)?;
         let exchange = Exchange::open(&inner.state)?;
         let path = exchange.path_of(&file).to_string_lossy().into_owned();

@@ -23,11 +23,11 @@ impl Portreeve {
     /// processes inside the container too, as far as this user may signal them and they keep their environment.
     ///
     /// # Errors
-    /// `Spec`, `Refused`; `NotFound` where the container is not there or not ours; `InUse` where it does not run.
+    /// `Spec`, `Refused`; `NotFound` where the container is not there, `Refused` where it is not ours; `InUse` where it does not run.
     pub async fn exec(&self, name: &str, spec: &ExecSpec) -> Result<LogStream, Error> {
         spec.check()?;
         let inner = &self.inner;
-        let (backend, container) = inner.find(name).await?;
+        let (backend, container) = inner.find(Call::Exec, name).await?;
         check_running(&container)?;
         inner.check_exec_secrets(name, spec)?;
         let redactor =

@@ -20,9 +20,9 @@ impl Portreeve {
     /// Stops a container of ours: asks it, waits for the grace, looks whether it ended, and kills it otherwise.
     ///
     /// # Errors
-    /// `NotFound` where it is not there or not ours; `Engine` where it can't be ended.
+    /// `NotFound` where it is not there, `Refused` where it is not ours; `Engine` where it can't be ended.
     pub async fn stop(&self, name: &str, grace: Duration) -> Result<ContainerInfo, Error> {
-        let (backend, container) = self.inner.find(name).await?;
+        let (backend, container) = self.inner.find(Call::Stop, name).await?;
         if !container.state.is_alive() {
             return Ok(container);
         }
@@ -42,9 +42,9 @@ impl Portreeve {
     /// Sends a container of ours a signal.
     ///
     /// # Errors
-    /// `NotFound` where it is not there or not ours; `Conflict` or `Engine` where it does not run.
+    /// `NotFound` where it is not there, `Refused` where it is not ours; `Conflict` or `Engine` where it does not run.
     pub async fn kill(&self, name: &str, signal: &Signal) -> Result<ContainerInfo, Error> {
-        let (backend, container) = self.inner.find(name).await?;
+        let (backend, container) = self.inner.find(Call::Kill, name).await?;
         self.inner.send(&backend, &container, signal).await?;
         Ok(self.inner.look_again(&backend, &container).await?.unwrap_or(container))
     }
@@ -52,9 +52,9 @@ impl Portreeve {
     /// Waits for the end of a container of ours, and gives its exit status.
     ///
     /// # Errors
-    /// `NotFound` where it is not there or not ours.
+    /// `NotFound` where it is not there, `Refused` where it is not ours.
     pub async fn wait(&self, name: &str) -> Result<i32, Error> {
-        let (backend, container) = self.inner.find(name).await?;
+        let (backend, container) = self.inner.find(Call::Wait, name).await?;
         let scope = Scope::of_container(Call::Wait, name, &container.id);
         let broker = self.inner.broker(&backend, scope, &self.inner.redactor_of_container(&container))?;
         let claimed = Guest::enter(&self.inner.sandbox, Arc::clone(&broker)).await?.wait(name).await?;

@@ -45,9 +45,9 @@ impl Portreeve {
     /// Opens the log of a container of ours.
     ///
     /// # Errors
-    /// `NotFound` where it is not there or not ours.
+    /// `NotFound` where it is not there, `Refused` where it is not ours.
     pub async fn logs(&self, name: &str, options: &LogOptions) -> Result<LogStream, Error> {
-        let (backend, container) = self.inner.find(name).await?;
+        let (backend, container) = self.inner.find(Call::Logs, name).await?;
         let redactor = self.inner.redactor_of_container(&container);
         let scope = Scope::of_container(Call::Logs, name, &container.id).with_log_options(options);
         let broker = self.inner.broker(&backend, scope, &redactor)?;

@@ -15,7 +15,7 @@ impl Portreeve {
     /// Pauses a container of ours: its processes stand still. One that is paused already is no error.
     ///
     /// # Errors
-    /// `NotFound` where it is not there or not ours; `Conflict` or `Engine` where it does not run; `Unsupported` where
+    /// `NotFound` where it is not there, `Refused` where it is not ours; `Conflict` or `Engine` where it does not run; `Unsupported` where
     /// the engine can't, as Podman without root under cgroups v1.
     pub async fn pause(&self, name: &str) -> Result<ContainerInfo, Error> {
         self.inner.set_paused(name, true).await
@@ -41,10 +41,10 @@ impl Portreeve {
     /// Containers keep their names: the owner label is made for the name, and proves nothing under another one.
     ///
     /// # Errors
-    /// Always: `NotFound` where there is none of this name that is ours, else `Unsupported`, which says what to do.
+    /// Always: `NotFound` where there is none of this name, `Refused` where it is not ours, else `Unsupported`, which says what to do.
     pub async fn rename(&self, name: &str, to: &str) -> Result<ContainerInfo, Error> {
         let _well_formed: crate::spec::Name = to.parse()?;
-        self.inner.find(name).await?;
+        self.inner.find(Call::Inspect, name).await?;
         Err(Error::Unsupported(format!(
             "{name} keeps its name: the label that makes it ours is made for it; run another one named {to}, and remove {name}"
         )))
@@ -53,7 +53,8 @@ impl Portreeve {
 
 impl Inner {
     async fn set_paused(&self, name: &str, paused: bool) -> Result<ContainerInfo, Error> {
-        let (backend, container) = self.find(name).await?;
+        let call = if paused { Call::Pause } else { Call::Unpause };
+        let (backend, container) = self.find(call, name).await?;
         if is_so(&container, paused) {
             return Ok(container);
         }

@@ -198,7 +198,7 @@ impl Inner {
         Err(Error::Conflict(Conflict { kind: "pod", name: found.name, differs: Vec::new() }))
     }
 
-    fn holds(&self, container: &ContainerInfo) -> bool {
+    pub(super) fn holds(&self, container: &ContainerInfo) -> bool {
         container.is_ours_as(ObjectKind::Pod, self.state.key(), self.state.install())
     }
 

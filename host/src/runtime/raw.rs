@@ -11,9 +11,9 @@ impl Portreeve {
     /// in it differs from engine to engine; what every engine tells is [`Portreeve::inspect`]'s.
     ///
     /// # Errors
-    /// `NotFound` where it is not there or not ours.
+    /// `NotFound` where it is not there, `Refused` where it is not ours.
     pub async fn inspect_raw(&self, name: &str) -> Result<Value, Error> {
-        let (backend, container) = self.inner.find(name).await?;
+        let (backend, container) = self.inner.find(Call::Inspect, name).await?;
         let document = self.inner.looker(&backend, Call::Inspect)?.look_at_document(&container.id).await?;
         let missing = || Error::NotFound { kind: "container", name: name.to_owned() };
         let mut document = document.ok_or_else(missing)?;

@@ -40,9 +40,10 @@ impl Portreeve {
     /// A plain service that starts and stops a container of ours that is there already, by its ID.
     ///
     /// # Errors
-    /// `NotFound` where it is not there or not ours; `Unsupported` for what a unit can't say.
+    /// `NotFound` where it is not there or not ours, as the word may mean an image; `Unsupported` for what a unit can't say.
     pub async fn unit_of(&self, name: &str, options: &UnitOptions) -> Result<Vec<UnitFile>, Error> {
-        let (backend, container) = self.inner.find(name).await?;
+        let missing = || Error::NotFound { kind: "container", name: name.to_owned() };
+        let (backend, container) = self.inner.seek(name).await?.ours().ok_or_else(missing)?;
         let plan = self.inner.plan_unit_of(&backend, &container, None, options).await?;
         units::render(&plan, options).map_err(unwritable)
     }

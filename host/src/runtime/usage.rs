@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::containers::Found;
 use super::{Inner, Portreeve};
 use crate::backend::Backend;
 use crate::broker::Broker;
@@ -27,7 +28,7 @@ impl Portreeve {
     /// The processes of a container of ours, by their numbers on this machine.
     ///
     /// # Errors
-    /// `NotFound` where it is not there or not ours; `Conflict` or `Engine` where it does not run.
+    /// `NotFound` where it is not there, `Refused` where it is not ours; `Conflict` or `Engine` where it does not run.
     pub async fn top(&self, name: &str) -> Result<Processes, Error> {
         let (broker, container) = self.inner.asked(Call::Top, name).await?;
         let claimed = self.inner.enter(&broker).await?.top(name).await?;
@@ -49,7 +50,7 @@ impl Portreeve {
     /// One reading of what a container of ours uses.
     ///
     /// # Errors
-    /// `NotFound` where it is not there or not ours; `Conflict` where it does not run; `Unsupported` where the engine
+    /// `NotFound` where it is not there, `Refused` where it is not ours; `Conflict` where it does not run; `Unsupported` where the engine
     /// can't, as Podman without root under cgroups v1.
     pub async fn stats(&self, name: &str) -> Result<Usage, Error> {
         let (broker, container) = self.inner.asked(Call::Stats, name).await?;
@@ -99,14 +100,15 @@ impl UsageStream {
     }
 
     async fn goes_on(&self) -> bool {
-        self.portreeve.inner.find(&self.name).await.is_ok_and(|(_, container)| container.state.is_alive())
+        let found = self.portreeve.inner.seek(&self.name).await.ok().and_then(Found::ours);
+        found.is_some_and(|(_, container)| container.state.is_alive())
     }
 }
 
 impl Inner {
     /// The monitor of a call on a container that runs.
     async fn asked(&self, call: Call, name: &str) -> Result<(Arc<Broker>, ContainerInfo), Error> {
-        let (backend, container): (Arc<Backend>, _) = self.find(name).await?;
+        let (backend, container): (Arc<Backend>, _) = self.find(call, name).await?;
         if !container.state.is_alive() {
             return Err(Error::InUse(format!("{name} does not run: it is {}", container.state.as_str())));
         }

@@ -193,7 +193,7 @@ behaviours! {
         a_secret_is_masked_on_a_terminal_too
         an_exec_of_what_is_not_there_has_the_status_of_shells
         an_exec_in_what_does_not_run_is_no_status
-        an_exec_in_what_is_not_ours_is_not_found
+        an_exec_in_what_is_not_ours_is_refused
         an_exec_that_takes_too_long_is_ended_inside
         an_exec_that_nobody_waits_for_is_ended_inside
         an_exec_prints_more_than_is_kept
@@ -213,7 +213,7 @@ behaviours! {
         a_copy_that_is_too_large_leaves_nothing
         a_copy_of_what_is_not_there_leaves_nothing
         a_copy_never_goes_through_a_link
-        a_copy_in_what_is_not_ours_is_not_found
+        a_copy_in_what_is_not_ours_is_refused
         a_dry_run_copies_nothing
     }
     rehearsal: copies { an_engine_that_only_says_that_it_copied_is_not_believed }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portreeve::spec::Variable;
-use portreeve::{ContainerState, Error};
+use portreeve::{ContainerState, Error, Rule};
 use serde_json::Value;
 
 use crate::setting::Setting;
@@ -146,7 +146,7 @@ pub(crate) async fn a_foreign_container_is_neither_paused_nor_looked_into(settin
         host.wait_until(&name, &portreeve::Condition::Healthy, GRACE).await.err(),
     ];
     for error in errors {
-        assert!(matches!(error, Some(Error::NotFound { .. })), "{error:?}");
+        assert!(matches!(&error, Some(Error::Refused(refusal)) if refusal.rule == Rule::NotOurs), "{error:?}");
     }
     for verb in ["pause", "unpause", "stop", "top", "stats"] {
         assert!(!setting.was_told_to(verb, mark), "{verb}");

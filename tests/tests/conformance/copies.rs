@@ -245,15 +245,19 @@ pub(crate) async fn a_copy_never_goes_through_a_link(setting: Arc<Setting>) {
     assert!(!folder.join("note").exists());
 }
 
-pub(crate) async fn a_copy_in_what_is_not_ours_is_not_found(setting: Arc<Setting>) {
+pub(crate) async fn a_copy_in_what_is_not_ours_is_refused(setting: Arc<Setting>) {
     let (foreign, folder) = (setting.name("foreign"), folder(&setting, "copies-foreign"));
     setting.foreign(&foreign, &[]);
     fs::write(folder.join("note"), "x").unwrap();
     let mark = setting.mark();
-    for name in [foreign.as_str(), "nonesuch"] {
-        let error = into(&setting, &folder.join("note"), name, "/note").await.unwrap_err();
-        assert!(matches!(error, Error::NotFound { kind: "container", .. }), "{error:?}");
-        let error = out(&setting, name, "/deckhand", &folder).await.unwrap_err();
+    let copies = async |name: &str| {
+        let into = into(&setting, &folder.join("note"), name, "/note").await.unwrap_err();
+        [into, out(&setting, name, "/deckhand", &folder).await.unwrap_err()]
+    };
+    for error in copies(&foreign).await {
+        assert!(matches!(&error, Error::Refused(refusal) if refusal.rule == Rule::NotOurs), "{error:?}");
+    }
+    for error in copies("nonesuch").await {
         assert!(matches!(error, Error::NotFound { kind: "container", .. }), "{error:?}");
     }
     assert!(!setting.was_told_to("cp", mark));

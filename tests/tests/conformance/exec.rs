@@ -205,17 +205,19 @@ pub(crate) async fn an_exec_in_what_does_not_run_is_no_status(setting: Arc<Setti
     assert!(!matches!(heard.end, Ok(0)), "{heard:?}");
 }
 
-pub(crate) async fn an_exec_in_what_is_not_ours_is_not_found(setting: Arc<Setting>) {
+pub(crate) async fn an_exec_in_what_is_not_ours_is_refused(setting: Arc<Setting>) {
     let foreign = setting.name("foreign");
     setting.foreign(&foreign, &[]);
     let another = setting.another_install("exec-other").await;
     let name = setting.name("theirs");
     another.run(&setting.named(&name, &["wait"])).await.unwrap();
     let mark = setting.mark();
-    for name in [foreign.as_str(), &name, "nonesuch"] {
+    for name in [foreign.as_str(), &name] {
         let error = complete(&setting, name, &spec(&["say", "x"]), b"").await.unwrap_err();
-        assert!(matches!(error, Error::NotFound { kind: "container", .. }), "{name}: {error:?}");
+        assert!(matches!(&error, Error::Refused(refusal) if refusal.rule == Rule::NotOurs), "{name}: {error:?}");
     }
+    let error = complete(&setting, "nonesuch", &spec(&["say", "x"]), b"").await.unwrap_err();
+    assert!(matches!(error, Error::NotFound { kind: "container", .. }), "{error:?}");
     assert!(!setting.was_told_to("exec", mark));
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portreeve::demo::image::ImageOptions;
-use portreeve::{Error, FaultKind};
+use portreeve::{Error, FaultKind, Rule};
 
 use crate::secrets::{Watched, secret};
 use crate::setting::Setting;
@@ -48,7 +48,7 @@ pub(crate) async fn an_engine_that_leaves_out_the_label_is_not_believed(setting:
         assert!(matches!(&error, Error::Fault(fault) if fault.kind == FaultKind::Untrue), "{lie}: {error:?}");
         assert!(!setting.is_running(&name));
         let error = setting.host.inspect(&name).await.unwrap_err();
-        assert!(matches!(error, Error::NotFound { .. }), "{lie}: {error:?}");
+        assert!(matches!(&error, Error::Refused(refusal) if refusal.rule == Rule::NotOurs), "{lie}: {error:?}");
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portreeve::demo::image::ImageOptions;
-use portreeve::{Error, LogOptions, Portreeve};
+use portreeve::journal::Record;
+use portreeve::{Error, LogOptions, Portreeve, Rule};
 
 use crate::setting::Setting;
 
@@ -15,12 +16,34 @@ pub(crate) async fn a_foreign_container_can_not_be_touched(setting: Arc<Setting>
     let id = setting.foreign(&name, &[]);
     untouchable(&setting, &setting.host, &name).await;
     // By its ID neither: an ID is no name of ours.
-    untouchable(&setting, &setting.host, &id).await;
+    unknown(&setting, &setting.host, &id).await;
     assert!(setting.is_running(&name));
 }
 
-/// Every call that names it says that there is no such container, and the engine is told nothing but to look.
+/// Every call that names it is refused, and each refusal stands in the journal.
 async fn untouchable(setting: &Setting, host: &Portreeve, name: &str) {
+    let before = refusals(host, name);
+    let errors = asked(setting, host, name).await;
+    for (call, error) in &errors {
+        assert!(matches!(error, Error::Refused(refusal) if refusal.rule == Rule::NotOurs), "{call}: {error:?}");
+    }
+    assert_eq!(refusals(host, name) - before, errors.len());
+}
+
+fn refusals(host: &Portreeve, name: &str) -> usize {
+    let is_it = |record: &Record| record.rule.as_deref() == Some("not-ours") && record.name.as_deref() == Some(name);
+    crate::journal::records(host.state_dir()).iter().filter(|record| is_it(record)).count()
+}
+
+/// Every call that names it says that there is no such container.
+async fn unknown(setting: &Setting, host: &Portreeve, name: &str) {
+    for (call, error) in asked(setting, host, name).await {
+        assert!(matches!(error, Error::NotFound { .. }), "{call}: {error:?}");
+    }
+}
+
+/// What every call that names it says; the engine is told nothing but to look.
+async fn asked(setting: &Setting, host: &Portreeve, name: &str) -> Vec<(&'static str, Error)> {
     let mark = setting.mark();
     let grace = Duration::from_secs(1);
     let errors = [
@@ -33,14 +56,13 @@ async fn untouchable(setting: &Setting, host: &Portreeve, name: &str) {
         ("remove", host.remove(name, false).await.err()),
         ("remove by force", host.remove(name, true).await.err()),
     ];
-    for (call, error) in errors {
-        assert!(matches!(error, Some(Error::NotFound { .. })), "{call}: {error:?}");
-    }
     for word in ["start", "stop", "kill", "rm", "logs", "wait"] {
         assert!(!setting.was_told_to(word, mark), "{word}");
     }
     let listed = host.list().await.unwrap();
     assert!(!listed.iter().any(|one| one.name == name || one.id == name), "{listed:?}");
+    let said = |(call, error): (_, Option<Error>)| (call, error.unwrap_or_else(|| panic!("{call}: it was done")));
+    errors.into_iter().map(said).collect()
 }
 
 pub(crate) async fn a_name_is_a_whole_name(setting: Arc<Setting>) {
@@ -48,9 +70,9 @@ pub(crate) async fn a_name_is_a_whole_name(setting: Arc<Setting>) {
     let (database, foreign) = (format!("{app}-db"), format!("{app}-foreign"));
     setting.run_waiting(&database).await;
     let foreign_id = setting.foreign(&foreign, &[]);
-    untouchable(&setting, &setting.host, &app).await;
+    unknown(&setting, &setting.host, &app).await;
     let info = setting.run_waiting(&app).await;
-    untouchable(&setting, &setting.host, &app[..app.len() - 1]).await;
+    unknown(&setting, &setting.host, &app[..app.len() - 1]).await;
     setting.host.stop(&app, Duration::from_secs(5)).await.unwrap();
     setting.host.remove(&app, false).await.unwrap();
     assert!(!setting.exists(&info.id));

@@ -173,7 +173,7 @@ pub(crate) async fn a_holder_is_no_container_of_a_callers(setting: Arc<Setting>)
         setting.host.remove(&holder, true).await.err(),
     ];
     for error in errors {
-        assert!(matches!(error, Some(Error::NotFound { kind: "container", .. })), "{error:?}");
+        assert!(matches!(&error, Some(Error::Refused(refusal)) if refusal.rule == Rule::NotOurs), "{error:?}");
     }
     assert!(!setting.host.list().await.unwrap().iter().any(|one| one.id == made.holder));
     let taken = setting.host.run(&setting.named(&holder, &["wait"])).await.unwrap_err();
