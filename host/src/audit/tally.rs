@@ -131,7 +131,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Nothing yet; at most so many events will be kept, and only those of this backend, where one is named.
+    /// Nothing yet; at most so many events will be kept, and only records of this backend are told of, where one is named.
     #[must_use]
     pub fn new(keep: usize, backend: Option<&str>) -> Self {
         Self {
@@ -167,12 +167,11 @@ impl Tally {
     }
 
     fn take(&mut self, record: Record) {
-        let others = |wanted: &String| record.backend.as_ref().is_some_and(|backend| backend != wanted);
-        if self.backend.as_ref().is_some_and(others) {
-            return;
-        }
         if record.kind == Kind::Outcome {
             return self.end(&record);
+        }
+        if self.backend.is_some() && record.backend != self.backend {
+            return;
         }
         self.seen(record.time);
         self.count(&record);

@@ -11,7 +11,7 @@ use portreeve::{BackendInfo, BackendSource, Error};
 use super::arguments::Common;
 use super::exit::{Failure, Outcome, Status};
 use super::show::{self, Out, plain};
-use super::{desk, journal};
+use super::{backend, desk, journal};
 
 /// `audit`.
 #[derive(Debug, Args)]
@@ -27,10 +27,10 @@ pub(crate) struct Audit {
 impl Audit {
     pub(crate) fn run(self, common: &Common) -> Outcome {
         let state = state(common)?;
+        backend::check_recorded(common, state.as_ref())?;
         let (policy, backend) = (desk::policy(common)?, common.backend.as_deref());
         let audit = audit::Audit::gather(state.as_ref(), backends(state.as_ref())?, policy, backend, self.last);
         let audit = audit.map_err(|error| Error::State(error.to_string()))?;
-        check_backend(&audit)?;
         if let Some(path) = &self.html {
             audit::save(path, audit.html().as_bytes()).map_err(unsaved)?;
         }
@@ -58,16 +58,6 @@ fn backends(state: Option<&StateDir>) -> Result<Vec<Listed>, Failure> {
         Err(error) => Listed::Refused { name: name.clone(), why: error.to_string() },
     });
     Ok(embedded.chain(approved).collect())
-}
-
-fn check_backend(audit: &audit::Audit) -> Result<(), Failure> {
-    match &audit.backend {
-        Some(name) if audit.backends.is_empty() && audit.host.is_none() && audit.counts.records == 0 => {
-            let why = "neither is there such a backend nor does the journal know it".to_owned();
-            Err(Error::Backend { name: name.clone(), why }.into())
-        }
-        _ => Ok(()),
-    }
 }
 
 fn unsaved(error: SaveError) -> Failure {
@@ -129,6 +119,8 @@ fn words(audit: &audit::Audit, page: Option<&Path>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use portreeve::journal::{Entry, Journal, JournalOptions, Kind};
+
     use super::*;
 
     fn common(folder: &Path) -> Common {
@@ -151,7 +143,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let common = Common { backend: Some("nonesuch".to_owned()), ..common(folder.path()) };
         let failure = Audit { html: None, last: EVENTS }.run(&common).unwrap_err();
-        assert!(format!("{failure:?}").contains("nonesuch"));
+        let told = format!("{failure:?}");
+        assert!(told.contains("nonesuch") && told.contains("docker, podman, unit-check"), "{told}");
+    }
+
+    #[test]
+    fn of_one_backend_its_own_records_alone_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::open(folder.path().join("state")).unwrap();
+        let journal = Journal::open(&state, JournalOptions::default()).unwrap();
+        for backend in [Some("podman"), Some("podman"), Some("gone"), None] {
+            journal.append(&Entry { backend, ..Entry::new(Kind::Refusal) }).unwrap();
+        }
+        let refused = |backend: Option<&str>| {
+            let audit = audit::Audit::gather(Some(&state), Vec::new(), portreeve::Policy::home(), backend, EVENTS);
+            audit.unwrap().counts.refused
+        };
+        assert_eq!([refused(Some("podman")), refused(Some("gone")), refused(None)], [2, 1, 4]);
+        let gone = Common { backend: Some("gone".to_owned()), ..common(folder.path()) };
+        assert_eq!(Audit { html: None, last: EVENTS }.run(&gone).unwrap(), Status::OK);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! `backend`: what is there and what it may run; approving, comparing, revoking. No engine is asked.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use portreeve::approval::Approvals;
+use portreeve::journal::{Filter, Journal};
 use portreeve::state::{StateDir, default_path};
 use portreeve::{BackendInfo, BackendSource, Digest, Error, Standing};
 
@@ -150,6 +152,41 @@ pub(super) fn usable(common: &Common) -> Result<Vec<BackendSource>, Failure> {
         }
     }
     Ok(sources)
+}
+
+/// Of a backend that is none any more its records are asked for all the same; a name that no record bears either was
+/// mistyped.
+pub(super) fn check_recorded(common: &Common, state: Option<&StateDir>) -> Result<(), Failure> {
+    let Some(name) = common.backend.as_deref() else { return Ok(()) };
+    let mut known = names(state)?;
+    if known.contains(name) {
+        return Ok(());
+    }
+    known.extend(recorded(state)?);
+    if known.contains(name) {
+        return Ok(());
+    }
+    let known = known.into_iter().collect::<Vec<_>>().join(", ");
+    let why = format!("neither is there such a backend nor does the journal know it; there are: {known}");
+    Err(Error::Backend { name: name.to_owned(), why }.into())
+}
+
+/// The embedded backends, the approved ones, and what the host runs for itself.
+fn names(state: Option<&StateDir>) -> Result<BTreeSet<String>, Failure> {
+    let host = portreeve::units::checks().map_err(|error| Error::Config(error.to_string()))?;
+    let mut names = BTreeSet::from([host.backend().to_owned()]);
+    for source in BackendSource::embedded() {
+        names.insert(source.name()?);
+    }
+    names.extend(state.map_or(Ok(Vec::new()), |state| Approvals::of(state).names())?);
+    Ok(names)
+}
+
+/// The backends that records name. A line that is not ours is told of where the journal is read.
+fn recorded(state: Option<&StateDir>) -> Result<BTreeSet<String>, Failure> {
+    let Some(state) = state else { return Ok(BTreeSet::new()) };
+    let records = Journal::read(state, Filter::default()).map_err(|error| Error::State(error.to_string()))?;
+    Ok(records.filter_map(|record| record.ok()?.backend).collect())
 }
 
 /// The state directory that was named, where it is there.

@@ -16,6 +16,7 @@ use portreeve::journal::{
 use portreeve::state::{StateDir, default_path};
 
 use super::arguments::Common;
+use super::backend;
 use super::exit::{Failure, Outcome, Status};
 use super::parse;
 use super::show::{self, Out, command_line, plain};
@@ -118,6 +119,7 @@ impl Filters {
 
     /// The records of these times, and what else is wanted of them.
     fn read(self, common: &Common, state: &StateDir) -> Result<(Reader, Wanted), Failure> {
+        backend::check_recorded(common, Some(state))?;
         let times = Filter { since: self.since, until: self.until, ..Filter::default() };
         let (backend, name) = (common.backend.clone(), self.container);
         let wanted =
@@ -404,6 +406,9 @@ mod tests {
         assert_eq!(exported(named(), Some("podman")).lines().count(), 1);
         assert_eq!(exported(Filters { decision: Some(Decided::Faulted), ..named() }, None), "");
         assert_eq!(exported(named().since_now(), None), "");
+        let mistyped = Common { backend: Some("podmann".to_owned()), ..Common::default() };
+        let failure = Filters::default().read(&mistyped, &state).err().unwrap();
+        assert!(format!("{failure:?}").contains("docker, podman, unit-check"), "{failure:?}");
         let common = Common { state: Some(folder.path().join("state")), ..Common::default() };
         let file = folder.path().join("kept");
         let export = || Command::Export(Export { filters: Filters::default(), output: Some(file.clone()) });

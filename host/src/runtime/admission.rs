@@ -12,27 +12,27 @@ use crate::spec::{ContainerSpec, Ulimit};
 
 impl Inner {
     /// What the policy lets a caller ask for; its mounts resolved, its secrets known to a redactor.
-    pub(super) fn admit(&self, spec: &mut ContainerSpec) -> Result<(Vec<Checked>, Redactor), Error> {
+    pub(super) fn admit(&self, backend: &Backend, spec: &mut ContainerSpec) -> Result<(Vec<Checked>, Redactor), Error> {
         spec.check()?;
         let redactor = self.redactor_of(spec);
         // One that can't be masked is refused as such, where the policy has no other objection.
-        redactor.as_ref().map_or(Ok(()), |redactor| self.holds_no_secret(spec, redactor))?;
+        redactor.as_ref().map_or(Ok(()), |redactor| self.holds_no_secret(backend, spec, redactor))?;
         let name = spec.name.to_string();
         let admitted = || {
             self.policy.check_container(spec)?;
             Ok((self.check_mounts(spec)?, redactor?))
         };
-        admitted().map_err(|error| self.refused(Call::Create, &name, error))
+        admitted().map_err(|error| self.refused_on(Some(backend), Call::Create, &name, error))
     }
 
     /// None of its secrets stands in what is asked for: it would be in command lines, and in what is told of it, before the
     /// container is made.
-    fn holds_no_secret(&self, spec: &ContainerSpec, redactor: &Redactor) -> Result<(), Error> {
+    fn holds_no_secret(&self, backend: &Backend, spec: &ContainerSpec, redactor: &Redactor) -> Result<(), Error> {
         let Some((slot, secret)) = secret_in(spec, redactor) else { return Ok(()) };
         let refusal = Refusal::new(Rule::SecretInArgv, format!("the secret {secret} would stand in a command line"))
             .slot(slot.name())
             .remedy("pass it with --secret, and nowhere else");
-        Err(self.refused(Call::Create, &redactor.text(spec.name.as_str()), refusal.into()))
+        Err(self.refused_on(Some(backend), Call::Create, &redactor.text(spec.name.as_str()), refusal.into()))
     }
 
     /// An engine that takes its limits from ours can't raise them, and fails at the start of a container.
@@ -46,7 +46,7 @@ impl Inner {
             limit.hard.filter(|_| !fits).map(|hard| (asked, hard))
         });
         over.map_or(Ok(()), |(asked, hard)| {
-            Err(self.refused(Call::Create, spec.name.as_str(), above(asked, hard).into()))
+            Err(self.refused_on(Some(backend), Call::Create, spec.name.as_str(), above(asked, hard).into()))
         })
     }
 }

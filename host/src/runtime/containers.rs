@@ -10,6 +10,7 @@ use crate::backend::Backend;
 use crate::error::{Error, FaultKind, Refusal, Rule};
 use crate::event::Level;
 use crate::evidence::{ContainerInfo, ContainerState};
+use crate::grants::Slot;
 use crate::owner::ObjectKind;
 use crate::scope::{Call, Scope};
 use crate::spec::ContainerSpec;
@@ -192,8 +193,8 @@ impl Portreeve {
 pub(super) enum Found {
     Ours(Arc<Backend>, Box<ContainerInfo>),
     /// What holds the network of a pod of ours: it is the pod's, and no caller's.
-    Holder,
-    Foreign,
+    Holder(Arc<Backend>),
+    Foreign(Arc<Backend>),
     Nothing,
 }
 
@@ -202,9 +203,23 @@ impl Found {
     pub(super) fn ours(self) -> Option<(Arc<Backend>, ContainerInfo)> {
         match self {
             Self::Ours(backend, container) => Some((backend, *container)),
-            Self::Holder | Self::Foreign | Self::Nothing => None,
+            Self::Holder(_) | Self::Foreign(_) | Self::Nothing => None,
         }
     }
+}
+
+fn made_by_others(name: &str) -> Refusal {
+    Refusal::new(Rule::NotOurs, "this install did not make the container of this name")
+        .slot(Slot::ContainerName.name())
+        .value(name)
+        .remedy("what others made is left to the engine's own client")
+}
+
+fn holds_a_pod(name: &str) -> Refusal {
+    Refusal::new(Rule::NotOurs, "the container of this name holds the network of a pod")
+        .slot(Slot::ContainerName.name())
+        .value(name)
+        .remedy("name its pod instead: `pod inspect`, `pod stop`, `pod rm`")
 }
 
 impl Inner {
@@ -213,20 +228,9 @@ impl Inner {
         match self.seek(name).await? {
             Found::Ours(backend, container) => Ok((backend, *container)),
             Found::Nothing => Err(Error::NotFound { kind: "container", name: name.to_owned() }),
-            Found::Holder => {
-                let why = "the container of this name holds the network of a pod";
-                Err(self.not_ours(call, name, why, "name its pod instead: `pod inspect`, `pod stop`, `pod rm`"))
-            }
-            Found::Foreign => {
-                let why = "this install did not make the container of this name";
-                Err(self.not_ours(call, name, why, "what others made is left to the engine's own client"))
-            }
+            Found::Holder(backend) => Err(self.refused_on(Some(&backend), call, name, holds_a_pod(name).into())),
+            Found::Foreign(backend) => Err(self.refused_on(Some(&backend), call, name, made_by_others(name).into())),
         }
-    }
-
-    fn not_ours(&self, call: Call, name: &str, why: &str, remedy: &str) -> Error {
-        let refusal = Refusal::new(Rule::NotOurs, why).slot("container.name").value(name).remedy(remedy);
-        self.refused(call, name, refusal.into())
     }
 
     /// What a name stands for, on the first engine that has a container of ours of it.
@@ -238,8 +242,8 @@ impl Inner {
                 Ok(Some(seen)) if seen.is_ours(self.state.key(), self.state.install()) => {
                     return Ok(Found::Ours(Arc::clone(backend), Box::new(seen)));
                 }
-                Ok(Some(seen)) if self.holds(&seen) => found = Some(Found::Holder),
-                Ok(Some(_)) => found = Some(Found::Foreign),
+                Ok(Some(seen)) if self.holds(&seen) => found = Some(Found::Holder(Arc::clone(backend))),
+                Ok(Some(_)) => found = Some(Found::Foreign(Arc::clone(backend))),
                 Ok(None) => found = found.or(Some(Found::Nothing)),
                 Err(error @ (Error::State(_) | Error::Refused(_))) => return Err(error),
                 Err(error) => problems.push(format!("{}: {error}", backend.name())),

@@ -11,6 +11,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, openat, renameat_
 use rustix::io::Errno;
 
 use super::{Inner, Portreeve};
+use crate::backend::Backend;
 use crate::broker::Broker;
 use crate::error::{Error, FaultKind, Refusal, Rule};
 use crate::exchange::{Bounds, Exchange, Odd, carry, names, weight};
@@ -36,7 +37,7 @@ impl Portreeve {
         let exchange = Exchange::open(&inner.state)?;
         let from = Named::of(source)?;
         let (file, target) = staged_as(source, &from, target)?;
-        let refused = |odd| inner.odd(Call::CopyIn, name, source, odd);
+        let refused = |odd| inner.odd(&backend, Call::CopyIn, name, source, odd);
         inner.stage(&from, &exchange, &file).await.map_err(refused)?;
         let path = exchange.path_of(&file).to_string_lossy().into_owned();
         let scope = Scope::of_copy(Call::CopyIn, name, &container.id, &path, &target);
@@ -87,7 +88,7 @@ impl Portreeve {
         let scope = Scope::of_copy(Call::CopyOut, name, &container.id, &path, source);
         let broker = inner.broker(&backend, scope, &inner.redactor_of_container(&container))?;
         let guest = Guest::enter(&inner.sandbox, Arc::clone(&broker)).await?;
-        let refused = |odd| inner.odd(Call::CopyOut, name, target, odd);
+        let refused = |odd| inner.odd(&backend, Call::CopyOut, name, target, odd);
         tokio::select! {
             copied = guest.copy_out(name, source.as_str(), &file) => copied?,
             () = grown(&exchange, inner.policy.copies()) => return Err(refused(Odd::TooMuch)),
@@ -274,7 +275,7 @@ impl Inner {
     }
 
     /// What was refused for what it is stands in the journal; what failed is told.
-    fn odd(&self, call: Call, name: &str, path: &Path, odd: Odd) -> Error {
+    fn odd(&self, backend: &Backend, call: Call, name: &str, path: &Path, odd: Odd) -> Error {
         let shown = path.display().to_string();
         let refusal = |why: String| Refusal::new(Rule::Policy, why).slot(Slot::ExchangeFile.name()).value(&shown);
         match odd {
@@ -284,11 +285,11 @@ impl Inner {
                 let most = self.policy.copies();
                 let why = format!("it is more than may be copied: {most} bytes, and 100000 files");
                 let remedy = "a policy file would say more for `largest` under [copies]";
-                self.refused(call, name, refusal(why).remedy(remedy).into())
+                self.refused_on(Some(backend), call, name, refusal(why).remedy(remedy).into())
             }
             odd => {
                 let remedy = "copy files, and folders with links that stay inside";
-                self.refused(call, name, refusal(odd.to_string()).remedy(remedy).into())
+                self.refused_on(Some(backend), call, name, refusal(odd.to_string()).remedy(remedy).into())
             }
         }
     }

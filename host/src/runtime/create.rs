@@ -134,7 +134,7 @@ impl Inner {
         proved: Option<PulledImage>,
     ) -> Result<Created, Error> {
         let mut spec = spec.clone();
-        let (mounts, redactor) = self.admit(&mut spec)?;
+        let (mounts, redactor) = self.admit(backend, &mut spec)?;
         // Of several calls for one name the first makes the container, and the others find it.
         let turn = self.turn(ObjectKind::Container, spec.name.as_str()).await?;
         let existing = self.looker(backend, Call::Create)?.look_at_container(spec.name.as_str()).await?;
@@ -195,7 +195,7 @@ impl Inner {
     /// The command line that would create a container, as its backend plans it. Nothing is run but what looks.
     pub(super) async fn explain(&self, backend: &Arc<Backend>, spec: &ContainerSpec) -> Result<Line, Error> {
         let mut spec = spec.clone();
-        let (mounts, redactor) = self.admit(&mut spec)?;
+        let (mounts, redactor) = self.admit(backend, &mut spec)?;
         self.check_limits(backend, &spec)?;
         self.check_volumes(backend, &spec).await?;
         let networks = self.joined_networks(backend, &spec).await?;
@@ -289,7 +289,8 @@ impl Inner {
             let noted = self.services.labels.note(&label, &seen.id);
             noted.map_err(|source| Error::io("the label of a container", source))?;
         }
-        begins_inside(&seen).map_err(|refusal| self.refused(Call::Create, &seen.name, refusal.into()))?;
+        begins_inside(&seen)
+            .map_err(|refusal| self.refused_on(Some(backend), Call::Create, &seen.name, refusal.into()))?;
         self.check_volumes_again(backend, volumes).await?;
         self.check_networks_again(backend, &prepared.networks).await?;
         Ok(seen)

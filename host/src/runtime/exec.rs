@@ -29,9 +29,9 @@ impl Portreeve {
         let inner = &self.inner;
         let (backend, container) = inner.find(Call::Exec, name).await?;
         check_running(&container)?;
-        inner.check_exec_secrets(name, spec)?;
-        let redactor =
-            inner.redactor_of_exec(&container, spec).map_err(|error| inner.refused(Call::Exec, name, error))?;
+        let refused = |error| inner.refused_on(Some(&backend), Call::Exec, name, error);
+        check_secrets(spec).map_err(|refusal| refused(refusal.into()))?;
+        let redactor = inner.redactor_of_exec(&container, spec).map_err(refused)?;
         let word = random::<16>().map(|bytes| to_hex(&bytes));
         let word = word.map_err(|source| Error::io("randomness for the mark of an exec", source))?;
         let scope = Scope::of_exec(name, &container.id, &word, spec);
@@ -54,18 +54,17 @@ impl Portreeve {
     }
 }
 
-impl Inner {
-    /// What travels in the environment of the engine's client must not be read by the client itself.
-    fn check_exec_secrets(&self, name: &str, spec: &ExecSpec) -> Result<(), Error> {
-        let read = spec.secrets.iter().find(|secret| secret.name.is_read_by_clients());
-        read.map_or(Ok(()), |secret| {
-            let why = "the engine's client or the loader reads a variable of this name itself";
-            let remedy = "give the secret another name inside the container";
-            let refusal = Refusal::new(Rule::Secret, why).slot("env.secret").value(secret.name.as_str()).remedy(remedy);
-            Err(self.refused(Call::Exec, name, refusal.into()))
-        })
-    }
+/// What travels in the environment of the engine's client must not be read by the client itself.
+fn check_secrets(spec: &ExecSpec) -> Result<(), Refusal> {
+    let read = spec.secrets.iter().find(|secret| secret.name.is_read_by_clients());
+    read.map_or(Ok(()), |secret| {
+        let why = "the engine's client or the loader reads a variable of this name itself";
+        let remedy = "give the secret another name inside the container";
+        Err(Refusal::new(Rule::Secret, why).slot("env.secret").value(secret.name.as_str()).remedy(remedy))
+    })
+}
 
+impl Inner {
     /// A redactor that knows the secrets of the container, and those of the command.
     fn redactor_of_exec(&self, container: &ContainerInfo, spec: &ExecSpec) -> Result<Redactor, Error> {
         spec.secrets.iter().try_fold(self.redactor_of_container(container), |redactor, secret| {

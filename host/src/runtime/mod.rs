@@ -193,12 +193,27 @@ impl Inner {
         Guest::enter(&self.sandbox, self.broker(backend, scope, redactor)?).await
     }
 
+    /// The backend that calls go to, where that is known by now: the only one, the one that was named, the chosen one.
+    fn known_backend(&self) -> Option<&Backend> {
+        match self.backends.as_slice() {
+            [only] => Some(only),
+            _ => self.chosen.get().map(|(backend, _)| &**backend),
+        }
+    }
+
     /// A refusal of the policy's stands in the journal like one of a backend's ask.
     fn refused(&self, call: Call, name: &str, error: Error) -> Error {
+        self.refused_on(self.known_backend(), call, name, error)
+    }
+
+    /// The same on an engine that may be another than the chosen one.
+    fn refused_on(&self, backend: Option<&Backend>, call: Call, name: &str, error: Error) -> Error {
         let Error::Refused(refusal) = &error else { return error };
         let value = refusal.value.as_deref().map(|value| self.redactor.text(value));
         let why = format!("{}: {}", call.name(), refusal.why);
         let entry = Entry {
+            backend: backend.map(Backend::name),
+            plugin: backend.map(Backend::digest_text),
             name: Some(name),
             rule: Some(refusal.rule.as_str()),
             slot: refusal.slot.as_deref(),

@@ -106,7 +106,7 @@ impl Portreeve {
 /// What a name stands for.
 enum Found {
     Ours(Arc<Backend>, Box<NetworkInfo>),
-    Foreign,
+    Foreign(Arc<Backend>),
     Nothing,
 }
 
@@ -171,10 +171,11 @@ impl Inner {
         match self.find_network(call, name).await? {
             Found::Ours(backend, network) => Ok((backend, *network)),
             Found::Nothing => Err(Error::NotFound { kind: "network", name: name.to_owned() }),
-            Found::Foreign => {
+            Found::Foreign(backend) => {
                 let refusal = Refusal::new(Rule::NotOurs, "this install did not make the network of this name");
                 let remedy = "what others made is left to the engine's own client";
-                Err(self.refused(call, name, refusal.slot("network.name").value(name).remedy(remedy).into()))
+                let refusal = refusal.slot("network.name").value(name).remedy(remedy);
+                Err(self.refused_on(Some(&backend), call, name, refusal.into()))
             }
         }
     }
@@ -187,7 +188,7 @@ impl Inner {
                 Ok(Some(network)) if network.is_ours(self.state.key(), self.state.install()) => {
                     return Ok(Found::Ours(Arc::clone(backend), Box::new(network)));
                 }
-                Ok(Some(_)) => found = Some(Found::Foreign),
+                Ok(Some(_)) => found = Some(Found::Foreign(Arc::clone(backend))),
                 Ok(None) => found = found.or(Some(Found::Nothing)),
                 Err(error @ (Error::State(_) | Error::Refused(_))) => return Err(error),
                 Err(error) => problems.push(format!("{}: {error}", backend.name())),
@@ -289,7 +290,7 @@ impl Inner {
         let Some(network) = networks.iter().find(is_gone) else { return Ok(()) };
         let why = "the network was exchanged while the container was created";
         let refusal = Refusal::new(Rule::NotOurs, why).slot("network.named").value(&network.name);
-        Err(self.refused(Call::Create, &network.name, refusal.into()))
+        Err(self.refused_on(Some(backend), Call::Create, &network.name, refusal.into()))
     }
 }
 

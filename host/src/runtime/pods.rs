@@ -296,26 +296,27 @@ impl Inner {
 
     async fn find_pod(&self, call: Call, name: &str) -> Result<Found, Error> {
         let holder_name = PodSpec::holder(&name.parse()?)?;
-        let (mut problems, mut answered, mut foreign) = (Vec::new(), false, false);
+        let (mut problems, mut answered, mut foreign) = (Vec::new(), false, None);
         for backend in &self.backends {
             match self.look_for_pod(backend, call, name, &holder_name).await {
                 Ok((Some(holder), engines)) => return Ok(Found { backend: Arc::clone(backend), holder, engines }),
                 Ok((None, engines)) => {
                     answered = true;
-                    foreign |= engines.is_some();
+                    foreign = engines.map(|_| backend).or(foreign);
                 }
                 Err(error @ (Error::State(_) | Error::Refused(_))) => return Err(error),
                 Err(error) => problems.push(format!("{}: {error}", backend.name())),
             }
         }
         match (answered, foreign) {
-            (_, true) => {
+            (_, Some(backend)) => {
                 let refusal = Refusal::new(Rule::NotOurs, "this install did not make the pod of this name");
                 let remedy = "what others made is left to the engine's own client";
-                Err(self.refused(call, name, refusal.slot("pod.name").value(name).remedy(remedy).into()))
+                let refusal = refusal.slot("pod.name").value(name).remedy(remedy);
+                Err(self.refused_on(Some(backend), call, name, refusal.into()))
             }
-            (true, false) => Err(Error::NotFound { kind: "pod", name: name.to_owned() }),
-            (false, false) => Err(Error::NoEngine(problems)),
+            (true, None) => Err(Error::NotFound { kind: "pod", name: name.to_owned() }),
+            (false, None) => Err(Error::NoEngine(problems)),
         }
     }
 

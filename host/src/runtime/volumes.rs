@@ -121,7 +121,7 @@ impl Portreeve {
 /// What a name stands for.
 enum Found {
     Ours(Arc<Backend>, Box<VolumeInfo>),
-    Foreign,
+    Foreign(Arc<Backend>),
     Nothing,
 }
 
@@ -188,10 +188,11 @@ impl Inner {
         match self.find_volume(call, name).await? {
             Found::Ours(backend, volume) => Ok((backend, *volume)),
             Found::Nothing => Err(Error::NotFound { kind: "volume", name: name.to_owned() }),
-            Found::Foreign => {
+            Found::Foreign(backend) => {
                 let refusal = Refusal::new(Rule::NotOurs, "this install did not make the volume of this name");
                 let remedy = "what others made is left to the engine's own client";
-                Err(self.refused(call, name, refusal.slot("volume.name").value(name).remedy(remedy).into()))
+                let refusal = refusal.slot("volume.name").value(name).remedy(remedy);
+                Err(self.refused_on(Some(&backend), call, name, refusal.into()))
             }
         }
     }
@@ -204,7 +205,7 @@ impl Inner {
                 Ok(Some(volume)) if volume.is_ours(self.state.key(), self.state.install()) => {
                     return Ok(Found::Ours(Arc::clone(backend), Box::new(volume)));
                 }
-                Ok(Some(_)) => found = Some(Found::Foreign),
+                Ok(Some(_)) => found = Some(Found::Foreign(Arc::clone(backend))),
                 Ok(None) => found = found.or(Some(Found::Nothing)),
                 Err(error @ (Error::State(_) | Error::Refused(_))) => return Err(error),
                 Err(error) => problems.push(format!("{}: {error}", backend.name())),
@@ -283,7 +284,7 @@ impl Inner {
             Some(volume) => {
                 let why = "the volume was exchanged while the container was created";
                 let refusal = Refusal::new(Rule::NotOurs, why).slot("mount.volume").value(&volume.name);
-                Err(self.refused(Call::Create, &volume.name, refusal.into()))
+                Err(self.refused_on(Some(backend), Call::Create, &volume.name, refusal.into()))
             }
         }
     }
