@@ -14,7 +14,7 @@ impl Error {
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
         Some(match self {
-            Self::NotFound { .. } => "see what there is with `ps --all`, `images`, `volume ls`",
+            Self::NotFound { kind, .. } => where_to_look(kind),
             Self::InUse(_) => {
                 "`ps --all` shows what is in the way: start, stop or remove it first (`rm -f` ends what runs), or take another name"
             }
@@ -49,6 +49,19 @@ impl Error {
     }
 }
 
+/// The listing that has what was not found.
+fn where_to_look(kind: &str) -> &'static str {
+    match kind {
+        "container" => "see what there is with `ps --all`",
+        "image" => "see what there is with `images`",
+        "volume" => "see what there is with `volume ls`",
+        "network" => "see what there is with `network ls`",
+        "pod" => "see what there is with `pod ls`",
+        "file" => "see that the path, and the folder that it lies in, is there inside the container",
+        _ => "see what there is with `ps --all`, `images`, `volume ls`, `network ls`, `pod ls`",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +80,14 @@ mod tests {
             Error::io("x", std::io::Error::other("y")),
         ] {
             assert!(error.advice().is_some_and(|advice| !advice.is_empty()), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_looked_for_among_its_own_kind() {
+        for (kind, listing) in [("container", "`ps --all`"), ("network", "`network ls`"), ("pod", "`pod ls`")] {
+            let advice = Error::NotFound { kind, name: String::new() }.advice();
+            assert_eq!(advice, Some(format!("see what there is with {listing}").as_str()));
         }
     }
 

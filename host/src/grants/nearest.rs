@@ -1,12 +1,26 @@
 //! The nearest word, for messages.
 
-/// The candidate with the fewest changed letters, where they are few.
+/// The fewest bytes of which a whole word is guessed.
+const SHORTEST: usize = 3;
+
+/// The candidate with the fewest changed letters, where they are few; else one that begins as it was written.
 pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    mistyped(written, &candidates).or_else(|| cut_short(written, &candidates))
+}
+
+fn mistyped<'a>(written: &str, candidates: &[&'a str]) -> Option<&'a str> {
     // long words are no typing errors, and the cost grows with the square
     let most = (written.chars().count() / 3 + 1).min(6);
-    let scored = candidates.into_iter().filter(|word| word.len().abs_diff(written.len()) <= most);
-    let best = scored.map(|word| (distance(written, word), word)).min_by_key(|(distance, _)| *distance)?;
+    let scored = candidates.iter().filter(|word| word.len().abs_diff(written.len()) <= most);
+    let best = scored.map(|word| (distance(written, word), *word)).min_by_key(|(distance, _)| *distance)?;
     (best.0 <= most).then_some(best.1)
+}
+
+/// The shortest word that begins so, as `memory-mib` does for `memory`.
+fn cut_short<'a>(written: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let begins_so = candidates.iter().filter(|word| written.len() >= SHORTEST && word.starts_with(written));
+    begins_so.min_by_key(|word| word.len()).copied()
 }
 
 /// Levenshtein's: letters inserted, left out or replaced.
@@ -37,6 +51,8 @@ mod tests {
         assert_eq!(nearest("container.nane", words), Some("container.name"));
         assert_eq!(nearest("containerid", words), Some("container.id"));
         assert_eq!(nearest("xyz", words), None);
+        assert_eq!(nearest("memory", ["memory-mib", "memory-mib-of-all", "stack"]), Some("memory-mib"));
+        assert_eq!(nearest("me", ["memory-mib"]), None);
         assert_eq!(distance("kitten", "sitting"), 3);
     }
 }

@@ -275,8 +275,7 @@ impl Policy {
             if let Some(word) = words.iter().find(|word| !holds(word)) {
                 let place = self.places.of(section, key).unwrap_or_default();
                 let file = &self.origin;
-                let known = capability::known().chain(WORDS.iter().copied());
-                let meant = nearest(word, known).map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
+                let meant = hint(key, word);
                 return Err(Error::Config(format!(
                     "{file}{place}: {key} under [{section}]: {word:?} is none of {expected}{meant}"
                 )));
@@ -327,6 +326,15 @@ impl Policy {
         }
         text
     }
+}
+
+/// What was meant by a word that is none of those that a list may have.
+fn hint(key: &str, word: &str) -> String {
+    if key == "add" && word.eq_ignore_ascii_case("ALL") {
+        return "; name each one, or write \"*\", which lets a caller add each by its name".to_owned();
+    }
+    let known = capability::known().chain(WORDS.iter().copied());
+    nearest(word, known).map(|word| format!("; did you mean `{word}`?")).unwrap_or_default()
 }
 
 /// The word that was meant, where one of those that are expected is near.
@@ -471,5 +479,7 @@ mod tests {
         assert!(section.contains("did you mean `images`"), "{section}");
         let word = Policy::parse("[capabilities]\nadd = [\"NET_ADMN\"]\n", "p.toml").unwrap_err().to_string();
         assert!(word.contains("did you mean `NET_ADMIN`"), "{word}");
+        let all = Policy::parse("[capabilities]\nadd = [\"ALL\"]\n", "p.toml").unwrap_err().to_string();
+        assert!(all.contains("name each one, or write \"*\"") && !all.contains("KILL"), "{all}");
     }
 }

@@ -261,14 +261,18 @@ impl Policy {
     /// A refusal that names the line which would allow it.
     pub fn check_image(&self, image: &Reference) -> Result<Option<String>, Refusal> {
         if !self.registries.allow_below(&image.name()) {
-            return Err(self.refused("images", "registries", &image.name(), "this registry is not allowed"));
+            let refusal = self.refused("images", "registries", &image.name(), "this registry is not allowed");
+            return Err(refusal.slot("image.reference"));
         }
         let loose = || format!("{image} is named by a tag, which can move; pin it by its digest");
         match self.tags {
             _ if image.is_pinned() => Ok(None),
             Stance::Allow => Ok(None),
             Stance::Warn => Ok(Some(loose())),
-            Stance::Refuse => Err(self.refused("images", "tags", &image.to_string(), &loose())),
+            Stance::Refuse => {
+                let refusal = self.refused("images", "tags", &image.to_string(), &loose());
+                Err(refusal.slot("image.reference"))
+            }
         }
     }
 
