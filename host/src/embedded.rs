@@ -1,4 +1,4 @@
-//! The backends that are part of this build, as the build script made them: the one place that names engines.
+//! The backends that are part of this build, as the build script made them: the one list of engines.
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 

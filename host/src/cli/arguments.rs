@@ -26,8 +26,10 @@ pub(crate) struct Arguments {
 
 const AFTER: &str = "\
 Exit status: the container's own for a foreground run, the command's own for an exec; 125 when portreeve or the engine
-failed; 126 when policy or grant refused; 1 when `verify` or `ref` says no; 2 when the arguments are wrong; 128 + N when
-signal N ended it.";
+failed, no engine works (`detect`), something can't work (`preflight`) or the journal is damaged (`journal verify`,
+`audit`); 126 when policy or grant refused, or what was named is not this install's; 1 when `verify`, `ref`, `which`,
+`compose check` or `policy explain` says no, or the worst that `preflight --fail-on warning` found is a warning; 2 when
+the arguments are wrong; 128 + N when signal N ended it.";
 
 /// Options of every command.
 #[derive(Debug, Clone, Default, Args)]
@@ -39,7 +41,8 @@ pub(crate) struct Common {
     /// What callers may ask for; otherwise the `home` policy
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
-    /// Where the install's key, its journal and its caches are
+    /// Where the install's key, its journal and its caches are; otherwise `/var/lib/portreeve` for root, and for others
+    /// `$XDG_STATE_HOME/portreeve` or `~/.local/state/portreeve`
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
     /// Which records of the journal to wait for until they are on the disk: `none`, `effects` (intents that do more
