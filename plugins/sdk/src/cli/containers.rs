@@ -29,7 +29,7 @@ impl Cli {
     /// `create`, and `network-connect` for each further network. What the engine says beside the ID is told as a warning.
     ///
     /// # Errors
-    /// As [`Arguments::of_spec`] and [`Cli::run`]; [`Error::Engine`] where no ID was printed.
+    /// As [`Arguments::of_spec`] and [`Cli::run`]; [`Error::Engine`](crate::Error::Engine) where no ID was printed.
     pub fn container_create(&self, spec: &ContainerSpec) -> Result<String> {
         let output = self.run("create", self.creation(spec)?)?;
         self.tell(&output);
@@ -84,7 +84,7 @@ impl Cli {
     /// `wait`.
     ///
     /// # Errors
-    /// As [`Cli::run`]; [`Error::Engine`] where no status was printed.
+    /// As [`Cli::run`]; [`Error::Engine`](crate::Error::Engine) where no status was printed.
     pub fn container_wait(&self, name: &str) -> Result<i32> {
         let output = self.run("wait", of(name))?;
         output.stdout.trim().parse().map_err(|_| inspect::unexpected("printed no exit status"))
@@ -93,7 +93,7 @@ impl Cli {
     /// `inspect`.
     ///
     /// # Errors
-    /// As [`Cli::run`]; [`Error::Engine`] where the output can't be read.
+    /// As [`Cli::run`]; [`Error::Engine`](crate::Error::Engine) where the output can't be read.
     pub fn container_inspect(&self, name: &str) -> Result<ContainerStatus> {
         let output = self.run("inspect", of(name))?;
         Ok(inspect::container(&inspect::first(&output.stdout)?))
@@ -174,7 +174,7 @@ impl Cli {
     /// `stats`, as [`usage::read`] takes it.
     ///
     /// # Errors
-    /// As [`Cli::run`]; [`Error::Engine`] where the output can't be read.
+    /// As [`Cli::run`]; [`Error::Engine`](crate::Error::Engine) where the output can't be read.
     pub fn container_stats(&self, name: &str) -> Result<Usage> {
         usage::read(&self.run("stats", of(name))?.stdout)
     }
@@ -182,7 +182,7 @@ impl Cli {
     /// What `inspect` tells of its health.
     ///
     /// # Errors
-    /// As [`Cli::run`]; [`Error::Engine`] where the output can't be read.
+    /// As [`Cli::run`]; [`Error::Engine`](crate::Error::Engine) where the output can't be read.
     pub fn container_health(&self, name: &str) -> Result<HealthState> {
         let output = self.run("inspect", of(name))?;
         Ok(inspect::health(&inspect::first(&output.stdout)?))

@@ -6,7 +6,7 @@ impl Cli {
     /// `network-create`; whether one was made. An engine that says that there is one already made none.
     ///
     /// # Errors
-    /// As [`Cli::run`], but for [`Error::Conflict`].
+    /// As [`Cli::run`], but for [`Error::Conflict`](crate::Error::Conflict).
     pub fn network_ensure(&self, spec: &NetworkSpec) -> Result<bool> {
         let arguments = Arguments::none().network_name(&spec.name).flag_if("internal", spec.internal);
         self.made("network-create", arguments.labels(&spec.labels))

@@ -6,7 +6,7 @@ impl Cli {
     /// `pod-create`; whether one was made. An engine that says that there is one already made none.
     ///
     /// # Errors
-    /// As [`Cli::run`], but for [`Error::Conflict`].
+    /// As [`Cli::run`], but for [`Error::Conflict`](crate::Error::Conflict).
     pub fn pod_ensure(&self, spec: &PodSpec) -> Result<bool> {
         self.made("pod-create", Arguments::none().pod_name(&spec.name).labels(&spec.labels))
     }
