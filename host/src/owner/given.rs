@@ -56,7 +56,8 @@ impl GivenLabels {
         let mut file = self.0.open_with(SPENT, &options)?;
         // One write, so that those of several processes stand behind one another.
         file.write_all(&spent(label, identity))?;
-        if file.metadata()?.len() >= MOST_SPENT {
+        // The file of that name, which another process may have exchanged meanwhile.
+        if self.0.metadata(SPENT).is_ok_and(|file| file.len() >= MOST_SPENT) {
             self.0.rename(SPENT, &self.0, SPENT_BEFORE)?;
         }
         Ok(())
@@ -67,7 +68,8 @@ impl GivenLabels {
         let own = spent(label, identity);
         let nonce = label.nonce().bytes();
         let holds = |name| match whole::get(&self.0, name, 2 * MOST_SPENT) {
-            Ok(all) => all.chunks(own.len()).any(|one| one.starts_with(&nonce) && one != own),
+            // Wherever it stands: what a full disk cut short before it shifts the rest.
+            Ok(all) => memchr::memmem::find_iter(&all, &nonce).any(|at| all.get(at..at + own.len()) != Some(&own[..])),
             Err(error) => error.kind() != ErrorKind::NotFound,
         };
         holds(SPENT) || holds(SPENT_BEFORE)
@@ -101,8 +103,9 @@ mod tests {
         given.0.write(SPENT, vec![7; MOST_SPENT as usize - 32]).unwrap();
         given.forget(&label(2), "bb");
         given.forget(&label(3), "bb");
+        given.0.write(SPENT, [b"cut".as_slice(), &given.0.read(SPENT).unwrap()].concat()).unwrap();
         assert!([2, 3].iter().all(|number| given.is_for_another(&label(*number), "aa")));
-        assert_eq!(given.0.metadata(SPENT).unwrap().len(), 32);
+        assert_eq!(given.0.metadata(SPENT).unwrap().len(), 35);
         assert_eq!(given.0.metadata(SPENT_BEFORE).unwrap().len(), MOST_SPENT);
     }
 

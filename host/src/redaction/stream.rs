@@ -24,7 +24,7 @@ const CONTEXT: usize = 1024;
 ///
 /// Output is delayed until it is certain: to the end of a line where there are rules, and by what may be the beginning of a
 /// known value. [`idle`](Self::idle) lets go of the rest when input pauses. Memory is bounded whatever the input: by a few
-/// times the longest known value, and some 128 KiB.
+/// times the longest known value, and some 192 KiB.
 pub struct RedactionStream {
     redactor: Redactor,
     buffer: Vec<u8>,
