@@ -6,14 +6,25 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The numbers that the findings cover.
+/// Whether the findings tell of this number.
 fn covers(found: &[(u64, FindingKind)], seq: u64) -> bool {
     found.iter().any(|(from, kind)| match kind {
         FindingKind::Edited { to } | FindingKind::Removed { to } | FindingKind::Cut { to } => {
             (*from..=*to).contains(&seq)
         }
+        FindingKind::NotPruned => seq < *from,
         _ => *from == seq,
     })
+}
+
+#[test]
+fn an_emptied_segment_is_found_and_the_journal_goes_on() {
+    let fixture = Fixture::filled(6, BIG);
+    fs::write(fixture.segment(1), "").unwrap();
+    assert!((1..=6).all(|seq| covers(&fixture.findings(), seq)), "{:?}", fixture.findings());
+    note(&fixture.open(BIG), "on");
+    assert!((1..=6).all(|seq| covers(&fixture.findings(), seq)), "{:?}", fixture.findings());
+    assert!(fixture.genuine().iter().any(|record| record.why.as_deref() == Some("on")));
 }
 
 proptest! {
@@ -55,9 +66,7 @@ proptest! {
         fixture.put(&lines);
         prop_assert!(!fixture.verify().is_intact());
         for seq in from + 1..=to {
-            let found = fixture.findings();
-            let beginning = from == 0 && to < 6 && found.contains(&(to as u64 + 1, FindingKind::NotPruned));
-            prop_assert!(beginning || covers(&found, seq as u64), "{seq}: {found:?}");
+            prop_assert!(covers(&fixture.findings(), seq as u64), "{seq}: {:?}", fixture.findings());
         }
     }
 
