@@ -3,6 +3,7 @@
 //! Everything that must outlive a process stands below one directory, 0700: the install key, the journal, compiled
 //! code, blobs, secret files. It is opened once, checked once by its handle, and then used only through that handle.
 
+mod access;
 mod hex;
 mod key;
 mod turn;
@@ -14,19 +15,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
-use rustix::fs::{AtFlags, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::ambient;
 
+pub(crate) use self::access::check_file;
+use self::access::{check, check_above, check_dir};
 pub(crate) use self::hex::{from_hex, push_hex, to_hex};
 pub use self::key::{DerivedKey, InstallId, InstallKey};
 pub(crate) use self::turn::Turn;
-
-/// Bits by which someone else could write.
-const OTHERS_WRITE: u32 = 0o022;
-const ANYBODY_WRITES: u32 = 0o002;
-const STICKY: u32 = 0o1000;
 
 /// Why the state directory can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -307,45 +305,6 @@ fn open_or_create(path: &Path) -> io::Result<Dir> {
     }
 }
 
-/// Checks the handle, not the name: what was opened is what will be used.
-fn check_dir(dir: &Dir, path: &Path) -> Result<(), StateError> {
-    let stat = rustix::fs::fstat(dir).map_err(|error| io_error("look at", path)(error.into()))?;
-    check(&stat, path, OTHERS_WRITE, 0o700)
-}
-
-/// Whether nobody else could exchange it as a whole: each folder above is ours or root's, and one that everybody can write
-/// is sticky.
-fn check_above(path: &Path) -> Result<(), StateError> {
-    let user = rustix::process::geteuid().as_raw();
-    for folder in path.ancestors().skip(1) {
-        let stat = rustix::fs::stat(folder).map_err(|error| io_error("look at", folder)(error.into()))?;
-        let mode = stat.st_mode & 0o7777;
-        if stat.st_uid != user && stat.st_uid != 0 {
-            return Err(StateError::Owner { path: folder.to_path_buf(), owner: stat.st_uid, user });
-        }
-        if mode & ANYBODY_WRITES != 0 && mode & STICKY == 0 {
-            return Err(StateError::Mode { path: folder.to_path_buf(), mode, should: mode & !ANYBODY_WRITES });
-        }
-    }
-    Ok(())
-}
-
-/// A file that nobody else owns or can write.
-pub(crate) fn check_file(stat: &Stat, path: &Path) -> Result<(), StateError> {
-    check(stat, path, OTHERS_WRITE, 0o600)
-}
-
-fn check(stat: &Stat, path: &Path, forbidden: u32, should: u32) -> Result<(), StateError> {
-    let (user, mode) = (rustix::process::geteuid().as_raw(), stat.st_mode & 0o7777);
-    if stat.st_uid != user {
-        return Err(StateError::Owner { path: path.to_path_buf(), owner: stat.st_uid, user });
-    }
-    if mode & forbidden != 0 {
-        return Err(StateError::Mode { path: path.to_path_buf(), mode, should });
-    }
-    Ok(())
-}
-
 fn io_error(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> StateError {
     move |source| StateError::Io { doing, path: path.to_path_buf(), source }
 }
@@ -445,14 +404,6 @@ mod tests {
             let error = StateDir::open(&path).unwrap_err();
             assert!(matches!(error, StateError::Mode { should: 0o700, .. }), "{error}");
         }
-    }
-
-    #[test]
-    fn what_another_user_owns_is_refused() {
-        let mut stat = rustix::fs::stat("/").unwrap();
-        stat.st_uid = rustix::process::geteuid().as_raw() + 1;
-        let error = check(&stat, Path::new("/x"), OTHERS_WRITE, 0o700).unwrap_err();
-        assert!(matches!(error, StateError::Owner { .. }) && error.to_string().contains("--state"), "{error}");
     }
 
     #[test]
