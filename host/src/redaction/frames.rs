@@ -175,11 +175,19 @@ impl Frames {
 
     /// Ends the frames before the input has ended.
     fn end(&mut self, out: &mut Vec<u8>) {
-        for others in [1..self.current, self.current + 1..STREAMS] {
+        let goes_on = self.goes_on();
+        for others in [1..goes_on, goes_on + 1..STREAMS] {
             self.each(others, out, |stream, redacted| stream.finish(redacted));
         }
-        (self.ended, self.text) = (true, self.current);
+        (self.ended, self.text) = (true, goes_on);
         self.take_header_for_text(out);
+    }
+
+    /// The stream that text behind the frames belongs to: the last frame's, unless all of that was put out and the other's
+    /// was not. What was held back of the other one would stand right before the text.
+    fn goes_on(&self) -> usize {
+        let holds = |at: &usize| self.streams.get(*at).is_some_and(RedactionStream::is_holding);
+        [self.current, STREAMS - self.current].into_iter().find(holds).unwrap_or(self.current)
     }
 
     /// What was taken for the beginning of a header is text.
@@ -289,6 +297,23 @@ mod tests {
                     let text = String::from_utf8_lossy(&out).into_owned();
                     assert!(text.ends_with("[redacted:S] b\n") && !text.contains("tiger"), "{length} {cut}: {text:?}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_that_ends_behind_the_frames_of_another_stream_is_masked() {
+        let redactor = Redactor::builder().secret("S", b"Xk29-tigerLily-77").unwrap().build();
+        for between in ["", "x", "x\n"] {
+            let input = [frame(1, "a Xk29-ti"), frame(2, between), b"gerLily-77 b\n".to_vec()].concat();
+            for cut in 0..=input.len() {
+                let (mut out, mut stream) = (Vec::new(), redactor.multiplexed_stream());
+                stream.push(&input[..cut], &mut out);
+                stream.idle(&mut out);
+                stream.push(&input[cut..], &mut out);
+                stream.finish(&mut out);
+                let text = String::from_utf8_lossy(&out).into_owned();
+                assert!(!text.contains("Xk29-tigerLily-77"), "{between:?} {cut}: {text:?}");
             }
         }
     }
