@@ -3,13 +3,14 @@
 //! The leader is not reaped before the last signal was sent: until then the kernel keeps its number, and with it the
 //! number of the group, from being given to anybody else (waitid(2), `WNOWAIT`).
 
-use std::fs;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::process::Child;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{Dir, Mode, OFlags, open, openat};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use tokio::sync::oneshot;
 
@@ -150,24 +151,40 @@ pub(super) fn has_exited(pid: Pid) -> bool {
 
 /// Whether anybody but zombies is in the group. A zombie leader keeps kill(2) with signal 0 from telling.
 fn group_lives(group: Pid) -> bool {
-    let Ok(entries) = fs::read_dir("/proc") else {
+    let Ok(processes) = open("/proc", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) else {
+        return false;
+    };
+    let Ok(entries) = Dir::read_from(&processes) else {
         return false;
     };
     entries.flatten().any(|entry| {
-        let is_process = entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit);
-        is_process && fs::read_to_string(entry.path().join("stat")).is_ok_and(|stat| in_group(&stat, group))
+        let name = entry.file_name().to_bytes();
+        name.iter().all(u8::is_ascii_digit) && is_in_group(&processes, name, group).unwrap_or_default()
     })
 }
 
+/// Looks at one of some hundred processes: with one read, into a buffer on the stack.
+fn is_in_group(processes: &OwnedFd, number: &[u8], group: Pid) -> io::Result<bool> {
+    let path = [number, b"/stat"].concat();
+    let stat = openat(processes, path.as_slice(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut line = [0; STAT];
+    let length = rustix::io::read(&stat, &mut line)?;
+    Ok(in_group(line.get(..length).unwrap_or_default(), group))
+}
+
+/// More than `PID (name) state parent group` can have.
+const STAT: usize = 128;
+
 /// Reads `PID (name) state parent group …` (proc_pid_stat(5)); the name may hold anything.
-fn in_group(stat: &str, group: Pid) -> bool {
-    let Some((_, rest)) = stat.rsplit_once(") ") else {
+fn in_group(stat: &[u8], group: Pid) -> bool {
+    let Some(name_end) = stat.iter().rposition(|&byte| byte == b')') else {
         return false;
     };
-    let mut fields = rest.split(' ');
+    let rest = stat.get(name_end + 2..).unwrap_or_default();
+    let mut fields = rest.split(|&byte| byte == b' ');
     let state = fields.next();
-    let found = fields.nth(1).and_then(|field| field.parse().ok());
-    !matches!(state, None | Some("Z" | "X")) && found == Some(group.as_raw_pid())
+    let found = fields.nth(1).and_then(|field| std::str::from_utf8(field).ok()?.parse().ok());
+    !matches!(state, None | Some(b"Z" | b"X")) && found == Some(group.as_raw_pid())
 }
 
 #[cfg(test)]
@@ -177,10 +194,10 @@ mod tests {
     #[test]
     fn reads_the_group_whatever_the_name() {
         let group = Pid::from_raw(77).unwrap();
-        assert!(in_group("80 (a) b) S 1 77 77 0 -1", group));
-        assert!(!in_group("80 (x) Z 1 77 77 0 -1", group));
-        assert!(!in_group("80 (x) S 77 78 77 0 -1", group));
-        assert!(!in_group("nonsense", group));
+        assert!(in_group(b"80 (a) b) S 1 77 77 0 -1", group));
+        assert!(!in_group(b"80 (x) Z 1 77 77 0 -1", group));
+        assert!(!in_group(b"80 (x) S 77 78 77 0 -1", group));
+        assert!(!in_group(b"nonsense", group));
     }
 
     #[test]
