@@ -31,7 +31,7 @@ pub(crate) struct Permit {
     argv: Vec<String>,
     environment: Vec<(String, EnvValue)>,
     timeout: Option<Duration>,
-    brief: bool,
+    granted_time: Timeout,
     output_cap: usize,
     input: Input,
 }
@@ -83,9 +83,9 @@ impl Permit {
         self.timeout
     }
 
-    /// Whether it has a time of its own, and does not wait for a container's.
-    pub(crate) fn is_brief(&self) -> bool {
-        self.brief
+    /// What kind of time its grant gives it.
+    pub(crate) fn granted_time(&self) -> Timeout {
+        self.granted_time
     }
 
     /// What its standard input is.
@@ -316,7 +316,7 @@ impl Grounds<'_> {
             program,
             argv,
             timeout: self.timeout(command),
-            brief: matches!(command.timeout(), Timeout::After(_)),
+            granted_time: command.timeout(),
             input: self.input(command),
             output_cap,
         })
@@ -429,8 +429,9 @@ mod for_test {
             output_cap: usize,
         ) -> Self {
             let (effect, object) = (Effect::Read, Object::Engine);
-            let (command, brief, input) = ("test".to_owned(), timeout.is_some(), Input::None);
-            Self { command, effect, object, program, argv, environment, timeout, brief, output_cap, input }
+            let (command, input) = ("test".to_owned(), Input::None);
+            let granted_time = timeout.map_or(Timeout::None, Timeout::After);
+            Self { command, effect, object, program, argv, environment, timeout, granted_time, output_cap, input }
         }
 
         pub(crate) fn for_test_parts(&mut self) -> Parts<'_> {

@@ -14,6 +14,7 @@ pub(crate) use budget::Budget;
 pub(crate) use errand::Errand;
 pub(crate) use plan::Line;
 pub(crate) use services::Services;
+use turns::Turn;
 pub(crate) use turns::Turns;
 
 use std::borrow::Cow;
@@ -151,18 +152,20 @@ impl Broker {
     }
 
     /// Starts an ask of the guest's, whose output is read as it comes.
-    pub(crate) fn open(&self, ask: &Ask) -> Result<Running, Error> {
+    pub(crate) async fn open(&self, ask: &Ask) -> Result<Running, Error> {
         let permit = self.decide(ask)?;
         if self.plans(&permit) {
-            return Ok(Running { stream: None, intent: None, permit });
+            return Ok(Running::nothing(permit));
         }
+        let turn = self.services.turns.take_start(self.backend.name()).await;
         let intent = self.record(&permit)?;
         if self.leaves_out(&permit) {
             intent.left_out();
-            return Ok(Running { stream: None, intent: None, permit });
+            return Ok(Running::nothing(permit));
         }
         let raw = self.services.executor.stream(&permit).map_err(|error| self.failed(error))?;
-        Ok(Running { stream: Some(RedactedStream::new(raw, &self.redactor)), intent: Some(intent), permit })
+        let stream = RedactedStream::new(raw, &self.redactor);
+        Ok(Running { stream: Some(stream), intent: Some(intent), turn: Some(turn), permit })
     }
 
     /// Runs a command of the host's own, which only looks. What it printed is for the host alone.
@@ -312,7 +315,7 @@ impl Broker {
         self.services.events.emit(|| Event::Progress { item: clean(item), status: clean(status), current, total });
     }
 
-    async fn turn(&self, permit: &Permit) -> Option<tokio::sync::OwnedSemaphorePermit> {
+    async fn turn(&self, permit: &Permit) -> Turn {
         self.services.turns.take(self.backend.name(), permit).await
     }
 
@@ -483,13 +486,22 @@ pub(crate) struct Running {
     /// None in a dry run.
     stream: Option<RedactedStream>,
     intent: Option<Pending>,
+    /// Until it is under way.
+    turn: Option<Turn>,
     permit: Permit,
 }
 
 impl Running {
+    /// What was not started.
+    fn nothing(permit: Permit) -> Self {
+        Self { stream: None, intent: None, turn: None, permit }
+    }
+
     /// The next piece of output; none at the end.
     pub(crate) async fn next(&mut self) -> Option<crate::output::LogChunk> {
-        self.stream.as_mut()?.next().await
+        let piece = self.stream.as_mut()?.next().await;
+        self.turn = None;
+        piece
     }
 
     /// Waits for the end, records it, and gives the exit status.

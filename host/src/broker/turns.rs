@@ -1,15 +1,19 @@
 //! Turns: so many commands of one engine run at once, and whoever asked first goes first.
 //!
 //! An engine gets slower, and at last fails, when hundreds of its clients run side by side. What waits for a container by
-//! its nature (its end, its grace, its log) takes no turn: it costs the engine little, and would keep others from theirs.
+//! its nature (its end, its grace, its log), or whose output is read as it comes, has a turn for a part of its time alone:
+//! from then on it costs the engine little, and would keep others from theirs.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 
 use crate::decision::Permit;
+use crate::grants::Timeout;
 
 /// The turns of every engine, by its backend's name.
 #[derive(Debug)]
@@ -30,14 +34,24 @@ impl Turns {
         NonZeroUsize::new(processors.saturating_mul(2)).unwrap_or(NonZeroUsize::MIN).max(LEAST)
     }
 
-    /// Waits for a turn, first come first served; none where the command takes none. Dropping it gives it back, and
-    /// dropping the future leaves the queue.
-    pub(super) async fn take(&self, backend: &str, permit: &Permit) -> Option<OwnedSemaphorePermit> {
-        if !permit.is_brief() {
-            return None;
+    /// Waits for a turn, first come first served. Dropping the future leaves the queue.
+    pub(super) async fn take(&self, backend: &str, permit: &Permit) -> Turn {
+        let turn = self.next(backend).await;
+        match permit.granted_time() {
+            Timeout::After(_) => turn,
+            Timeout::Grace => turn.at_most(END),
+            Timeout::None => turn.at_most(START),
         }
+    }
+
+    /// The same for a command whose output is read as it comes.
+    pub(super) async fn take_start(&self, backend: &str) -> Turn {
+        self.next(backend).await.at_most(START)
+    }
+
+    async fn next(&self, backend: &str) -> Turn {
         // A semaphore that is never closed always gives.
-        self.of(backend).acquire_owned().await.ok()
+        self.of(backend).acquire_owned().await.map_or(Turn::Free, Turn::Whole)
     }
 
     fn of(&self, backend: &str) -> Arc<Semaphore> {
@@ -46,6 +60,31 @@ impl Turns {
         Arc::clone(engines.entry(backend.to_owned()).or_insert_with(all))
     }
 }
+
+/// A turn, given back when this is dropped, or before that by the task that has it.
+#[allow(dead_code, reason = "held until it is dropped")]
+pub(super) enum Turn {
+    Free,
+    Whole(OwnedSemaphorePermit),
+    Part(JoinSet<()>),
+}
+
+impl Turn {
+    fn at_most(self, time: Duration) -> Self {
+        let mut holder = JoinSet::new();
+        holder.spawn(async move {
+            tokio::time::sleep(time).await;
+            drop(self);
+        });
+        Self::Part(holder)
+    }
+}
+
+/// An engine's client is up by then.
+const START: Duration = Duration::from_millis(300);
+
+/// A container that heeds its signal has ended by then, and its engine has cleaned up after it.
+const END: Duration = Duration::from_secs(2);
 
 const LEAST: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 
@@ -60,6 +99,18 @@ mod tests {
         assert!(turns.of("a").try_acquire_owned().is_err());
         assert!(turns.of("b").try_acquire_owned().is_ok());
         drop(first);
+        assert!(turns.of("a").try_acquire_owned().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_start_gives_its_turn_back_by_itself_and_when_it_is_dropped() {
+        let turns = Turns::new(NonZeroUsize::MIN);
+        let _goes_on = turns.take_start("a").await;
+        assert!(turns.of("a").try_acquire_owned().is_err());
+        let ended = turns.take_start("a").await;
+        assert!(turns.of("a").try_acquire_owned().is_err());
+        drop(ended);
+        tokio::task::yield_now().await;
         assert!(turns.of("a").try_acquire_owned().is_ok());
     }
 

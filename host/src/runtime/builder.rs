@@ -115,8 +115,9 @@ impl PortreeveBuilder {
         self
     }
 
-    /// How many commands of one engine run at once; others wait in the order in which they came. What waits for a
-    /// container (its end, its grace, its log) does not count. Default: twice the number of processors, at least 4.
+    /// How many commands of one engine run at once; others wait in the order in which they came. What waits for a container
+    /// (its end, its log), or is read as it comes, counts for its first 300 ms at most, a `stop` for 2 s. Default: twice the
+    /// number of processors, at least 4.
     pub fn commands_at_once(mut self, most: NonZeroUsize) -> Self {
         self.commands_at_once = Some(most);
         self

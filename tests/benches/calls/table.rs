@@ -8,6 +8,11 @@ pub(crate) fn median(mut times: Vec<Duration>) -> f64 {
     times.get(times.len() / 2).map_or(0.0, |time| time.as_secs_f64() * 1e6)
 }
 
+/// The least of some times, in microseconds.
+pub(crate) fn least(times: &[Duration]) -> f64 {
+    times.iter().min().map_or(0.0, |time| time.as_secs_f64() * 1e6)
+}
+
 /// How long something takes.
 pub(crate) fn timed<T>(action: impl FnOnce() -> T) -> (Duration, T) {
     let begun = Instant::now();

@@ -11,11 +11,12 @@ pub(crate) struct Replacer<'n> {
     complete: Vec<(usize, usize)>,
 }
 
-/// How far a needle is matched.
+/// How far a needle is matched: by so many bytes of the stream, up to this place in it.
 #[derive(Clone, Copy)]
 struct Partial<'n> {
     needle: &'n [u8],
     matched: usize,
+    at: usize,
 }
 
 impl<'n> Replacer<'n> {
@@ -41,20 +42,32 @@ impl<'n> Replacer<'n> {
 
     /// Goes on with every needle that is matched in part, and begins those that start with this byte.
     fn step(&mut self, byte: u8, end: usize) {
-        for &partial in &self.partial {
-            if partial.needle[partial.matched] != byte {
-                continue;
-            }
-            let matched = partial.matched + 1;
-            match matched < partial.needle.len() {
-                true => self.next.push(Partial { matched, ..partial }),
-                false => self.complete.push((end - partial.needle.len(), end)),
+        for at in 0..self.partial.len() {
+            let partial = self.partial[at];
+            self.go_on(Partial { matched: partial.matched + 1, ..partial }, byte, end);
+        }
+        for &needle in &self.by_first[usize::from(byte)] {
+            match needle.len() {
+                1 => self.complete.push((end - 1, end)),
+                _ => self.next.push(Partial { needle, matched: 1, at: 1 }),
             }
         }
-        let begun = self.by_first[usize::from(byte)].iter().map(|&needle| Partial { needle, matched: 1 });
-        self.next.extend(begun);
         std::mem::swap(&mut self.partial, &mut self.next);
         self.next.clear();
+    }
+
+    /// A line's end in a needle stands for any white space, and any number of it.
+    fn go_on(&mut self, partial: Partial<'n>, byte: u8, end: usize) {
+        match partial.needle[partial.at] {
+            b'\n' if byte.is_ascii_whitespace() || byte == 0x0b => self.next.push(partial),
+            wanted if wanted == byte => {}
+            _ => return,
+        }
+        let partial = Partial { at: partial.at + 1, ..partial };
+        match partial.at < partial.needle.len() {
+            true => self.next.push(partial),
+            false => self.complete.push((end - partial.matched, end)),
+        }
     }
 
     fn flush(&mut self, mut limit: usize, out: &mut Vec<u8>) {

@@ -82,7 +82,7 @@ impl Host for State {
         arguments: Vec<Argument>,
     ) -> wasmtime::Result<Result<Resource<LinesHandle>, Error>> {
         let ask = convert::ask(command, arguments);
-        match self.broker.open(&ask) {
+        match self.broker.open(&ask).await {
             Err(error) => Ok(Err(convert::for_guest(error))),
             Ok(running) => {
                 let longest = usize::try_from(self.broker.backend().grants().limits().value(Limit::LineBytes))

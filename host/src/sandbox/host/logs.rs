@@ -25,7 +25,7 @@ impl Host for State {
         arguments: Vec<Argument>,
     ) -> wasmtime::Result<Result<Resource<LogHandle>, Error>> {
         let ask = convert::ask(command, arguments);
-        match self.broker.open(&ask) {
+        match self.broker.open(&ask).await {
             Err(error) => Ok(Err(convert::for_guest(error))),
             Ok(running) => Ok(Ok(self.table.push(LogHandle { running, left: Vec::new(), was_read: false })?)),
         }
