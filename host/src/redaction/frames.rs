@@ -166,7 +166,7 @@ impl Frames {
             if found.iter().any(|span| span.start < length) {
                 return Some(true);
             }
-            if known.first_of(&pending, &text).min(known.head_at_end(&text)) >= length {
+            if known.head_at_end(&text, known.first_of(&pending, &text)) >= length {
                 return Some(false);
             }
         }

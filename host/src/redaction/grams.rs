@@ -27,54 +27,41 @@ const FOLD: u32 = 0x2020_2020;
 const WIDE_FOLD: u64 = 0x2020_2020_2020_2020;
 /// Up to so many grams are few: one in sixteen slots is taken then at most.
 const FEW: usize = 2048;
-/// Up to so many are many: one in thirty-two slots is taken then at most.
+/// Up to so many are many: one in sixty-four slots is taken then at most.
 const MANY: usize = 8192;
 const BUCKET_BITS: u32 = 15;
 
 /// Whether some gram has a hash. Of a fixed number, so that nothing is checked for each byte of a text.
 enum Slots {
-    /// Bytes: nothing is shifted either, and so small a number of them stays in the fastest cache.
-    Few(Bytes<{ 1 << 15 }>),
-    Many(Bytes<{ 1 << 18 }>),
-    /// Bits: as many bytes, of which no more are taken.
-    Most(Bits<{ 1 << 15 }>),
+    /// So small a number stays in the fastest cache.
+    Few(Set<{ 1 << 15 }>),
+    Many(Set<{ 1 << 19 }>),
+    Most(Set<{ 1 << 20 }>),
 }
 
-/// A set of hashes.
-trait Set {
-    fn add(&mut self, gram: u32);
-    /// 1 if some gram of this hash was added, else 0.
-    fn holds(&self, gram: u32) -> u8;
-}
+/// A byte for each of `N` hashes, a power of two: with a bit for each eighth of the grams that have this hash. A text is
+/// looked through for bytes that are not zero, and what has one must have its bit too: one in eight has it by chance.
+struct Set<const N: usize>(Box<[u8; N]>);
 
-/// A byte for each hash, `N` of them, which is a power of two.
-struct Bytes<const N: usize>(Box<[u8; N]>);
-
-/// A bit for each hash, in `N` words, which is a power of two.
-struct Bits<const N: usize>(Box<[u64; N]>);
-
-impl<const N: usize> Set for Bytes<N> {
+impl<const N: usize> Set<N> {
     fn add(&mut self, gram: u32) {
-        self.0.get_mut(hash(gram, N.trailing_zeros())).into_iter().for_each(|slot| *slot = 1);
+        self.0.get_mut(hash(gram, N.trailing_zeros())).into_iter().for_each(|slot| *slot |= eighth(gram));
     }
 
+    /// Not zero if some gram of this hash was added.
     #[inline(always)]
-    fn holds(&self, gram: u32) -> u8 {
+    fn at(&self, gram: u32) -> u8 {
         self.0.get(hash(gram, N.trailing_zeros())).copied().unwrap_or_default()
     }
+
+    fn may_hold(&self, gram: u32) -> bool {
+        self.at(gram) & eighth(gram) != 0
+    }
 }
 
-impl<const N: usize> Set for Bits<N> {
-    fn add(&mut self, gram: u32) {
-        let place = hash(gram, N.trailing_zeros() + 6);
-        self.0.get_mut(place >> 6).into_iter().for_each(|word| *word |= 1 << (place & 63));
-    }
-
-    #[inline(always)]
-    fn holds(&self, gram: u32) -> u8 {
-        let place = hash(gram, N.trailing_zeros() + 6);
-        (self.0.get(place >> 6).copied().unwrap_or_default() >> (place & 63) & 1) as u8
-    }
+/// The bit of a gram among those of its hash.
+fn eighth(gram: u32) -> u8 {
+    1 << (gram.wrapping_mul(0x85EB_CA6B) >> 29)
 }
 
 /// The case-folded form of one byte, as this filter sees it.
@@ -164,23 +151,23 @@ impl Grams {
         }
     }
 
-    fn scan_with(&self, slots: &impl Set, text: &[u8], from: usize, found: &mut impl FnMut(usize, u32)) {
+    fn scan_with<const N: usize>(&self, slots: &Set<N>, text: &[u8], from: usize, found: &mut impl FnMut(usize, u32)) {
         match self.stride {
-            1 => self.sample::<1, _>(slots, text, from, found),
-            2 => self.sample::<2, _>(slots, text, from, found),
-            3 => self.sample::<3, _>(slots, text, from, found),
-            8 => self.skip::<8, _>(slots, text, from, found),
-            _ => self.skip::<4, _>(slots, text, from, found),
+            1 => self.sample::<1, N, _>(slots, text, from, found),
+            2 => self.sample::<2, N, _>(slots, text, from, found),
+            3 => self.sample::<3, N, _>(slots, text, from, found),
+            8 => self.skip::<8, N, _>(slots, text, from, found),
+            _ => self.skip::<4, N, _>(slots, text, from, found),
         }
     }
 
     /// Looks at a text so densely that one window of eight bytes holds several samples.
-    fn sample<const STRIDE: usize, S: Set>(
+    fn sample<const STRIDE: usize, const N: usize, F: FnMut(usize, u32)>(
         &self,
-        slots: &S,
+        slots: &Set<N>,
         text: &[u8],
         from: usize,
-        found: &mut impl FnMut(usize, u32),
+        found: &mut F,
     ) {
         let step = STRIDE * (4 / STRIDE + 1);
         let mut at = from;
@@ -190,52 +177,52 @@ impl Grams {
             let mut hits = 0;
             let mut offset = 0;
             while offset < step {
-                hits |= slots.holds((wide >> (offset * 8)) as u32);
+                hits |= slots.at((wide >> (offset * 8)) as u32);
                 offset += STRIDE;
             }
             if hits != 0 {
-                self.resolve_each::<STRIDE, S>(slots, text, (at, at + step), from, found);
+                self.resolve_each::<STRIDE, N, F>(slots, text, (at, at + step), from, found);
             }
             at += step;
         }
-        self.resolve_each::<STRIDE, S>(slots, text, (at, text.len()), from, found);
+        self.resolve_each::<STRIDE, N, F>(slots, text, (at, text.len()), from, found);
     }
 
     /// Looks at a text so sparsely that each sample is read by itself, eight at a time.
-    fn skip<const STRIDE: usize, S: Set>(
+    fn skip<const STRIDE: usize, const N: usize, F: FnMut(usize, u32)>(
         &self,
-        slots: &S,
+        slots: &Set<N>,
         text: &[u8],
         from: usize,
-        found: &mut impl FnMut(usize, u32),
+        found: &mut F,
     ) {
         let mut at = from;
         while let Some(window) = text.get(at..at + 8 * STRIDE) {
             let mut hits = 0;
             for part in window.chunks_exact(STRIDE) {
                 let gram = part.first_chunk().map_or(0, |gram| u32::from_le_bytes(*gram) | FOLD);
-                hits |= slots.holds(gram);
+                hits |= slots.at(gram);
             }
             if hits != 0 {
-                self.resolve_each::<STRIDE, S>(slots, text, (at, at + 8 * STRIDE), from, found);
+                self.resolve_each::<STRIDE, N, F>(slots, text, (at, at + 8 * STRIDE), from, found);
             }
             at += 8 * STRIDE;
         }
-        self.resolve_each::<STRIDE, S>(slots, text, (at, text.len()), from, found);
+        self.resolve_each::<STRIDE, N, F>(slots, text, (at, text.len()), from, found);
     }
 
     #[inline(never)]
-    fn resolve_each<const STRIDE: usize, S: Set>(
+    fn resolve_each<const STRIDE: usize, const N: usize, F: FnMut(usize, u32)>(
         &self,
-        slots: &S,
+        slots: &Set<N>,
         text: &[u8],
         range: (usize, usize),
         from: usize,
-        found: &mut impl FnMut(usize, u32),
+        found: &mut F,
     ) {
         for at in (range.0..range.1).step_by(STRIDE) {
             let Some(gram) = gram_at(text, at) else { return };
-            if slots.holds(gram) != 0 {
+            if slots.may_hold(gram) {
                 self.resolve(gram, at, from, found);
             }
         }
@@ -256,21 +243,19 @@ impl Grams {
 impl Slots {
     fn of(entries: &[Entry]) -> Self {
         match entries.len() {
-            count if count <= FEW => Self::Few(filled(Bytes(zeros()), entries)),
-            count if count <= MANY => Self::Many(filled(Bytes(zeros()), entries)),
-            _ => Self::Most(filled(Bits(zeros()), entries)),
+            count if count <= FEW => Self::Few(filled(entries)),
+            count if count <= MANY => Self::Many(filled(entries)),
+            _ => Self::Most(filled(entries)),
         }
     }
 }
 
-fn filled<S: Set>(mut slots: S, entries: &[Entry]) -> S {
+/// Made where it stays: a guest's call has a small stack.
+fn filled<const N: usize>(entries: &[Entry]) -> Set<N> {
+    let zeros = vec![0; N].into_boxed_slice();
+    let mut slots = Set(zeros.try_into().unwrap_or_else(|_| Box::new([0; N])));
     entries.iter().for_each(|entry| slots.add(entry.gram));
     slots
-}
-
-/// Made where it stays: a guest's call has a small stack.
-fn zeros<T: Copy + Default, const N: usize>() -> Box<[T; N]> {
-    vec![T::default(); N].into_boxed_slice().try_into().unwrap_or_else(|_| Box::new([T::default(); N]))
 }
 
 fn push_entry(entries: &mut Vec<Entry>, target: u32, head: &[u8], at: usize) {

@@ -142,12 +142,15 @@ impl Known {
         }
     }
 
-    /// The first place near the end of the text, too close to it to be scanned, where a value may have begun.
-    pub(crate) fn head_at_end(&self, text: &[u8]) -> usize {
-        let first = text.len().saturating_sub(HEAD - 1);
-        let head = (first..text.len()).find(|&at| self.begins(text.get(at..).unwrap_or_default()));
-        let at = head.unwrap_or(text.len()).min(self.start_at_end(text));
-        at - usize::from(at < text.len() && self.spills_before(text, at))
+    /// The first place near the end of the text, too close to it to be scanned, where a value may have begun: of those up to
+    /// `limit`, which is given back where there is none.
+    pub(crate) fn head_at_end(&self, text: &[u8], limit: usize) -> usize {
+        let last = text.len().min(limit.saturating_add(1));
+        let mut near = text.len().saturating_sub(HEAD - 1)..last;
+        let head = near.find(|&at| self.begins(text.get(at..).unwrap_or_default())).unwrap_or(last);
+        let mut far = text.len().saturating_sub(self.starts.reach)..head;
+        let at = far.find(|&at| self.may_start(text, at)).unwrap_or(head);
+        (at - usize::from(at < text.len() && self.spills_before(text, at))).min(limit)
     }
 
     /// The first place of what is pending, with the letter before it that the value decides in part.
@@ -165,12 +168,6 @@ impl Known {
         let folded: Vec<u8> = tail.iter().map(|&byte| fold(byte)).collect();
         let first = self.heads.partition_point(|head| !head.anchors && head.bytes < folded);
         self.heads.get(first).is_some_and(|head| !head.anchors && head.bytes.starts_with(&folded))
-    }
-
-    /// The same of values that an anchor may show, which is still to come.
-    fn start_at_end(&self, text: &[u8]) -> usize {
-        let first = text.len().saturating_sub(self.starts.reach);
-        (first..text.len()).find(|&at| self.may_start(text, at)).unwrap_or(text.len())
     }
 
     /// Whether a value may have begun at `at` whose anchor is still to come.

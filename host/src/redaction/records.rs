@@ -211,7 +211,7 @@ impl<'l> Joined<'l> {
         };
         if !scanners.known.is_empty() {
             let begun = scanners.known.first_of(&pending, &self.text);
-            certain = certain.min(begun).min(scanners.known.head_at_end(&self.text));
+            certain = scanners.known.head_at_end(&self.text, certain.min(begun));
         }
         union(&mut spans);
         spans.iter().for_each(|span| self.place(span, found));

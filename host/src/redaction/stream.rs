@@ -208,10 +208,11 @@ impl RedactionStream {
 
     fn advance(&mut self, mode: Mode, out: &mut Vec<u8>) {
         let mut passing = Vec::new();
-        let held = self.scan_known(mode);
+        self.scan_known();
         let ruled = self.scan_rules(mode, &mut passing);
         let recorded = self.scan_records(mode, &mut passing);
-        self.emit_passing(passing, held.min(ruled).min(recorded).max(self.emitted), out);
+        let safe = self.unbegun(mode, ruled.min(recorded));
+        self.emit_passing(passing, safe.max(self.emitted), out);
         self.compact();
     }
 
@@ -228,23 +229,27 @@ impl RedactionStream {
         self.spans.extend(certain.into_iter().filter(|span| span.end > safe));
     }
 
-    /// Looks for known values in what is new. Gives the offset from which on one may have begun.
-    fn scan_known(&mut self, mode: Mode) -> usize {
+    /// Looks for known values in what is new.
+    fn scan_known(&mut self) {
         let known = &self.redactor.inner.known;
-        let end = self.buffer.len();
         if known.is_empty() {
-            return end;
+            return;
         }
         let mut pending = Vec::new();
         self.pending.retain(|place| place.at < self.scanned);
         known.resume(&self.pending, &self.buffer, &mut self.spans, &mut pending);
         known.scan(&self.buffer, self.scanned, &mut self.spans, &mut pending);
-        self.scanned = self.scanned.max((end + 1).saturating_sub(HEAD));
+        self.scanned = self.scanned.max((self.buffer.len() + 1).saturating_sub(HEAD));
         self.pending = pending;
-        match mode {
-            Mode::Finish => end,
-            Mode::More | Mode::Idle => known.first_of(&self.pending, &self.buffer).min(known.head_at_end(&self.buffer)),
+    }
+
+    /// The offset from which on a known value may have begun, or this limit where that comes first.
+    fn unbegun(&self, mode: Mode, limit: usize) -> usize {
+        let known = &self.redactor.inner.known;
+        if mode == Mode::Finish || known.is_empty() {
+            return limit;
         }
+        known.head_at_end(&self.buffer, limit.min(known.first_of(&self.pending, &self.buffer)))
     }
 
     /// Runs the rules over what is new. Gives the offset up to which they have had their say.
