@@ -84,7 +84,7 @@ impl Turn {
 const START: Duration = Duration::from_millis(300);
 
 /// A container that heeds its signal has ended by then, and its engine has cleaned up after it.
-const END: Duration = Duration::from_secs(2);
+const END: Duration = Duration::from_secs(1);
 
 const LEAST: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 

@@ -116,7 +116,7 @@ impl PortreeveBuilder {
     }
 
     /// How many commands of one engine run at once; others wait in the order in which they came. What waits for a container
-    /// (its end, its log), or is read as it comes, counts for its first 300 ms at most, a `stop` for 2 s. Default: twice the
+    /// (its end, its log), or is read as it comes, counts for its first 300 ms at most, a `stop` for 1 s. Default: twice the
     /// number of processors, at least 4.
     pub fn commands_at_once(mut self, most: NonZeroUsize) -> Self {
         self.commands_at_once = Some(most);
