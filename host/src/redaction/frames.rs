@@ -230,6 +230,18 @@ mod tests {
         [&[stream, 0, 0, 0], &(text.len() as u32).to_be_bytes()[..], text.as_bytes()].concat()
     }
 
+    /// What comes out of an input in two pieces, with a pause between them or none.
+    fn in_two(redactor: &Redactor, (first, second): (&[u8], &[u8]), pause: bool) -> String {
+        let (mut out, mut stream) = (Vec::new(), redactor.multiplexed_stream());
+        stream.push(first, &mut out);
+        if pause {
+            stream.idle(&mut out);
+        }
+        stream.push(second, &mut out);
+        stream.finish(&mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
     #[test]
     fn a_secret_across_frames_is_masked_and_the_frames_stay_whole() {
         let redactor = Redactor::builder().secret("S", b"Xk29-tigerLily-77").unwrap().build();
@@ -259,12 +271,7 @@ mod tests {
             for before in [Vec::new(), frame(1, "a")] {
                 let input = [before.as_slice(), header, rest.as_bytes()].concat();
                 for cut in 0..=input.len() {
-                    let (mut out, mut stream) = (Vec::new(), redactor.multiplexed_stream());
-                    stream.push(&input[..cut], &mut out);
-                    stream.idle(&mut out);
-                    stream.push(&input[cut..], &mut out);
-                    stream.finish(&mut out);
-                    let text = String::from_utf8_lossy(&out).into_owned();
+                    let text = in_two(&redactor, input.split_at(cut), true);
                     assert!(text.ends_with("[redacted:S] b\n") && !text.contains("tiger"), "{cut}: {text:?}");
                 }
             }
@@ -287,14 +294,7 @@ mod tests {
             assert!(!String::from_utf8_lossy(&out).contains("Xk29-tigerLily-77"), "{length}");
             for cut in 0..=input.len() {
                 for idle in [false, true] {
-                    let (mut out, mut stream) = (Vec::new(), redactor.multiplexed_stream());
-                    stream.push(&input[..cut], &mut out);
-                    if idle {
-                        stream.idle(&mut out);
-                    }
-                    stream.push(&input[cut..], &mut out);
-                    stream.finish(&mut out);
-                    let text = String::from_utf8_lossy(&out).into_owned();
+                    let text = in_two(&redactor, input.split_at(cut), idle);
                     assert!(text.ends_with("[redacted:S] b\n") && !text.contains("tiger"), "{length} {cut}: {text:?}");
                 }
             }
@@ -307,12 +307,7 @@ mod tests {
         for between in ["", "x", "x\n"] {
             let input = [frame(1, "a Xk29-ti"), frame(2, between), b"gerLily-77 b\n".to_vec()].concat();
             for cut in 0..=input.len() {
-                let (mut out, mut stream) = (Vec::new(), redactor.multiplexed_stream());
-                stream.push(&input[..cut], &mut out);
-                stream.idle(&mut out);
-                stream.push(&input[cut..], &mut out);
-                stream.finish(&mut out);
-                let text = String::from_utf8_lossy(&out).into_owned();
+                let text = in_two(&redactor, input.split_at(cut), true);
                 assert!(!text.contains("Xk29-tigerLily-77"), "{between:?} {cut}: {text:?}");
             }
         }
