@@ -7,15 +7,18 @@ mod errand;
 mod health;
 mod pending;
 mod plan;
+mod running;
 mod services;
+mod together;
 mod turns;
 
 pub(crate) use budget::Budget;
 pub(crate) use errand::Errand;
 pub(crate) use plan::Line;
+pub(crate) use running::{Running, Watched};
 pub(crate) use services::Services;
-use turns::Turn;
-pub(crate) use turns::Turns;
+pub(crate) use together::{Joined, Others, Waiters};
+pub(crate) use turns::{Turn, Turns};
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -25,14 +28,13 @@ use crate::decision::{Grounds, Permit};
 use crate::error::{Error, Refusal, Rule};
 use crate::event::{Event, Level};
 use crate::evidence::ContainerInfo;
-use crate::executor::{Captured, CommandInput, ExecError, RawChunk, RawOutput, RawStream, Source};
+use crate::executor::{Captured, ExecError, RawOutput, Source};
 use crate::grants::{Binding, Bindings, Command, Effect, Object, Slot};
 use crate::journal::{CallId, Entry, Kind};
 use crate::output::{Output, RedactedStream};
 use crate::owner::{GivenLabels, OWNER_LABEL, ObjectKind, OwnerLabel};
 use crate::redaction::Redactor;
 use crate::scope::{Ask, Call, Scope};
-use crate::spec::WindowSize;
 use pending::Pending;
 
 /// The monitor of one call of one backend.
@@ -90,12 +92,13 @@ impl Broker {
         if self.plans(&permit) {
             return Ok(Output::default());
         }
-        let _turn = self.turn(&permit).await;
+        let turn = self.turn(&permit).await;
         let intent = self.record(&permit)?;
         if self.leaves_out(&permit) {
             return Ok(intent.left_out());
         }
         let raw = self.services.executor.run(&permit).await.map_err(|error| self.failed(error))?;
+        drop(turn);
         let output = Output::redact(&raw, &self.redactor);
         if matches!(permit.effect(), Effect::Change | Effect::Remove) {
             self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(output.status());
@@ -171,9 +174,20 @@ impl Broker {
     /// Runs a command of the host's own, which only looks. What it printed is for the host alone.
     pub(crate) async fn look(&self, command: &str, facts: Bindings) -> Result<RawOutput, Error> {
         let permit = self.grounds().decide_evidence(command, facts)?;
-        let _turn = self.turn(&permit).await;
-        let intent = self.record(&permit)?;
-        let raw = self.services.executor.run(&permit).await.map_err(|error| self.failed(error))?;
+        let turn = self.turn(&permit).await;
+        self.look_by(&permit, turn).await
+    }
+
+    /// The same, in a turn that one has.
+    pub(crate) async fn look_in(&self, turn: Turn, command: &str, facts: Bindings) -> Result<RawOutput, Error> {
+        let permit = self.grounds().decide_evidence(command, facts)?;
+        self.look_by(&permit, turn).await
+    }
+
+    async fn look_by(&self, permit: &Permit, turn: Turn) -> Result<RawOutput, Error> {
+        let intent = self.record(permit)?;
+        let raw = self.services.executor.run(permit).await.map_err(|error| self.failed(error))?;
+        drop(turn);
         intent.concluded(crate::output::status(raw.exit()), Some(raw.timing().spawn))?;
         Ok(raw)
     }
@@ -236,6 +250,11 @@ impl Broker {
             self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| why.clone());
         }
         error
+    }
+
+    /// What all calls share.
+    pub(crate) fn services(&self) -> &Services {
+        &self.services
     }
 
     /// To what this install gave its labels.
@@ -317,6 +336,10 @@ impl Broker {
 
     async fn turn(&self, permit: &Permit) -> Turn {
         self.services.turns.take(self.backend.name(), permit).await
+    }
+
+    pub(crate) async fn next_turn(&self) -> Turn {
+        self.services.turns.next(self.backend.name()).await
     }
 
     fn grounds(&self) -> Grounds<'_> {
@@ -450,88 +473,5 @@ fn object_kind(object: Object) -> Option<ObjectKind> {
         Object::Volume => Some(ObjectKind::Volume),
         Object::Pod => Some(ObjectKind::Pod),
         Object::Network => Some(ObjectKind::Network),
-    }
-}
-
-/// A command of the host's own that runs. What it prints is for the host alone. Dropped, it is ended.
-pub(crate) struct Watched {
-    stream: RawStream,
-    intent: Pending,
-}
-
-impl Watched {
-    /// The next piece of output; none at the end.
-    pub(crate) async fn next(&mut self) -> Option<RawChunk> {
-        self.stream.next().await
-    }
-
-    /// Waits for the end, records it, and gives the exit status.
-    pub(crate) async fn finish(mut self) -> Result<i32, Error> {
-        let exit = self.stream.exit().await.map_err(ended)?;
-        let status = crate::output::status(exit);
-        self.intent.concluded(status, None)?;
-        Ok(status)
-    }
-}
-
-fn ended(error: ExecError) -> Error {
-    match error {
-        ExecError::TimedOut { .. } => Error::Timeout(error.to_string()),
-        other => Error::Unavailable(other.to_string()),
-    }
-}
-
-/// A command that runs, and its record that waits for the outcome.
-pub(crate) struct Running {
-    /// None in a dry run.
-    stream: Option<RedactedStream>,
-    intent: Option<Pending>,
-    /// Until it is under way.
-    turn: Option<Turn>,
-    permit: Permit,
-}
-
-impl Running {
-    /// What was not started.
-    fn nothing(permit: Permit) -> Self {
-        Self { stream: None, intent: None, turn: None, permit }
-    }
-
-    /// The next piece of output; none at the end.
-    pub(crate) async fn next(&mut self) -> Option<crate::output::LogChunk> {
-        let piece = self.stream.as_mut()?.next().await;
-        self.turn = None;
-        piece
-    }
-
-    /// Waits for the end, records it, and gives the exit status.
-    pub(crate) async fn finish(&mut self) -> Result<i32, Error> {
-        let Some(stream) = &mut self.stream else { return Ok(0) };
-        let status = stream.exit().await.map_err(ended)?;
-        if let Some(intent) = self.intent.take() {
-            intent.concluded(status, None)?;
-        }
-        Ok(status)
-    }
-
-    /// Where the caller writes.
-    pub(crate) fn take_input(&mut self) -> Option<CommandInput> {
-        self.stream.as_mut()?.take_input()
-    }
-
-    /// Sets the size of its terminal.
-    pub(crate) fn resize(&self, size: WindowSize) -> Result<(), Error> {
-        let Some(stream) = &self.stream else { return Ok(()) };
-        stream.resize(size).map_err(|error| Error::io("the size of a terminal", error))
-    }
-
-    /// Whether it is one that does something to a container.
-    pub(crate) fn changes_a_container(&self) -> bool {
-        (self.permit.effect(), self.permit.object()) == (Effect::Change, Object::Container)
-    }
-
-    /// The name of the command in the grants.
-    pub(crate) fn command(&self) -> &str {
-        self.permit.command()
     }
 }

@@ -1,8 +1,12 @@
 //! What all calls share.
 
-use super::Turns;
+use std::sync::Arc;
+
+use super::{Turns, Waiters};
 use crate::devices::DeviceChecker;
 use crate::event::Events;
+use crate::evidence::ContainerInfo;
+use crate::evidence::image::ImageFacts;
 use crate::executor::Executor;
 use crate::journal::Journal;
 use crate::owner::GivenLabels;
@@ -15,6 +19,8 @@ pub(crate) struct Services {
     pub(crate) devices: DeviceChecker,
     pub(crate) quarantine: Quarantine,
     pub(crate) turns: Turns,
+    pub(crate) container_waiters: Waiters<Arc<[ContainerInfo]>>,
+    pub(crate) image_waiters: Waiters<Option<ImageFacts>>,
     pub(crate) labels: GivenLabels,
     pub(crate) events: Events,
     /// Only commands that look are run.

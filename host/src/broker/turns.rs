@@ -49,7 +49,8 @@ impl Turns {
         self.next(backend).await.at_most(START)
     }
 
-    async fn next(&self, backend: &str) -> Turn {
+    /// A turn for a command that is over when its program is.
+    pub(super) async fn next(&self, backend: &str) -> Turn {
         // A semaphore that is never closed always gives.
         self.of(backend).acquire_owned().await.map_or(Turn::Free, Turn::Whole)
     }
@@ -63,7 +64,7 @@ impl Turns {
 
 /// A turn, given back when this is dropped, or before that by the task that has it.
 #[allow(dead_code, reason = "held until it is dropped")]
-pub(super) enum Turn {
+pub(crate) enum Turn {
     Free,
     Whole(OwnedSemaphorePermit),
     Part(JoinSet<()>),

@@ -1,15 +1,16 @@
 //! Looking: the evidence commands of the grants, run and read by the host.
 
+mod containers;
+mod images;
+
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::container::ContainerInfo;
 use super::document::{documents, is_id};
 use super::export::{Export, ExportError};
-use super::image::ImageFacts;
 use super::network::NetworkInfo;
 use super::pod::EnginePod;
 use super::tee::Tee;
@@ -21,8 +22,6 @@ use crate::error::{Error, Fault, FaultKind};
 use crate::executor::{RawOutput, Source};
 use crate::grants::{Binding, Bindings, Slot};
 use crate::output::status;
-use crate::reference::Reference;
-use crate::scope::for_engine;
 use crate::spec::{ContainerSpec, Name};
 
 /// How many pieces of an export wait to be hashed; each is at most 64 KiB.
@@ -39,42 +38,6 @@ pub(crate) enum Exported {
 }
 
 impl Broker {
-    /// The containers of these names or IDs, ours or not; those that are not there are left out.
-    pub(crate) async fn look_at_containers(&self, queries: &[&str]) -> Result<Vec<ContainerInfo>, Error> {
-        if queries.is_empty() {
-            return Ok(Vec::new());
-        }
-        let grants = self.backend().grants();
-        let grant = grants.evidence().container.as_ref().ok_or_else(|| self.no_evidence("container"))?;
-        let facts =
-            queries.iter().map(|query| (Slot::Query, Binding::fields([("name", *query)]))).collect::<Bindings>();
-        let raw = self.look_calmly(&grant.command, facts).await?;
-        self.found(&raw, &grant.missing)?;
-        let documents = documents(raw.expose().expose(Source::Stdout)).map_err(Error::Unavailable)?;
-        let labels = self.labels();
-        let read = |document| {
-            ContainerInfo::read(document, grant, self.backend().name()).map(|container| container.known_by(labels))
-        };
-        documents.iter().map(read).collect::<Result<_, _>>().map_err(Error::Unavailable)
-    }
-
-    /// Looks again where a process ended under the engine's own look at it.
-    async fn look_calmly(&self, command: &str, facts: Bindings) -> Result<RawOutput, Error> {
-        for _ in 1..LOOKS {
-            let raw = self.look(command, facts.clone()).await?;
-            if status(raw.exit()) == 0 || !was_disturbed(raw.expose().expose(Source::Stderr)) {
-                return Ok(raw);
-            }
-            tokio::time::sleep(BETWEEN_LOOKS).await;
-        }
-        self.look(command, facts).await
-    }
-
-    /// The container of this very name, ours or not. Engines also find containers by the beginning of an ID.
-    pub(crate) async fn look_at_container(&self, name: &str) -> Result<Option<ContainerInfo>, Error> {
-        Ok(self.look_at_containers(&[name]).await?.into_iter().find(|container| container.name == name))
-    }
-
     /// The volumes of these names, ours or not; those that are not there are left out. Some engines give a volume whose
     /// name only begins so: such a one is not what was asked for.
     pub(crate) async fn look_at_volumes(&self, names: &[&str]) -> Result<Vec<VolumeInfo>, Error> {
@@ -225,48 +188,6 @@ impl Broker {
         Ok(documents.into_iter().find(is_it))
     }
 
-    /// An image, where the engine holds it.
-    pub(crate) async fn look_at_image(&self, image: &Reference) -> Result<Option<ImageFacts>, Error> {
-        let grant = self.backend().grants().evidence().image.as_ref().ok_or_else(|| self.no_evidence("image"))?;
-        let facts = [(Slot::ImageReference, Binding::scalar(for_engine(image)))].into_iter().collect::<Bindings>();
-        let raw = self.look(&grant.command, facts).await?;
-        if !self.found(&raw, &grant.missing)? {
-            return Ok(None);
-        }
-        let documents = documents(raw.expose().expose(Source::Stdout)).map_err(Error::Unavailable)?;
-        documents.first().map(|document| ImageFacts::read(document, grant)).transpose().map_err(Error::Unavailable)
-    }
-
-    /// The image that the engine holds by this ID; none where it holds none.
-    pub(crate) async fn look_at_image_by_id(&self, id: &str) -> Result<Option<ImageFacts>, Error> {
-        let evidence = self.backend().grants().evidence();
-        let held = evidence.held.as_ref().ok_or_else(|| self.no_evidence("held"))?;
-        let image = evidence.image.as_ref().ok_or_else(|| self.no_evidence("image"))?;
-        let raw = self.look(&held.command, image_query(id)).await?;
-        if !self.found(&raw, &image.missing)? {
-            return Ok(None);
-        }
-        let documents = documents(raw.expose().expose(Source::Stdout)).map_err(Error::Unavailable)?;
-        documents.first().map(|document| ImageFacts::read(document, image)).transpose().map_err(Error::Unavailable)
-    }
-
-    /// Whether the engine can be asked for an image by its ID.
-    pub(crate) fn looks_by_id(&self) -> bool {
-        self.backend().grants().evidence().held.is_some()
-    }
-
-    /// The manifest of `name@digest`, as the granted command prints it.
-    pub(crate) async fn look_at_manifest(&self, name: &str) -> Result<Vec<u8>, Error> {
-        let command = self.backend().grants().evidence().manifest.command.as_ref();
-        let command = command.ok_or_else(|| self.no_evidence("manifest"))?;
-        let raw = self.look(command, image_query(name)).await?;
-        self.found(&raw, &[])?;
-        if raw.truncated() {
-            return Err(Error::Unavailable(format!("the manifest of {name} is larger than what is read of one")));
-        }
-        Ok(raw.expose().expose(Source::Stdout).to_vec())
-    }
-
     /// An image as the engine exports it, hashed as it streams by.
     ///
     /// # Errors
@@ -318,13 +239,18 @@ impl Broker {
         if code == 0 {
             return Ok(true);
         }
-        let stderr = self.redactor().text(&String::from_utf8_lossy(raw.expose().expose(Source::Stderr)));
+        let stderr = self.said(raw);
         let lower = stderr.to_lowercase();
         if missing.iter().any(|text| lower.contains(text.as_str())) {
             return Ok(false);
         }
         let message = stderr.trim().lines().next_back().unwrap_or_default().to_owned();
         Err(Error::Unavailable(format!("{} can't answer (status {code}): {message}", self.backend().name())))
+    }
+
+    /// What a look had on its standard error.
+    fn said(&self, raw: &RawOutput) -> String {
+        self.redactor().text(&String::from_utf8_lossy(raw.expose().expose(Source::Stderr)))
     }
 
     fn no_evidence(&self, what: &str) -> Error {
@@ -341,16 +267,6 @@ impl Broker {
             why: self.redactor().text(why),
         }
     }
-}
-
-/// How often an engine is asked that was disturbed, and how long it is left alone between.
-const LOOKS: u32 = 4;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
-
-/// `read /proc/671/cgroup: no such process`: a process went while the engine read of it.
-fn was_disturbed(said: &[u8]) -> bool {
-    let said = String::from_utf8_lossy(said).to_lowercase();
-    said.contains("/proc/") && (said.contains("no such process") || said.contains("no such file or directory"))
 }
 
 fn image_query(image: &str) -> Bindings {

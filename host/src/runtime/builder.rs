@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Inner, Portreeve, retry};
 use crate::approval::Approvals;
 use crate::backend::{Backend, BackendSource, HostEnvironment, Standing};
-use crate::broker::{Services, Turns};
+use crate::broker::{Services, Turns, Waiters};
 use crate::devices::DeviceChecker;
 use crate::error::{Error, Refusal, Rule};
 use crate::event::{Event, Events, Level};
@@ -116,8 +116,8 @@ impl PortreeveBuilder {
     }
 
     /// How many commands of one engine run at once; others wait in the order in which they came. What waits for a container
-    /// (its end, its log), or is read as it comes, counts for its first 300 ms at most, a `stop` for 1 s. Default: twice the
-    /// number of processors, at least 4.
+    /// (its end, its log), or is read as it comes, counts for its first 300 ms at most, a `stop` for 1 s. Of those that wait
+    /// to look at a container, or at the same image, one looks for all. Default: twice the number of processors, at least 4.
     pub fn commands_at_once(mut self, most: NonZeroUsize) -> Self {
         self.commands_at_once = Some(most);
         self
@@ -152,7 +152,19 @@ impl PortreeveBuilder {
         let (executor, dry_run) = (Executor::default(), self.dry_run);
         let turns = Turns::new(self.commands_at_once.unwrap_or_else(Turns::usual));
         let labels = GivenLabels::new(state.area(Area::Labels)?);
-        let services = Services { journal, executor, devices, quarantine, turns, labels, events, dry_run };
+        let (container_waiters, image_waiters) = (Waiters::default(), Waiters::default());
+        let services = Services {
+            journal,
+            executor,
+            devices,
+            quarantine,
+            turns,
+            container_waiters,
+            image_waiters,
+            labels,
+            events,
+            dry_run,
+        };
         let policy = self.policy.unwrap_or_else(Policy::home);
         let rules = self.rules.unwrap_or_else(RuleSet::builtin);
         let rules = if policy.rules().is_empty() { rules } else { rules.merged(policy.rules()) };

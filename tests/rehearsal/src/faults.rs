@@ -17,6 +17,7 @@ pub(crate) enum Fault {
     DieHalfway,
     Exit(u8),
     Fail,
+    FailSeveral,
     Ignore,
     LeakEnv,
     LieDigest,
@@ -42,7 +43,7 @@ pub(crate) enum Fault {
     LeaveOutPod,
 }
 
-const WORDS: [(&str, Fault); 33] = [
+const WORDS: [(&str, Fault); 34] = [
     ("hang", Fault::Hang),
     ("hang-after", Fault::HangAfter),
     ("flood", Fault::Flood),
@@ -53,6 +54,7 @@ const WORDS: [(&str, Fault); 33] = [
     ("die", Fault::Die),
     ("die-halfway", Fault::DieHalfway),
     ("fail", Fault::Fail),
+    ("fail-several", Fault::FailSeveral),
     ("ignore", Fault::Ignore),
     ("leak-env", Fault::LeakEnv),
     ("lie-digest", Fault::LieDigest),

@@ -58,6 +58,7 @@
 //! | `die`, `die-halfway` | SIGKILLs itself; at once, or with its work done and half of its output written |
 //! | `exit-N` | does its work and ends with N |
 //! | `fail` | does nothing, says `rehearsed failure`, and ends as the engine does |
+//! | `fail-several` | the same when it is asked of more than one container (`inspect`) |
 //! | `ignore` | says that it did its work and does nothing (`start`, `stop`, `kill`, `rm`, `rmi`, `cp`, `pause`, `unpause`, and what makes, removes or joins volumes, networks and pods) |
 //! | `leak-env` | prints every variable that it was given on stderr |
 //! | `lie-digest`, `lie-id` | claims another digest, another ID (`image-inspect`) |

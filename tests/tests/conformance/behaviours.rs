@@ -13,8 +13,8 @@ use crate::ground::{Ground, Kind};
 use crate::setting::Setting;
 use crate::table::{Outcome, Verdict};
 use crate::{
-    archives, commands, compose, containers, control, copies, creation, detection, doomed, ends, events, exec, filters,
-    gpus, health, images, journal, layers, leftovers, liars, logs, networks, options, ownership, pods, policy,
+    archives, commands, compose, containers, control, copies, creation, crowd, detection, doomed, ends, events, exec,
+    filters, gpus, health, images, journal, layers, leftovers, liars, logs, networks, options, ownership, pods, policy,
     preflight, program, proofs, secrets, units, volumes,
 };
 
@@ -174,6 +174,12 @@ behaviours! {
         a_changed_secret_is_a_conflict_that_tells_no_value
         a_foreign_name_is_a_conflict
     }
+    all: crowd {
+        many_containers_at_once_lose_no_call
+        calls_that_wait_look_together
+    }
+    rehearsal: crowd { an_engine_that_fails_on_several_is_asked_for_each }
+    all: crowd { programs_side_by_side_make_it_once }
     all: containers {
         a_detached_run_ends_with_its_status
         an_attached_run_keeps_its_streams_apart

@@ -21,6 +21,7 @@ mod containers;
 mod control;
 mod copies;
 mod creation;
+mod crowd;
 mod detection;
 mod doomed;
 mod ends;

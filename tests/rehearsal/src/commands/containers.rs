@@ -158,6 +158,9 @@ pub(crate) fn chosen(port: &Port) -> Result<Port, Trouble> {
 
 pub(crate) fn inspect(engine: &mut Engine, arguments: &Arguments) -> Result<u8, Trouble> {
     super::wants_json(arguments)?;
+    if engine.faults.has(Fault::FailSeveral) && arguments.operands.len() > 1 {
+        return Err(Trouble::Invalid("rehearsed failure".to_owned()));
+    }
     let (mut documents, mut missing) = (Vec::new(), Vec::new());
     for operand in &arguments.operands {
         match described(engine, operand) {
