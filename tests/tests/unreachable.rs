@@ -487,6 +487,35 @@ fn nothing_can_not_be_looked_at() {
     findings.none(6);
 }
 
+/// Several calls look at containers together: by names and IDs in order, each once, and not at any number of them. Pods are
+/// looked at one by one.
+#[test]
+fn only_what_calls_look_at_together_is_looked_at_so() {
+    let mut findings = Findings::default();
+    let (id, names) = ("ab".repeat(32), ["db", "web"]);
+    let crowd: Vec<String> = (100..133).map(|number| format!("c{number}")).collect();
+    for engine in engines() {
+        let at = |words: &[&str]| {
+            argv(engine.start.iter().copied().chain(["container", "inspect"]).chain(words.iter().copied()))
+        };
+        for words in
+            [vec![id.as_str(), names[0], names[1]], vec![names[1]], crowd[1..].iter().map(String::as_str).collect()]
+        {
+            let explained = engine.grants.explain_with(&at(&words), &Variables::default());
+            assert!(matches!(explained, Explanation::Reachable { .. }), "{words:?}: {explained:?}");
+        }
+        findings.ask(&engine, at(&["web", "db"]), "out of order");
+        findings.ask(&engine, at(&["db", "db"]), "twice");
+        findings.ask(&engine, at(&["db", &id]), "an ID behind a name");
+        findings.ask(&engine, at(&crowd.iter().map(String::as_str).collect::<Vec<_>>()), "too many");
+        if engine.start.iter().any(|word| word.starts_with("--host")) {
+            continue;
+        }
+        findings.ask(&engine, argv(["podman", "pod", "inspect", "db", "web"]), "at two pods");
+    }
+    findings.none(9);
+}
+
 /// Where the install is known, the labels, filters and secret files of another one are none, in each place by itself.
 #[test]
 fn nothing_of_another_install_can_be_named() {

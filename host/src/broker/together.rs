@@ -11,9 +11,7 @@ use tokio::sync::oneshot::{Receiver, Sender, channel};
 
 use super::Broker;
 use super::turns::Turn;
-
-/// For how many one look is at most.
-const MOST: usize = 32;
+use crate::scope::LOOKED_AT_TOGETHER;
 
 /// Who waits, by what can be looked at together. What is seen is an `A`.
 #[derive(Debug)]
@@ -62,7 +60,7 @@ impl<A> Waiters<A> {
         let own = like.iter().position(|waiter| waiter.number == number)?;
         drop(like.remove(own));
         like.retain(|waiter| !waiter.answer.is_closed());
-        let others = like.drain(..like.len().min(MOST - 1)).collect();
+        let others = like.drain(..like.len().min(LOOKED_AT_TOGETHER - 1)).collect();
         if like.is_empty() {
             waiting.remove(key);
         }
@@ -136,8 +134,8 @@ mod tests {
         let joined: Vec<_> = (0..100).map(|number| waiters.join("a", &number.to_string())).collect();
         let last = joined.last().unwrap().0;
         let taken = waiters.take("a", last).unwrap();
-        assert_eq!((taken.queries().count(), taken.queries().next()), (MOST - 1, Some("0")));
+        assert_eq!((taken.queries().count(), taken.queries().next()), (LOOKED_AT_TOGETHER - 1, Some("0")));
         assert!(waiters.take("a", joined[0].0).is_none());
-        assert!(waiters.take("a", joined[MOST].0).is_some());
+        assert!(waiters.take("a", joined[LOOKED_AT_TOGETHER].0).is_some());
     }
 }

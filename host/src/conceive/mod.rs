@@ -13,7 +13,7 @@ use crate::limits::{NOFILE_CEILING, NPROC_CEILING};
 use crate::owner::{ObjectKind, OwnerLabel, SpecSeal};
 use crate::policy::Policy;
 use crate::reference::Reference;
-use crate::scope::{Call, for_engine};
+use crate::scope::{Call, LOOKED_AT_TOGETHER, for_engine};
 use crate::spec::{EnvName, ExecSpec, Secret, SecretDelivery, SecretValue, Signal, SpecError};
 use crate::state::{Area, InstallId, InstallKey, from_hex};
 
@@ -152,7 +152,8 @@ impl Candidate<'_> {
         }
     }
 
-    /// The host looks at one name, or at any number of IDs; at volumes and networks by their names.
+    /// The host looks at any number of containers by their IDs, or at those that calls wait to look at; at volumes and
+    /// networks by their names; at one of anything else.
     fn check_queries(&self) -> Result<(), Objection> {
         if self.command.template().has(Slot::Query) && self.found.get(Slot::Query).is_empty() {
             return Err(Objection::new(Slot::Query, "", "the host looks at something"));
@@ -161,8 +162,15 @@ impl Candidate<'_> {
             return Ok(());
         }
         let names: Vec<&str> = self.found.get(Slot::Query).iter().filter_map(|query| query.field("name")).collect();
-        let odd = names.iter().find(|name| from_hex::<32>(name.as_bytes()).is_none()).filter(|_| names.len() > 1);
-        odd.map_or(Ok(()), |name| Err(Objection::new(Slot::Query, *name, "the host looks at one name at a time")))
+        let Some(odd) = names.iter().find(|name| from_hex::<32>(name.as_bytes()).is_none()) else { return Ok(()) };
+        let why = match self.command.object() {
+            _ if names.len() < 2 => return Ok(()),
+            Object::Container if names.len() > LOOKED_AT_TOGETHER => "the host looks at fewer names at a time",
+            Object::Container if names.is_sorted_by(|one, next| one < next) => return Ok(()),
+            Object::Container => "the host looks at several names in order, at each once",
+            _ => "the host looks at one name at a time",
+        };
+        Err(Objection::new(Slot::Query, *odd, why))
     }
 
     fn check_image(&self, policy: &Policy) -> Result<(), Objection> {

@@ -187,6 +187,9 @@ impl Scope {
     }
 }
 
+/// At how many containers one look is at most, where several calls wait to look at one each.
+pub(crate) const LOOKED_AT_TOGETHER: usize = 32;
+
 /// What an engine is asked for: by digest where there is one, for not every engine takes a tag beside it.
 pub(crate) fn for_engine(reference: &Reference) -> String {
     let tagged = || format!("{}:{}", reference.name(), reference.tag().unwrap_or(crate::reference::DEFAULT_TAG));

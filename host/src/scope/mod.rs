@@ -9,7 +9,7 @@ mod facts;
 
 pub use call::Call;
 pub use facts::LogOptions;
-pub(crate) use facts::{SecretFile, for_engine, gpu_ids};
+pub(crate) use facts::{LOOKED_AT_TOGETHER, SecretFile, for_engine, gpu_ids};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
