@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 
@@ -44,27 +44,48 @@ impl<A> Default for Waiters<A> {
     }
 }
 
+/// A place among those who wait, left when this is dropped.
+struct Place<'w, A> {
+    waiters: &'w Waiters<A>,
+    key: &'w str,
+    number: u64,
+}
+
 impl<A> Waiters<A> {
-    fn join(&self, key: &str, query: &str) -> (u64, Receiver<A>) {
+    fn join<'w>(&'w self, key: &'w str, query: &str) -> (Place<'w, A>, Receiver<A>) {
         let (number, (answer, told)) = (self.next.fetch_add(1, Ordering::Relaxed), channel());
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let like = waiting.entry(key.to_owned()).or_default();
-        like.push(Waiter { number, query: query.to_owned(), answer });
-        (number, told)
+        let waiter = Waiter { number, query: query.to_owned(), answer };
+        self.locked().entry(key.to_owned()).or_default().push(waiter);
+        (Place { waiters: self, key, number }, told)
     }
 
-    /// Takes one who waits, and the others who do, out of the queue; none where somebody looks for this one already.
-    fn take(&self, key: &str, number: u64) -> Option<Others<A>> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let like = waiting.get_mut(key)?;
-        let own = like.iter().position(|waiter| waiter.number == number)?;
+    fn locked(&self) -> MutexGuard<'_, HashMap<String, Vec<Waiter<A>>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<A> Place<'_, A> {
+    /// Takes this one out of the queue, and others who wait; none where somebody looks for this one already.
+    fn lead(&self) -> Option<Others<A>> {
+        self.leave(LOOKED_AT_TOGETHER - 1)
+    }
+
+    fn leave(&self, others: usize) -> Option<Others<A>> {
+        let mut waiting = self.waiters.locked();
+        let like = waiting.get_mut(self.key)?;
+        let own = like.iter().position(|waiter| waiter.number == self.number)?;
         drop(like.remove(own));
-        like.retain(|waiter| !waiter.answer.is_closed());
-        let others = like.drain(..like.len().min(LOOKED_AT_TOGETHER - 1)).collect();
+        let others = like.drain(..like.len().min(others)).collect();
         if like.is_empty() {
-            waiting.remove(key);
+            waiting.remove(self.key);
         }
         Some(Others(others))
+    }
+}
+
+impl<A> Drop for Place<'_, A> {
+    fn drop(&mut self) {
+        self.leave(0);
     }
 }
 
@@ -90,13 +111,13 @@ impl<A: Clone> Others<A> {
 impl Broker {
     /// Waits for a turn to look, or for another's look that serves as well.
     pub(crate) async fn join<A: Clone>(&self, waiters: &Waiters<A>, key: &str, query: &str) -> Joined<A> {
-        let (number, mut told) = waiters.join(key, query);
+        let (place, mut told) = waiters.join(key, query);
         let turn = tokio::select! {
             biased;
             seen = &mut told => return self.told(seen.ok()).await,
             turn = self.next_turn() => turn,
         };
-        if let Some(others) = waiters.take(key, number) {
+        if let Some(others) = place.lead() {
             return Joined::Leads(turn, others);
         }
         drop(turn);
@@ -118,24 +139,24 @@ mod tests {
     #[test]
     fn one_looks_for_all_of_its_like_who_still_wait() {
         let waiters = Waiters::<()>::default();
-        let (_first, _) = waiters.join("a", "left");
+        let (left, _told) = waiters.join("a", "left");
         let (second, _told) = waiters.join("a", "second");
         let (third, _told) = waiters.join("a", "third");
         let (other, _told) = waiters.join("b", "other");
-        assert!(waiters.take("a", second).unwrap().queries().eq(["third"]));
-        assert!(waiters.take("a", third).is_none());
-        assert!(waiters.take("b", other).unwrap().is_empty());
-        assert!(waiters.waiting.lock().unwrap().is_empty());
+        drop(left);
+        assert!(second.lead().unwrap().queries().eq(["third"]));
+        assert!(third.lead().is_none());
+        assert!(other.lead().unwrap().is_empty());
+        assert!(waiters.locked().is_empty());
     }
 
     #[test]
     fn a_look_is_for_so_many_at_most_and_the_first_of_them() {
         let waiters = Waiters::<()>::default();
         let joined: Vec<_> = (0..100).map(|number| waiters.join("a", &number.to_string())).collect();
-        let last = joined.last().unwrap().0;
-        let taken = waiters.take("a", last).unwrap();
+        let taken = joined[99].0.lead().unwrap();
         assert_eq!((taken.queries().count(), taken.queries().next()), (LOOKED_AT_TOGETHER - 1, Some("0")));
-        assert!(waiters.take("a", joined[0].0).is_none());
-        assert!(waiters.take("a", joined[LOOKED_AT_TOGETHER].0).is_some());
+        assert!(joined[0].0.lead().is_none());
+        assert!(joined[LOOKED_AT_TOGETHER].0.lead().is_some());
     }
 }
