@@ -48,7 +48,14 @@ impl Desk {
                 Removed::Absent => "absent",
                 _ => return Ok(()),
             };
-            if self.json { show::json(&json!({ "name": name, "result": result })) } else { show::line(name) }
+            match (self.json, result) {
+                (true, _) => show::json(&json!({ "name": name, "result": result })),
+                (false, "absent") => {
+                    self.teller.say(&format!("portreeve: there is no {}: nothing was removed", plain(name)));
+                    Ok(())
+                }
+                (false, _) => show::line(name),
+            }
         })
         .await
     }

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use jiff::Timestamp;
 use portreeve::spec::{
     Cpus, GpuProfile, Gpus, HealthCheck, Label, Memory, Name, NetworkMode, Platform, Port, RestartPolicy, Signal,
     Ulimit, User, UserNamespace, Workdir,
@@ -170,17 +169,16 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn run(self, common: &Common) -> Outcome {
         let detach = self.detach;
-        let begun = Begun::new(self.name.is_none());
         let wait = self.wait.clone().map(|condition| (condition, self.wait_timeout));
         // Before there are threads: descriptors that secrets are read from are ours alone.
         let spec = self.spec()?;
         if detach {
             return desk::open_with(common, Tone::of(common), async |desk, signals| {
-                detached(desk, signals, &spec, begun, wait).await
+                detached(desk, signals, &spec, wait).await
             });
         }
         desk::open_with(common, Tone::of_foreground(common), async |desk, signals| {
-            foreground(desk, signals, &spec, begun).await
+            foreground(desk, signals, &spec).await
         })
     }
 
@@ -192,12 +190,11 @@ impl Run {
                 "{option} is for what is started: `run {option}`, or `create` and `start`"
             )));
         }
-        let begun = Begun::new(self.name.is_none());
         let spec = self.spec()?;
         desk::open_with(common, Tone::of(common), async |desk, signals| {
             match signals.unless(desk.portreeve.create(&spec)).await {
                 Ok(container) => shown(desk, &container),
-                Err(failure) => Err(undone(desk, &spec, begun, failure).await),
+                Err(failure) => Err(undone(desk, &spec, failure).await),
             }
         })
     }
@@ -305,42 +302,22 @@ impl Run {
     }
 }
 
-/// When a run began, to tell what it made from what was there before.
-#[derive(Debug, Clone, Copy)]
-struct Begun {
-    at: Timestamp,
-    /// Its name was made up for it: nothing else can bear it.
-    own_name: bool,
-}
-
-impl Begun {
-    fn new(own_name: bool) -> Self {
-        Self { at: Timestamp::now(), own_name }
-    }
-
-    fn made(self, created: Option<&str>) -> bool {
-        self.own_name
-            || created.and_then(|created| created.parse::<Timestamp>().ok()).is_some_and(|created| created >= self.at)
-    }
-}
-
 async fn detached(
     desk: &Desk,
     signals: &mut Signals,
     spec: &ContainerSpec,
-    begun: Begun,
     wait: Option<(Condition, Duration)>,
 ) -> Outcome {
     let running = async {
         let container = desk.portreeve.run(spec).await?;
         match &wait {
-            Some((condition, limit)) => awaited(desk, spec, begun, condition, *limit).await,
+            Some((condition, limit)) => awaited(desk, spec, condition, *limit).await,
             None => Ok(container),
         }
     };
     let container = match signals.unless(running).await {
         Ok(container) => container,
-        Err(failure) => return Err(undone(desk, spec, begun, failure).await),
+        Err(failure) => return Err(undone(desk, spec, failure).await),
     };
     shown(desk, &container)
 }
@@ -359,13 +336,12 @@ fn shown(desk: &Desk, container: &ContainerInfo) -> Outcome {
 async fn awaited(
     desk: &Desk,
     spec: &ContainerSpec,
-    begun: Begun,
     condition: &Condition,
     limit: Duration,
 ) -> Result<ContainerInfo, Error> {
     let waited = desk.portreeve.wait_until(spec.name.as_str(), condition, limit).await;
     if waited.is_err()
-        && let Err(error) = undo(desk, spec, begun, false).await
+        && let Err(error) = undo(desk, spec, false).await
     {
         let why = show::plain_lines(&error.to_string());
         desk.teller.say(&format!("portreeve: {} may have been left behind: {why}", spec.name));
@@ -373,7 +349,7 @@ async fn awaited(
     waited
 }
 
-async fn foreground(desk: &Desk, signals: &mut Signals, spec: &ContainerSpec, begun: Begun) -> Outcome {
+async fn foreground(desk: &Desk, signals: &mut Signals, spec: &ContainerSpec) -> Outcome {
     match attached(desk, signals, spec).await {
         Ok(status) => {
             if desk.json && !desk.dry_run {
@@ -381,7 +357,7 @@ async fn foreground(desk: &Desk, signals: &mut Signals, spec: &ContainerSpec, be
             }
             Ok(Status::of_container(status))
         }
-        Err(failure) => Err(undone(desk, spec, begun, failure).await),
+        Err(failure) => Err(undone(desk, spec, failure).await),
     }
 }
 
@@ -394,15 +370,16 @@ async fn attached(desk: &Desk, signals: &mut Signals, spec: &ContainerSpec) -> R
     signals.unless(stream.finish()).await
 }
 
-/// A run that was cut short leaves nothing behind: what it made is removed, what it only started is stopped.
-async fn undone(desk: &Desk, spec: &ContainerSpec, begun: Begun, failure: Failure) -> Failure {
+/// A run that was cut short leaves nothing behind: what it made is removed, what it only started is stopped, what others
+/// made and started goes on.
+async fn undone(desk: &Desk, spec: &ContainerSpec, failure: Failure) -> Failure {
     // What the library could not do, it undid itself.
     let cut_short =
         matches!(failure, Failure::Interrupted(_) | Failure::Late(_) | Failure::Closed | Failure::Output(_));
     if cut_short
         && !desk.dry_run
         // What is late already waits for nobody's grace.
-        && let Err(error) = undo(desk, spec, begun, !matches!(failure, Failure::Late(_))).await
+        && let Err(error) = undo(desk, spec, !matches!(failure, Failure::Late(_))).await
     {
         let why = show::plain_lines(&error.to_string());
         desk.teller.say(&format!("portreeve: {} may have been left behind: {why}", spec.name));
@@ -411,7 +388,7 @@ async fn undone(desk: &Desk, spec: &ContainerSpec, begun: Begun, failure: Failur
 }
 
 /// Gently: it gets to end by itself, whatever an engine does before it removes by force.
-async fn undo(desk: &Desk, spec: &ContainerSpec, begun: Begun, gently: bool) -> Result<(), Error> {
+async fn undo(desk: &Desk, spec: &ContainerSpec, gently: bool) -> Result<(), Error> {
     let name = spec.name.as_str();
     desk.settled().await;
     let container = match desk.portreeve.inspect(name).await {
@@ -419,15 +396,20 @@ async fn undo(desk: &Desk, spec: &ContainerSpec, begun: Begun, gently: bool) -> 
         Err(Error::Refused(refusal)) if refusal.rule == Rule::NotOurs => return Ok(()),
         found => found?,
     };
-    let made = begun.made(container.created.as_deref());
+    let made = desk.portreeve.made(&container);
     let grace = spec.stop_grace.map_or(GRACE, |seconds| Duration::from_secs(seconds.into()));
-    if gently || !made {
-        let stopped = desk.portreeve.stop(name, grace).await;
-        if !made {
-            return stopped.map(drop);
-        }
+    if gently && made || !made && desk.portreeve.started(&container) {
+        gone_is_well(desk.portreeve.stop(name, grace).await)?;
     }
-    desk.portreeve.remove(name, true).await.map(drop)
+    if made { gone_is_well(desk.portreeve.remove(name, true).await) } else { Ok(()) }
+}
+
+/// What another call took away meanwhile is not left behind.
+fn gone_is_well<T>(done: Result<T, Error>) -> Result<(), Error> {
+    match done {
+        Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]
@@ -496,16 +478,6 @@ mod tests {
         for words in [["--pull", "always"], ["--rm", "--restart=no"], ["-p", "x"], ["--pids-limit", "0"]] {
             let all = ["portreeve", "run"].into_iter().chain(words).chain(["alpine"]);
             assert_eq!(Arguments::try_parse_from(all).unwrap_err().exit_code(), 2, "{words:?}");
-        }
-    }
-
-    #[test]
-    fn only_what_this_run_made_is_removed() {
-        let begun = Begun { at: "2026-01-02T03:04:05Z".parse().unwrap(), own_name: false };
-        assert!(begun.made(Some("2026-01-02T04:04:05.123456789+01:00")));
-        for before in [Some("2026-01-02T03:04:04.9Z"), Some("soon"), None] {
-            assert!(!begun.made(before), "{before:?}");
-            assert!(Begun { own_name: true, ..begun }.made(before));
         }
     }
 }

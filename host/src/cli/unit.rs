@@ -104,6 +104,10 @@ async fn files(
             Err(Error::NotFound { .. }) => {}
             found => return Ok(found?),
         }
+        // What others made is there: no image was meant, and none is asked for.
+        if let Err(error @ Error::Refused(_)) = desk.portreeve.inspect(name.as_str()).await {
+            return Err(error.into());
+        }
     }
     Ok(desk.portreeve.unit(&spec?, options).await?)
 }

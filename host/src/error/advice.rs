@@ -16,7 +16,7 @@ impl Error {
         Some(match self {
             Self::NotFound { kind, .. } => where_to_look(kind),
             Self::InUse(_) => {
-                "`ps --all` shows what is in the way: start, stop or remove it first (`rm -f` ends what runs), or take another name"
+                "`ps --all` shows the state that is in the way: start, stop or remove it first (`rm -f` ends what runs)"
             }
             Self::PortInUse(_) => "publish another host port, or 0 for one of the engine's choice",
             Self::NoSpace(_) => "free space where the engine stores images and containers, then call again",
@@ -26,7 +26,7 @@ impl Error {
             Self::NoEngine(_) => "`preflight` names the command that mends each engine",
             Self::Gpu(_) => "`preflight --gpus` says what is there and what is missing",
             Self::Engine { .. } => "`journal show` has the command line; the engine's own log may say more",
-            Self::Unsupported(_) => "leave the option out, or use another backend",
+            Self::Unsupported(_) => "the message says what can't be had: leave it out, or use a backend that has it",
             Self::Timeout(_) => "call again; allow more time where the engine or the registry is slow",
             Self::Fault(_) => "tell the backend's author; another backend may serve meanwhile",
             Self::Quarantined { .. } => "wait, or use another backend; what ends or removes is still allowed",

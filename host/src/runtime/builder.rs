@@ -187,6 +187,7 @@ impl PortreeveBuilder {
             chosen: tokio::sync::OnceCell::new(),
             imagined_volumes: std::sync::Mutex::default(),
             ongoing: super::ongoing::Ongoing::default(),
+            doings: super::doings::Doings::default(),
             policy,
             environment,
             state,

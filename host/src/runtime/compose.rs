@@ -119,8 +119,8 @@ impl Portreeve {
         Ok(ProjectState { containers: containers.collect(), networks: networks.collect(), volumes: volumes.collect() })
     }
 
-    /// Takes away what there is of a project and was not there before: after a bringing up that was cut short. What can't
-    /// be removed is told of.
+    /// Takes away what there is of a project, was not there before, and was made by this very host: after a bringing up
+    /// that was cut short. What can't be removed is told of.
     pub async fn compose_undo(&self, project: &str, before: &ProjectState) {
         if self.inner.services.dry_run {
             return;
@@ -131,7 +131,8 @@ impl Portreeve {
     }
 
     async fn undo_project(&self, project: &str, before: &ProjectState) -> Result<(), Error> {
-        let now = self.compose_state(project).await?;
+        let own = |labels: &BTreeMap<String, String>| labels.get(PROJECT_LABEL).is_some_and(|own| own == project);
+        let made = |label: Option<&str>| self.inner.doings.made_under(label);
         let mut first = Ok(());
         let mut note = |done: Result<super::Removed, Error>| match done {
             Ok(_) | Err(Error::NotFound { .. }) => {}
@@ -139,15 +140,19 @@ impl Portreeve {
             Err(_) => {}
         };
         for container in self.compose_list(Some(project)).await? {
-            if !before.containers.contains(&container.id) {
+            if !before.containers.contains(&container.id) && self.made(&container) {
                 note(self.remove(&container.name, true).await);
             }
         }
-        for network in now.networks.difference(&before.networks) {
-            note(self.remove_network(network, true).await);
+        for network in self.networks().await?.iter().filter(|one| own(&one.labels) && made(one.owner_label())) {
+            if !before.networks.contains(&network.name) {
+                note(self.remove_network(&network.name, true).await);
+            }
         }
-        for volume in now.volumes.difference(&before.volumes) {
-            note(self.remove_volume(volume, true).await);
+        for volume in self.volumes().await?.iter().filter(|one| own(&one.labels) && made(one.owner_label())) {
+            if !before.volumes.contains(&volume.name) {
+                note(self.remove_volume(&volume.name, true).await);
+            }
         }
         first
     }
@@ -203,7 +208,7 @@ impl Portreeve {
         spec.labels.clone_from(&network.labels);
         let held = self.hold_network(&spec).await?;
         unused.push(Unused::new(ObjectKind::Network, name, held.owner_label()));
-        Ok(part("network", name, if there { "present" } else { "made" }))
+        Ok(part("network", name, if there || !self.may_have_made(held.owner_label()) { "present" } else { "made" }))
     }
 
     async fn up_volume(&self, volume: &Shared, unused: &mut Vec<Unused>) -> Result<PartResult, Error> {
@@ -214,7 +219,7 @@ impl Portreeve {
         }
         let held = self.hold_volume(name, &volume.labels).await?;
         unused.push(Unused::new(ObjectKind::Volume, name, held.owner_label()));
-        Ok(part("volume", name, if there { "present" } else { "made" }))
+        Ok(part("volume", name, if there || !self.may_have_made(held.owner_label()) { "present" } else { "made" }))
     }
 
     async fn up_service(
@@ -234,7 +239,13 @@ impl Portreeve {
             run => run?,
         };
         let same = before.is_some_and(|before| before.id == container.id && before.state.is_alive());
-        Ok(part("container", name, if same { "present" } else { "started" }))
+        let others = !self.inner.services.dry_run && !self.started(&container);
+        Ok(part("container", name, if same || others { "present" } else { "started" }))
+    }
+
+    /// Of what a dry run would have made, nobody has the label.
+    fn may_have_made(&self, label: Option<&str>) -> bool {
+        self.inner.services.dry_run || self.inner.doings.made_under(label)
     }
 
     async fn there(&self, name: &str) -> Result<Option<ContainerInfo>, Error> {

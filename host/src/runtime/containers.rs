@@ -1,6 +1,7 @@
 //! Containers: run, looked at, listed, removed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::create::{Created, Role};
 use super::mounts::mounted_as_checked;
@@ -14,6 +15,10 @@ use crate::grants::Slot;
 use crate::owner::ObjectKind;
 use crate::scope::{Call, Scope};
 use crate::spec::ContainerSpec;
+
+/// How often, and how far apart, a container that another call removes is looked for.
+const LOOKS: u32 = 20;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// What a removal did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -77,6 +82,7 @@ impl Portreeve {
         let scope = Scope::of_container(Call::RunToCompletion, spec.name.as_str(), &created.container.id);
         let scope = scope.attached(spec.stdin, spec.terminal);
         let broker = inner.broker(backend, scope, &created.redactor)?;
+        inner.doings.note_started(&created.container.id);
         let running = match crate::sandbox::Guest::enter(&inner.sandbox, Arc::clone(&broker)).await {
             Ok(guest) => guest.run_to_completion(spec.name.as_str()).await,
             Err(error) => Err(error),
@@ -271,18 +277,26 @@ impl Inner {
         }
         match removed {
             // An engine may stumble over what it should have taken away with it.
-            Err(error @ Error::Engine { .. }) if self.is_gone(backend, container).await => {
+            Err(error @ Error::Engine { .. }) if self.goes(backend, container).await => {
                 self.say(Level::Warning, || format!("{name} is gone, and its engine told of a failure: {error}"));
                 Ok(())
             }
+            // Another call was first.
+            Err(Error::NotFound { .. } | Error::InUse(_)) if self.goes(backend, container).await => Ok(()),
             removed => removed,
         }
     }
 
-    async fn is_gone(&self, backend: &Arc<Backend>, container: &ContainerInfo) -> bool {
-        let Ok(looker) = self.looker(backend, Call::Remove) else { return false };
-        let seen = looker.look_at_containers(&[&container.id]).await;
-        !self.services.dry_run && seen.is_ok_and(|seen| seen.iter().all(|found| found.id != container.id))
+    /// Whether a container is gone, or goes by itself: as one does that another call removes at this moment.
+    async fn goes(&self, backend: &Arc<Backend>, container: &ContainerInfo) -> bool {
+        for _ in 0..if self.services.dry_run { 0 } else { LOOKS } {
+            match self.look_again(backend, container).await {
+                Ok(None) => return true,
+                Ok(Some(seen)) if !seen.state.is_alive() => tokio::time::sleep(BETWEEN_LOOKS).await,
+                Ok(Some(_)) | Err(_) => return false,
+            }
+        }
+        false
     }
 
     /// Starts it, and looks: what runs is the image that was proved, with the mounts that were checked.
@@ -294,6 +308,7 @@ impl Inner {
         let name = created.container.name.as_str();
         let scope = Scope::of_container(Call::Start, name, &created.container.id);
         let broker = self.broker(backend, scope, &created.redactor)?;
+        self.doings.note_started(&created.container.id);
         crate::sandbox::Guest::enter(&self.sandbox, Arc::clone(&broker)).await?.start(name).await?;
         if self.services.dry_run {
             return Ok(created.container.clone());

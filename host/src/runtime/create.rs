@@ -341,7 +341,9 @@ impl Inner {
     pub(super) fn owner_label(&self, kind: ObjectKind, name: &str) -> Result<OwnerLabel, Error> {
         let nonce =
             random().map(Nonce::from_bytes).map_err(|source| Error::io("randomness for an owner label", source))?;
-        Ok(OwnerLabel::mint(self.state.key(), self.state.install(), kind, name, nonce))
+        let label = OwnerLabel::mint(self.state.key(), self.state.install(), kind, name, nonce);
+        self.doings.note_made(&label);
+        Ok(label)
     }
 
     /// What the engine has is what was asked for; what the backend said of it is true.

@@ -13,6 +13,7 @@ mod copies;
 mod create;
 mod detect;
 mod differs;
+mod doings;
 mod events;
 mod exec;
 mod explain_parts;
@@ -121,6 +122,7 @@ pub(crate) struct Inner {
     /// The volumes that a dry run would have made so far.
     imagined_volumes: std::sync::Mutex<std::collections::BTreeSet<String>>,
     ongoing: ongoing::Ongoing,
+    doings: doings::Doings,
 }
 
 impl Portreeve {

@@ -47,6 +47,7 @@ pub(crate) const PHRASES: &[Phrase] = &[
     Phrase::unauthorised("authentication required"),
     Phrase::unauthorised("requested access to the resource is denied"),
     Phrase::unauthorised("no basic auth credentials"),
+    Phrase::unsupported("is marked read-only"),
     Phrase::unsupported("unknown runtime specified"),
     Phrase::unsupported("does not match the specified platform"),
     Phrase::invalid("invalid reference format"),

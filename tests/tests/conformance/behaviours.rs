@@ -177,6 +177,8 @@ behaviours! {
     all: crowd {
         many_containers_at_once_lose_no_call
         calls_that_wait_look_together
+        removals_side_by_side_are_one
+        what_another_host_made_is_left_alone
     }
     rehearsal: crowd { an_engine_that_fails_on_several_is_asked_for_each }
     all: crowd { programs_side_by_side_make_it_once }

@@ -4,9 +4,13 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portreeve::{ContainerInfo, ContainerSpec, ContainerState, Error, LogOptions, Portreeve, Removed, Rule};
+use portreeve::compose::Project;
+use portreeve::{
+    ContainerInfo, ContainerSpec, ContainerState, Error, LogOptions, PartResult, Portreeve, Removed, Rule, UpOptions,
+};
 use tokio::task::JoinSet;
 
+use crate::compose;
 use crate::program::says;
 use crate::setting::{Heard, Setting};
 
@@ -123,12 +127,88 @@ pub(crate) async fn an_engine_that_fails_on_several_is_asked_for_each(setting: A
     assert!(matches!(&error, Error::NoEngine(_)), "{error:?}");
 }
 
+/// Whoever comes too late finds it gone.
+pub(crate) async fn removals_side_by_side_are_one(setting: Arc<Setting>) {
+    let name = setting.name("gone");
+    setting.host.run(&setting.named(&name, &["wait"])).await.unwrap();
+    let hosts = [setting.host.clone(), setting.builder().build().await.unwrap()];
+    let four = || hosts.iter().cycle().take(4).cloned();
+    let removals: JoinSet<_> = four().map(|host| remove(host, name.clone())).collect();
+    for removed in removals.join_all().await {
+        assert!(matches!(removed, Ok(Removed::Removed) | Err(Error::NotFound { .. })), "{removed:?}");
+    }
+    assert!(!setting.exists(&name));
+    let pod = setting.name("ashore");
+    setting.host.ensure_pod(&crate::pods::pod(&pod)).await.unwrap();
+    let removals: JoinSet<_> = four().map(|host| remove_pod(host, pod.clone())).collect();
+    for removed in removals.join_all().await {
+        assert!(matches!(removed, Ok(Removed::Removed | Removed::Absent)), "{removed:?}");
+    }
+    assert!(setting.host.pods().await.unwrap().iter().all(|found| found.name != pod));
+}
+
+async fn remove(host: Portreeve, name: String) -> Result<Removed, Error> {
+    host.remove(&name, true).await
+}
+
+async fn remove_pod(host: Portreeve, name: String) -> Result<Removed, Error> {
+    host.remove_pod(&name, true).await
+}
+
+/// Who comes second to a project, and is cut short, takes nothing of it away.
+pub(crate) async fn what_another_host_made_is_left_alone(setting: Arc<Setting>) {
+    let (ours, other) = (&setting.host, setting.builder().build().await.unwrap());
+    let image = setting.image.single();
+    let text = format!(
+        "services: {{web: {{image: {image}, command: [wait], volumes: ['data:/data']}}}}\nvolumes: {{data: }}\n"
+    );
+    let project = compose::read(&setting.name("shared"), &text);
+    let before = other.compose_state(&project.name).await.unwrap();
+    let (made, found) = (up(ours, &project).await, up(&other, &project).await);
+    assert!(made.len() > 1 && made.iter().all(|done| *done != "present"), "{made:?}");
+    assert!(found.len() == made.len() && found.iter().all(|done| *done == "present"), "{found:?}");
+    other.compose_undo(&project.name, &before).await;
+    let there = ours.compose_list(Some(&project.name)).await.unwrap();
+    assert!(there.len() == 1 && there.iter().all(|one| one.state.is_alive()), "{there:?}");
+    assert!(there.iter().all(|one| ours.made(one) && ours.started(one) && !other.made(one) && !other.started(one)));
+    ours.compose_undo(&project.name, &other.compose_state(&project.name).await.unwrap()).await;
+    assert_eq!(ours.compose_list(Some(&project.name)).await.unwrap().len(), 1, "it was there before");
+    ours.compose_undo(&project.name, &before).await;
+    assert!(ours.compose_list(Some(&project.name)).await.unwrap().is_empty());
+    assert!(!ours.volume_exists(&format!("{}_data", project.name)).await.unwrap());
+}
+
+async fn up(host: &Portreeve, project: &Project) -> Vec<&'static str> {
+    let mut done = Vec::new();
+    host.compose_up(project, &UpOptions::default(), &compose::secret, &mut |part: &PartResult| done.push(part.done))
+        .await
+        .unwrap();
+    done
+}
+
 pub(crate) async fn programs_side_by_side_make_it_once(setting: Arc<Setting>) {
     let (name, image) = (setting.name("twins"), setting.image.single().to_string());
     let words = ["run", "-d", "--network", "none", "--name", &name, &image, "wait"];
     let (one, another) = tokio::join!(says(&setting, 0, &words), says(&setting, 0, &words));
     assert_eq!(one.stdout, another.stdout);
     let id = one.stdout.trim();
+    // One that waits for what does not come takes away what it made, and this it did not make.
+    let words = [
+        "run",
+        "-d",
+        "--network",
+        "none",
+        "--wait",
+        "log=never",
+        "--wait-timeout",
+        "1s",
+        "--name",
+        &name,
+        &image,
+        "wait",
+    ];
+    let late = says(&setting, 125, &words).await;
+    assert!(!late.stderr.contains("left behind") && setting.is_running(&name), "{late:?}");
     assert!(setting.truth(&name).is_some_and(|truth| truth["Id"].as_str().is_some_and(|found| found.starts_with(id))));
     says(&setting, 0, &["rm", "-f", &name]).await;
 }

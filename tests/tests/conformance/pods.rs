@@ -257,7 +257,7 @@ pub(crate) async fn an_engine_that_lies_of_a_pod_is_not_believed(setting: Arc<Se
 }
 
 /// Of loopback alone: what most of them show needs no more.
-fn pod(name: &str) -> PodSpec {
+pub(crate) fn pod(name: &str) -> PodSpec {
     PodSpec { network: Some(NetworkMode::None), ..PodSpec::new(name.parse().unwrap()) }
 }
 

@@ -199,7 +199,7 @@ const ROWS: &[Row] = &[
             "a_copy_that_is_too_large_leaves_nothing",
         ],
         &["the_program_copies_in_and_out"],
-        "",
+        "Docker copies nothing into a container whose root can't be written: unsupported there, and said so",
     ),
     row(
         "Stop, kill, wait, remove, restart",
@@ -399,6 +399,8 @@ const ROWS: &[Row] = &[
             "many_containers_at_once_lose_no_call",
             "calls_that_wait_look_together",
             "calls_for_one_name_make_it_once",
+            "removals_side_by_side_are_one",
+            "what_another_host_made_is_left_alone",
             "engines_are_asked_side_by_side_in_order_of_preference",
         ],
         &["programs_side_by_side_make_it_once"],
