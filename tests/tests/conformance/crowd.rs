@@ -23,7 +23,7 @@ async fn host(setting: &Setting, at_once: usize) -> Portreeve {
 
 pub(crate) async fn many_containers_at_once_lose_no_call(setting: Arc<Setting>) {
     let host = host(&setting, 2).await;
-    let specs: Vec<_> = (0..4).map(|_| setting.spec(&["say", "aboard", "wait"])).collect();
+    let specs: Vec<_> = (0..3).map(|_| setting.spec(&["say", "aboard", "wait"])).collect();
     let lives: JoinSet<String> = specs.iter().cloned().map(|spec| life(host.clone(), spec)).collect();
     let mut ids = lives.join_all().await;
     ids.sort();

@@ -92,7 +92,10 @@ impl Setting {
     }
 
     fn remove_containers(&self, ids: &[String]) -> Answer {
-        let words: Vec<&str> = ["rm", "--force"].into_iter().chain(ids.iter().map(String::as_str)).collect();
+        // Docker kills by force at once; Podman would wait for what heeds no signal.
+        let at_once: &[&str] = if self.kind().is_real() && self.kind().is_podman() { &["--time=0"] } else { &[] };
+        let ids = ids.iter().map(String::as_str);
+        let words: Vec<&str> = ["rm", "--force"].into_iter().chain(at_once.iter().copied()).chain(ids).collect();
         self.ground.ask(&words)
     }
 

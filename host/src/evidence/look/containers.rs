@@ -99,7 +99,7 @@ impl Broker {
         Err(Error::Unavailable(format!("{} can't tell of all containers: {message}", self.backend().name())))
     }
 
-    /// Looks again where a process ended under the engine's own look at it.
+    /// Looks again where something ended under the engine's own look at it.
     async fn look_calmly(&self, turn: Turn, command: &str, facts: Bindings) -> Result<RawOutput, Error> {
         let mut raw = self.look_in(turn, command, facts.clone()).await?;
         for _ in 1..LOOKS {
@@ -122,15 +122,24 @@ fn is_of(seen: &ContainerInfo, query: &str) -> bool {
     seen.name == query || seen.id == query
 }
 
-/// `read /proc/671/cgroup: no such process`: a process went while the engine read of it.
+/// `read /proc/671/cgroup: no such process`: a process went while the engine read of it. `getting container from store …:
+/// container not known`: a container did, whose files went first.
 fn was_disturbed(said: &[u8]) -> bool {
     let said = String::from_utf8_lossy(said).to_lowercase();
-    said.contains("/proc/") && (said.contains("no such process") || said.contains("no such file or directory"))
+    let process = said.contains("/proc/") && (said.contains("no such process") || said.contains("no such file"));
+    process || said.contains("container not known")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_went_under_a_look_is_looked_at_again() {
+        let store = b"Error: getting container from store \"680fec34\": container not known\n";
+        assert!(was_disturbed(store) && was_disturbed(b"read /proc/671/cgroup: no such process"));
+        assert!(!was_disturbed(b"Error: no such container web") && !was_disturbed(b"open /etc/x: no such file"));
+    }
 
     #[test]
     fn an_engine_tells_of_each_container_that_is_not_there() {
