@@ -112,7 +112,7 @@ impl Portreeve {
     /// # Errors
     /// `NoEngine` where none answers.
     pub async fn compose_state(&self, project: &str) -> Result<ProjectState, Error> {
-        let own = |labels: &BTreeMap<String, String>| labels.get(PROJECT_LABEL).is_some_and(|own| own == project);
+        let own = |labels: &BTreeMap<String, String>| is_of(project, labels);
         let containers = self.compose_list(Some(project)).await?.into_iter().map(|container| container.id);
         let networks = self.networks().await?.into_iter().filter(|one| own(&one.labels)).map(|one| one.name);
         let volumes = self.volumes().await?.into_iter().filter(|one| own(&one.labels)).map(|one| one.name);
@@ -131,7 +131,7 @@ impl Portreeve {
     }
 
     async fn undo_project(&self, project: &str, before: &ProjectState) -> Result<(), Error> {
-        let own = |labels: &BTreeMap<String, String>| labels.get(PROJECT_LABEL).is_some_and(|own| own == project);
+        let own = |labels: &BTreeMap<String, String>| is_of(project, labels);
         let made = |label: Option<&str>| self.inner.doings.made_under(label);
         let mut first = Ok(());
         let mut note = |done: Result<super::Removed, Error>| match done {
@@ -361,6 +361,11 @@ impl Portreeve {
         self.remove(name, true).await?;
         Ok(part("container", name, "removed"))
     }
+}
+
+/// Whether an object with these labels is of a project.
+fn is_of(project: &str, labels: &BTreeMap<String, String>) -> bool {
+    labels.get(PROJECT_LABEL).is_some_and(|own| own == project)
 }
 
 fn part(kind: &'static str, name: &str, done: &'static str) -> PartResult {

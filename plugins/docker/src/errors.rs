@@ -104,6 +104,7 @@ mod tests {
     #[test]
     fn recorded_failures_have_their_kinds() {
         for (expected, status, stderr) in [
+            ("unsupported", 1, "Error response from daemon: container rootfs is marked read-only\n"),
             (
                 "unavailable",
                 1,
