@@ -357,13 +357,15 @@ impl Grounds<'_> {
         }
     }
 
-    /// The granted names that the host's own environment has, what the host sets, and the secrets of this command.
+    /// The granted variables, without a value of theirs as the host's own environment has them; what the host sets; the
+    /// secrets of this command.
     fn environment(&self, command: &Command, facts: &Bindings) -> Result<Vec<(String, EnvValue)>, Refusal> {
         let mut variables: BTreeMap<String, EnvValue> = host_defaults().into_iter().collect();
         let program = self.grants.program(command.template().program());
-        for name in program.map(ProgramGrant::environment).unwrap_or_default() {
-            if let Some(value) = self.programs.variable(name) {
-                variables.insert(name.clone(), EnvValue::plain(value));
+        for variable in program.map(ProgramGrant::environment).unwrap_or_default() {
+            let constant = variable.value().map(str::as_bytes);
+            if let Some(value) = constant.or_else(|| self.programs.variable(variable.name())) {
+                variables.insert(variable.name().to_owned(), EnvValue::plain(value));
             }
         }
         for name in facts.get(Slot::EnvSecret).iter().filter_map(|fact| fact.field("name")) {

@@ -101,7 +101,7 @@ pub struct ProgramSheet {
     pub name: String,
     /// Where it may lie.
     pub search: Vec<String>,
-    /// The names of the host's environment that are handed on to it.
+    /// The variables that it gets: `NAME` as the host has it, or `NAME=VALUE`.
     pub environment: Vec<String>,
     /// The digest that it is pinned to.
     pub sha256: Option<String>,
@@ -231,7 +231,7 @@ impl ProgramSheet {
         Self {
             name: program.name().to_owned(),
             search: shown(program.search()),
-            environment: program.environment().to_vec(),
+            environment: program.environment().iter().map(ToString::to_string).collect(),
             sha256: program.sha256().map(str::to_owned),
             wrapper: program.wrapper(),
         }

@@ -43,6 +43,7 @@ mod show;
 mod signals;
 mod standard;
 mod tame;
+mod text;
 mod unit;
 mod usage;
 mod verify;

@@ -9,6 +9,7 @@ use portreeve::spec::{Gpus, Memory, Mount, MountSource, SpecError, Tmpfs, Variab
 use portreeve::{Condition, Error};
 
 use super::exit::Failure;
+use super::text;
 
 /// How large a file system in memory is unless somebody says otherwise.
 const TMPFS: u64 = 64 << 20;
@@ -58,10 +59,7 @@ pub(crate) fn variable(
 
 /// A file of variables, one a line; `#` begins a comment.
 pub(crate) fn env_file(path: &Path, environment: impl Fn(&str) -> Option<OsString>) -> Result<Vec<Variable>, Failure> {
-    use std::io::Read;
-    let named = |error: std::io::Error| Failure::Output(error).during(&path.display().to_string());
-    let mut text = String::new();
-    std::fs::File::open(path).map_err(named)?.take(ENV_FILE).read_to_string(&mut text).map_err(named)?;
+    let text = text::of_file(path, ENV_FILE)?;
     let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let variables = lines.map(|line| variable(line, &environment)).collect::<Result<Vec<_>, _>>()?;
     Ok(variables.into_iter().flatten().collect())

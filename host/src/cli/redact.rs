@@ -19,6 +19,7 @@ use super::exit::{Failure, Outcome, Status};
 use super::redactions;
 use super::secret;
 use super::show::{Out, plain};
+use super::text;
 
 /// How long an unfinished line is held back.
 const PATIENCE: Duration = Duration::from_millis(150);
@@ -118,24 +119,13 @@ fn warn(message: &str, common: &Common) {
     let _unsaid = writeln!(io::stderr().lock(), "{text}");
 }
 
-fn read_text(file: &Path) -> Result<String, Failure> {
-    let what = file.display().to_string();
-    let failed = |source| Failure::from(Error::Io { what: what.clone(), source });
-    let mut text = String::new();
-    File::open(file).map_err(failed)?.take(MOST + 1).read_to_string(&mut text).map_err(failed)?;
-    if text.len() as u64 > MOST {
-        return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {MOST} bytes"))));
-    }
-    Ok(text)
-}
-
 fn read_rules(file: &Path) -> Result<RuleSet, Failure> {
-    let rules = RuleSet::parse(&read_text(file)?, &file.display().to_string());
+    let rules = RuleSet::parse(&text::of_file(file, MOST)?, &file.display().to_string());
     rules.map_err(|error| Error::Config(error.to_string()).into())
 }
 
 fn read_secrets(file: &Path) -> Result<Vec<(String, String)>, Failure> {
-    parse_secrets(&read_text(file)?, &file.display().to_string()).map_err(|why| Error::Config(why).into())
+    parse_secrets(&text::of_file(file, MOST)?, &file.display().to_string()).map_err(|why| Error::Config(why).into())
 }
 
 /// `NAME=VALUE` lines. The value is all that follows the first `=`, as it is; no message repeats it.

@@ -11,6 +11,10 @@ use super::arguments::Common;
 use super::desk;
 use super::exit::{Failure, Outcome, Status};
 use super::show::{self, Out, plain_lines};
+use super::text;
+
+/// The largest standard, in bytes.
+const FILE_MAX: u64 = 1 << 20;
 
 /// `standard …`.
 #[derive(Debug, Subcommand)]
@@ -79,7 +83,7 @@ fn list(common: &Common) -> Outcome {
 /// `verify --standard FILE`.
 pub(crate) fn verify(file: &Path, class: Option<&str>, common: &Common) -> Outcome {
     let shown = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|source| Error::Io { what: shown.clone(), source })?;
+    let text = text::of_file(file, FILE_MAX)?;
     let standard = Standard::parse(&text, &shown).map_err(|error| Error::Config(error.to_string()))?;
     standard.class_of(class).map_err(Failure::Usage)?;
     desk::open(common, async |desk| {

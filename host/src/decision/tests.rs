@@ -99,3 +99,24 @@ fn a_place_is_a_commands_line() {
     }
     assert_eq!(grants.place("nonesuch"), "podman.toml");
 }
+
+#[test]
+fn a_child_gets_granted_constants_and_the_hosts_own_values_of_granted_names() {
+    struct Home;
+    impl Programs for Home {
+        fn checked(&self, name: &str) -> Result<Arc<CheckedProgram>, Error> {
+            NoPrograms.checked(name)
+        }
+
+        fn variable(&self, name: &str) -> Option<&[u8]> {
+            ["HOME", "GOGC", "EDITOR"].contains(&name).then_some(b"the host's")
+        }
+    }
+    let grants = Grants::parse(PODMAN, "podman.toml").unwrap();
+    let (scope, redactor) = (create(), Redactor::builder().build());
+    let grounds = Grounds { grants: &grants, scope: &scope, programs: &Home, redactor: &redactor };
+    let environment = grounds.environment(grants.command("stop").unwrap(), &Bindings::default()).unwrap();
+    let [_, path] = host_defaults();
+    let plain = |name: &str, value: &str| (name.to_owned(), EnvValue::plain(value));
+    assert_eq!(environment, [plain("GOGC", "400"), plain("HOME", "the host's"), plain("LC_ALL", "C"), path]);
+}

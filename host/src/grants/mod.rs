@@ -35,6 +35,7 @@ mod slot;
 mod store;
 mod template;
 mod unit;
+mod variable;
 
 #[cfg(test)]
 mod tests;
@@ -62,6 +63,7 @@ pub use slot::{Field, Origin, Shape, Slot};
 pub use store::{FilePattern, StoreGrant};
 pub use template::Template;
 pub use unit::{QuadletGrant, UnitGrant};
+pub use variable::EnvVariable;
 
 pub(crate) use nearest::nearest as nearest_word;
 pub(crate) use render::check_values;

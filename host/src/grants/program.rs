@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use super::accept;
 use super::error::GrantsError;
 use super::reader::{Entry, Section};
+use super::variable::EnvVariable;
 
 /// A program that commands may begin with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProgramGrant {
     name: String,
     search: Vec<PathBuf>,
-    environment: Vec<String>,
+    environment: Vec<EnvVariable>,
     wrapper: bool,
     sha256: Option<String>,
 }
@@ -24,7 +25,7 @@ impl ProgramGrant {
         Ok(Self {
             name: section.name().to_owned(),
             search: absolute_paths(section.need("search")?)?,
-            environment: environment(&section)?,
+            environment: section.get("environment").map_or(Ok(Vec::new()), EnvVariable::read_all)?,
             wrapper: section.get("wrapper").map_or(Ok(false), |entry| entry.boolean())?,
             sha256: section.get("sha256").map(sha256).transpose()?,
         })
@@ -42,9 +43,9 @@ impl ProgramGrant {
         &self.search
     }
 
-    /// The names of the host's own variables that it gets; all others are cleared.
+    /// The variables that it gets, each name once; all others are cleared.
     #[must_use]
-    pub fn environment(&self) -> &[String] {
+    pub fn environment(&self) -> &[EnvVariable] {
         &self.environment
     }
 
@@ -59,41 +60,6 @@ impl ProgramGrant {
     pub fn sha256(&self) -> Option<&str> {
         self.sha256.as_deref()
     }
-}
-
-/// The host sets these itself, or the loader obeys them.
-fn is_the_hosts(name: &str) -> bool {
-    matches!(name, "PATH" | "LC_ALL") || name.starts_with("LD_")
-}
-
-fn environment(section: &Section<'_>) -> Result<Vec<String>, GrantsError> {
-    let Some(entry) = section.get("environment") else { return Ok(Vec::new()) };
-    entry.distinct()?.into_iter().map(variable).collect()
-}
-
-fn variable(entry: Entry<'_>) -> Result<String, GrantsError> {
-    let name = entry.text()?;
-    if !accept::env_name(name) || name.len() > 256 {
-        return Err(entry.error(format!("{name:?} is not the name of a variable; there are no wildcards")));
-    }
-    if is_the_hosts(name) {
-        return Err(
-            entry.error(format!("`{name}` is never passed on: the host sets PATH and LC_ALL, and nothing sets LD_…"))
-        );
-    }
-    if redirects(name) {
-        return Err(entry.error(format!(
-            "`{name}` is never passed on: it sends the client to another engine, or to other files of its own"
-        )));
-    }
-    Ok(name.to_owned())
-}
-
-/// Whether a variable names the engine, or the configuration, that a client goes by.
-fn redirects(name: &str) -> bool {
-    const PREFIXES: &[&str] =
-        &["DOCKER_", "CONTAINER_", "CONTAINERS_", "PODMAN_", "BUILDAH_", "REGISTRIES_", "REGISTRY_", "STORAGE_"];
-    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn sha256(entry: Entry<'_>) -> Result<String, GrantsError> {

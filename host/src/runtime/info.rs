@@ -110,7 +110,7 @@ fn programs(grants: &Grants) -> Vec<String> {
     let program = |program: &ProgramGrant| {
         let environment = match program.environment() {
             [] => String::new(),
-            names => format!("; with {}", names.join(", ")),
+            variables => format!("; with {}", variables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
         };
         let wrapper = if program.wrapper() { "; it may be a script" } else { "" };
         let pin = program.sha256().map(|pin| format!("; sha256 {pin}")).unwrap_or_default();

@@ -381,11 +381,16 @@ impl Guest {
         match outcome {
             Err(error) => Err(fault(&self.broker, self.store.data(), &error)),
             Ok(Err(error)) => {
-                let (about, fault) = (self.broker.call().about(), |kind, why: &str| said(&self.broker, kind, why));
+                let fault = |kind, why: &str| said(&self.broker, kind, why);
                 if let wit::Error::NotFound(said) = &error {
                     self.broker.narrate_own(Level::Detail, &self.clean(said));
                 }
-                Err(convert::from_guest(error, about, self.broker.asked(), |text| self.clean(text), fault))
+                let known = convert::Known {
+                    about: self.broker.call().about(),
+                    asked: self.broker.asked(),
+                    failed: self.store.data().failed.as_ref(),
+                };
+                Err(convert::from_guest(error, known, |text| self.clean(text), fault))
             }
             Ok(Ok(value)) => Ok(value),
         }

@@ -1,9 +1,10 @@
 //! Between the types of the interface and those of the host.
 
 use super::bindings::exports::portreeve::backend::containers::ExecSpec as ExecRecord;
-use super::bindings::portreeve::backend::types as wit;
+use super::bindings::portreeve::backend::{engine, types as wit};
 use crate::error::{Error, Fault, FaultKind};
 use crate::grants::Slot;
+use crate::output::Output;
 use crate::reference::Reference;
 use crate::scope::{Argument, Ask, Call, Given, for_engine, gpu_ids};
 use crate::spec::{
@@ -80,6 +81,16 @@ fn mount_fields(mount: wit::Mount) -> Given {
     }
 }
 
+/// What a command printed, and how it ended.
+pub(super) fn output(output: &Output) -> engine::Output {
+    engine::Output {
+        status: output.status(),
+        stdout: output.stdout().to_owned(),
+        stderr: output.stderr().to_owned(),
+        truncated: output.truncated(),
+    }
+}
+
 /// As much of an error as a guest may know.
 pub(super) fn for_guest(error: Error) -> wit::Error {
     match error {
@@ -95,29 +106,45 @@ pub(super) fn for_guest(error: Error) -> wit::Error {
 /// What a call is about that makes something, or looks at many.
 const ANYTHING: &str = Call::Create.about();
 
-/// A guest's error in a call about a kind of object, in the host's words. Texts are a guest's: the caller redacts and bounds
-/// them. What is not there bears the name that was asked for, where the call has one: a guest may say anything of it.
+/// What the host knows of a call that failed, whatever the guest says of it.
+pub(super) struct Known<'a> {
+    /// The kind of object that the call is about.
+    pub(super) about: &'static str,
+    /// What the caller asked for, where the call has a name: what is not there bears it.
+    pub(super) asked: Option<String>,
+    /// The command that failed last, and its status.
+    pub(super) failed: Option<&'a (String, i32)>,
+}
+
+impl Known<'_> {
+    /// A failure of the command that ended with this status.
+    fn engine(&self, status: i32, message: String) -> Error {
+        let command = self.failed.filter(|(_, ended)| *ended == status).map_or("the engine", |(command, _)| command);
+        Error::Engine { command: command.to_owned(), status, message }
+    }
+}
+
+/// A guest's error in the host's words. Texts are a guest's: the caller redacts and bounds them.
 pub(super) fn from_guest(
     error: wit::Error,
-    about: &'static str,
-    asked: Option<String>,
+    known: Known<'_>,
     clean: impl Fn(&str) -> String,
     fault: impl Fn(FaultKind, &str) -> Fault,
 ) -> Error {
     match error {
         wit::Error::Refused(_) => fault(FaultKind::Untrue, "it speaks of a refusal that the host did not make").into(),
         // What is to be made is not there yet: then it is something else that is missing.
-        wit::Error::NotFound(what) if about == ANYTHING => {
-            Error::Engine { command: "the engine".to_owned(), status: 1, message: clean(&what) }
+        wit::Error::NotFound(what) if known.about == ANYTHING => {
+            known.engine(known.failed.map_or(1, |(_, status)| *status), clean(&what))
         }
-        wit::Error::NotFound(what) => Error::NotFound { kind: about, name: asked.unwrap_or_else(|| clean(&what)) },
+        wit::Error::NotFound(what) => {
+            Error::NotFound { kind: known.about, name: known.asked.unwrap_or_else(|| clean(&what)) }
+        }
         wit::Error::Conflict(what) => Error::InUse(clean(&what)),
         wit::Error::Digest(what) => Error::Digest(clean(&what)),
         wit::Error::Unauthorised(what) => Error::Unauthorised(clean(&what)),
         wit::Error::Unavailable(what) => Error::Unavailable(clean(&what)),
-        wit::Error::Engine(failure) => {
-            Error::Engine { command: "the engine".to_owned(), status: failure.status, message: clean(&failure.message) }
-        }
+        wit::Error::Engine(failure) => known.engine(failure.status, clean(&failure.message)),
         wit::Error::Unsupported(what) => Error::Unsupported(clean(&what)),
         wit::Error::Invalid(what) => Error::Config(clean(&what)),
         wit::Error::Timeout(what) => Error::Timeout(clean(&what)),
@@ -319,6 +346,24 @@ mod tests {
         for hidden in ["hidden", "/etc", "policy", "toml"] {
             assert!(!everything.contains(hidden), "{everything}");
         }
+    }
+
+    #[test]
+    fn a_failure_names_the_command_that_the_host_saw_fail() {
+        let failed = ("start".to_owned(), 125);
+        let fault = |_, _: &str| unreachable!("nothing is at fault");
+        let named = |error, failed| {
+            let known = Known { about: ANYTHING, asked: None, failed };
+            let Error::Engine { command, status, .. } = from_guest(error, known, str::to_owned, fault) else {
+                panic!()
+            };
+            (command, status)
+        };
+        let of = |status| wit::Error::Engine(wit::EngineFailure { status, message: String::new() });
+        assert_eq!(named(of(125), Some(&failed)), failed);
+        assert_eq!(named(of(1), Some(&failed)), ("the engine".to_owned(), 1));
+        assert_eq!(named(of(125), None), ("the engine".to_owned(), 125));
+        assert_eq!(named(wit::Error::NotFound("its network".to_owned()), Some(&failed)), failed);
     }
 
     /// All that a guest can be told of an error, whatever the host knows of it.

@@ -116,8 +116,9 @@ pub(crate) fn errors(draw: &mut Draw<'_>) {
     };
     assert!(!format!("{:?}", convert::for_guest(error)).contains(HIDDEN));
     let said = format!("said-by-a-guest {}", draw.text());
-    let told =
-        convert::from_guest(guests(draw.byte(), &said), "object", None, |_| "[clean]".to_owned(), |_, _| fault());
+    let failed = ("remove".to_owned(), i32::from(draw.byte()));
+    let known = convert::Known { about: "object", asked: None, failed: Some(&failed) };
+    let told = convert::from_guest(guests(draw.byte(), &said), known, |_| "[clean]".to_owned(), |_, _| fault());
     assert!(!format!("{told:?}").contains("said-by-a-guest"), "{told:?}");
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct State {
     instances: usize,
     /// The time that guest code may still run.
     left: Duration,
+    /// The last command that ended with a failure, and its status.
+    pub(super) failed: Option<(String, i32)>,
     /// The guest wanted more memory than it may have.
     pub(super) starved: bool,
     /// The guest's time is up.
@@ -61,8 +63,16 @@ impl State {
             table_elements: size(limits, Limit::TableElements),
             instances: size(limits, Limit::Instances),
             left: Duration::from_millis(limits.value(Limit::DeadlineMs)),
+            failed: None,
             starved: false,
             late: false,
+        }
+    }
+
+    /// A command of the guest's ended.
+    pub(super) fn ended(&mut self, command: &str, status: i32) {
+        if status != 0 {
+            self.failed = Some((command.to_owned(), status));
         }
     }
 

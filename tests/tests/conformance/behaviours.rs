@@ -460,13 +460,13 @@ async fn all_on(ground: Ground, program: PathBuf, filters: &[String], panics: &P
     let mut group = "";
     for behaviour in BEHAVIOURS.iter().filter(of_this_pass).filter(|behaviour| is_chosen(kind, behaviour, filters)) {
         if std::mem::replace(&mut group, behaviour.module) != behaviour.module {
-            setting.sweep_named();
+            setting.sweep();
         }
         let begun = Instant::now();
         let verdict = verdict(behaviour, Arc::clone(&setting), panics).await;
         clean &= verdict == Verdict::Holds;
         report(kind, behaviour.name, verdict, begun.elapsed());
-        setting.sweep();
+        setting.ground_is_honest();
     }
     setting.clear();
     clean

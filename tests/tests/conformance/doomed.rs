@@ -62,12 +62,13 @@ pub(crate) async fn a_killed_host_leaves_what_can_be_found(setting: Arc<Setting>
     setting.adopt(&state);
     let commands = undisturbed(&setting, &state).await;
     let (mut deaths, mut left) = (0, 0);
-    // At each of its commands: as it begins, and some time into it.
-    for (last, delay) in (1..=commands).flat_map(|last| [(last, 0), (last, 40)]) {
+    // At each of its commands as it begins, and some time into each that does more than look.
+    let deaths_of = |(at, acts): (usize, &bool)| [Some((at, 0)), acts.then_some((at, 40)), acts.then_some((at, 200))];
+    for (at, delay) in commands.iter().enumerate().flat_map(deaths_of).flatten() {
         let name = setting.name("doomed");
         let mut host = spawn(&setting, &state, &name, &[]);
         let mut seen = told(&mut host);
-        tokio::task::block_in_place(|| seen.nth(last - 1)).unwrap();
+        tokio::task::block_in_place(|| seen.nth(at)).unwrap();
         tokio::time::sleep(Duration::from_millis(delay)).await;
         host.kill().unwrap();
         host.wait().unwrap();
@@ -77,27 +78,41 @@ pub(crate) async fn a_killed_host_leaves_what_can_be_found(setting: Arc<Setting>
     assert!(left > 0, "no death left a container, so nothing was shown");
 }
 
-/// How many commands a run has.
-async fn undisturbed(setting: &Setting, state: &Path) -> usize {
+/// The commands of a run: whether each does more than look.
+async fn undisturbed(setting: &Setting, state: &Path) -> Vec<bool> {
     let name = setting.name("spared");
     let mut host = spawn(setting, state, &name, &[]);
-    let commands = tokio::task::block_in_place(|| told(&mut host).count());
+    let commands = tokio::task::block_in_place(|| which_act(lines(&mut host)));
     assert!(host.wait().unwrap().success() && setting.is_running(&name));
     let host = setting.ground.builder(state).build().await.unwrap();
     host.remove(&name, true).await.unwrap();
     commands
 }
 
+fn which_act(lines: impl Iterator<Item = String>) -> Vec<bool> {
+    let mut commands = Vec::new();
+    for line in lines {
+        match (line.as_str(), commands.last_mut()) {
+            (COMMAND, _) => commands.push(false),
+            (ACT, Some(last)) => *last = true,
+            _ => panic!("{line:?}"),
+        }
+    }
+    commands
+}
+
 /// A word for each command, as it begins.
 fn told(host: &mut Child) -> impl Iterator<Item = String> + use<> {
-    let lines = BufReader::new(host.stdout.take().unwrap()).lines();
-    lines.map_while(Result::ok).filter(|line| line == COMMAND)
+    lines(host).filter(|line| line == COMMAND)
 }
 
 /// A word for each command that does more than look, as it begins.
 pub(crate) fn acts(host: &mut Child) -> impl Iterator<Item = String> + use<> {
-    let lines = BufReader::new(host.stdout.take().unwrap()).lines();
-    lines.map_while(Result::ok).filter(|line| line == ACT)
+    lines(host).filter(|line| line == ACT)
+}
+
+fn lines(host: &mut Child) -> impl Iterator<Item = String> + use<> {
+    BufReader::new(host.stdout.take().unwrap()).lines().map_while(Result::ok)
 }
 
 pub(crate) fn spawn(setting: &Setting, state: &Path, name: &str, volume: &[&str]) -> Child {

@@ -45,6 +45,8 @@ pub(crate) async fn a_filter_is_a_whole_name_or_id(setting: Arc<Setting>) {
 }
 
 pub(crate) async fn filters_by_label_and_state_are_exact(setting: Arc<Setting>) {
+    // Whatever others left would be found, too.
+    setting.sweep();
     let (ended, kept) = (setting.name("ended"), setting.name("kept"));
     let mut spec = setting.named(&ended, &["exit", "7"]);
     spec.labels = vec!["org.example.tier=a=b".parse().unwrap(), "org.example.x=1".parse().unwrap()];
@@ -64,6 +66,8 @@ pub(crate) async fn filters_by_label_and_state_are_exact(setting: Arc<Setting>) 
 }
 
 pub(crate) async fn filters_by_image_and_volume_are_exact(setting: Arc<Setting>) {
+    // Whatever others left would be found, too.
+    setting.sweep();
     let (plain, mounting, volume) = (setting.name("plain"), setting.name("mounting"), setting.name("data"));
     setting.host.create(&setting.named(&plain, &["wait"])).await.unwrap();
     let mut spec = setting.named(&mounting, &["wait"]);

@@ -1,5 +1,5 @@
-//! What behaviours leave on an engine goes: containers after each, what has a name of its own after each group of them, and
-//! images at the end. Each look is a command, and there are some hundred behaviours.
+//! What behaviours leave on an engine goes after each group of them, and images at the end. Each look is a command, and there
+//! are some hundred behaviours.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -10,27 +10,21 @@ use crate::setting::Setting;
 /// What was swept already.
 #[derive(Default)]
 pub(crate) struct Swept {
-    /// After so many installs, of their containers.
-    containers: AtomicUsize,
-    /// After so many, of all the rest.
-    named: AtomicUsize,
+    /// After so many installs.
+    installs: AtomicUsize,
     /// Whether the engine's own client made a container since.
     pub(crate) foreign: AtomicBool,
 }
 
 impl Setting {
-    /// Removes every container that a behaviour made: by the engine's own client, or through an install.
+    /// Removes every container, volume, network and pod that a group of behaviours made: by the engine's own client, or
+    /// through an install.
     pub(crate) fn sweep(&self) {
-        self.ground_is_honest();
+        let mut labels = self.fresh();
         if self.swept.foreign.swap(false, Ordering::Relaxed) {
             self.sweep_containers(&self.foreign_mark());
         }
-        self.fresh(&self.swept.containers).iter().for_each(|label| self.sweep_containers(label));
-    }
-
-    /// Removes every volume, network and pod that a group of behaviours made.
-    pub(crate) fn sweep_named(&self) {
-        let mut labels = self.fresh(&self.swept.named);
+        labels.iter().for_each(|label| self.sweep_containers(label));
         labels.push(self.foreign_mark());
         self.sweep_each_kind(&labels);
     }
@@ -51,9 +45,9 @@ impl Setting {
     }
 
     /// The labels of the setting's own install, and of those that behaviours made since: each is looked at once.
-    fn fresh(&self, swept: &AtomicUsize) -> Vec<String> {
+    fn fresh(&self) -> Vec<String> {
         let installs = self.installs.lock().unwrap();
-        let before = swept.swap(installs.len(), Ordering::Relaxed);
+        let before = self.swept.installs.swap(installs.len(), Ordering::Relaxed);
         let fresh = installs.iter().enumerate().filter(|(at, _)| *at == 0 || *at >= before);
         fresh.map(|(_, install)| label(install)).collect()
     }
@@ -104,7 +98,8 @@ impl Setting {
         listed.stdout.lines().map(str::to_owned).collect()
     }
 
-    fn ground_is_honest(&self) {
+    /// An engine that was to lie or fail for a behaviour does so no more.
+    pub(crate) fn ground_is_honest(&self) {
         if !self.kind().is_real() {
             self.ground.rehearse("faults", "");
         }

@@ -1,7 +1,6 @@
 //! Which compose file is read, and with what: where it is found, its variables, its profiles.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,6 +8,7 @@ use portreeve::Error;
 use portreeve::compose::{Finding, Inputs, Project};
 
 use crate::cli::exit::Failure;
+use crate::cli::text;
 
 /// The largest file that is read, in bytes.
 pub(super) const FILE_MAX: u64 = 1 << 20;
@@ -90,13 +90,13 @@ impl Source {
     pub(super) fn read(&self, file: Option<&Path>) -> Result<(String, Result<Project, Finding>), Failure> {
         let file = file.map_or_else(found, |file| Ok(file.to_owned()))?;
         let shown = file.display().to_string();
-        let text = bounded(&file)?;
+        let text = text::of_file(&file, FILE_MAX)?;
         let absolute = std::path::absolute(&file).map_err(|error| Failure::Output(error).during(&shown))?;
         let folder = absolute.parent().unwrap_or(Path::new("/"));
         let own = variables(&folder.join(".env"))?;
         let variable = |name: &str| std::env::var(name).ok().or_else(|| own.get(name).cloned());
         let env_file = |path: &Path| {
-            let text = path.try_exists().unwrap_or(true).then(|| bounded(path)).transpose();
+            let text = path.try_exists().unwrap_or(true).then(|| text::of_file(path, FILE_MAX)).transpose();
             text.map_err(|failure| failure.message().unwrap_or_default())
         };
         let (project, profiles) = (self.name(), self.profiles());
@@ -134,22 +134,12 @@ fn found() -> Result<PathBuf, Failure> {
     }
 }
 
-fn bounded(path: &Path) -> Result<String, Failure> {
-    let named = |error: std::io::Error| Failure::Output(error).during(&path.display().to_string());
-    let mut text = String::new();
-    std::fs::File::open(path).map_err(named)?.take(FILE_MAX + 1).read_to_string(&mut text).map_err(named)?;
-    if text.len() as u64 > FILE_MAX {
-        return Err(Failure::Usage(format!("{} is larger than {FILE_MAX} bytes", path.display())));
-    }
-    Ok(text)
-}
-
 /// The variables of a file beside the compose file; none where there is no such file.
 fn variables(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
     if !path.is_file() {
         return Ok(BTreeMap::new());
     }
-    let read = portreeve::compose::env_lines(&bounded(path)?, &|name| std::env::var(name).ok());
+    let read = portreeve::compose::env_lines(&text::of_file(path, FILE_MAX)?, &|name| std::env::var(name).ok());
     let read = read.map_err(|why| Error::Config(format!("{}: {why}", path.display())))?;
     Ok(read.into_iter().map(|variable| (variable.name.to_string(), variable.value)).collect())
 }

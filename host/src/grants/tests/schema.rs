@@ -134,7 +134,7 @@ fn program() -> Value {
         &["search"],
         json!({
             "search": paths(),
-            "environment": texts("^[A-Za-z_][A-Za-z0-9_.-]*$"),
+            "environment": texts("^[A-Za-z_][A-Za-z0-9_.-]*(=[!-~]{0,256})?$"),
             "wrapper": { "type": "boolean" },
             "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
         }),

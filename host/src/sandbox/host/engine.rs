@@ -67,12 +67,10 @@ impl Host for State {
         let ask = convert::ask(command, arguments);
         Ok(match self.broker.perform(&ask).await {
             Err(error) => Err(convert::for_guest(error)),
-            Ok(output) => Ok(Output {
-                status: output.status(),
-                stdout: output.stdout().to_owned(),
-                stderr: output.stderr().to_owned(),
-                truncated: output.truncated(),
-            }),
+            Ok(output) => {
+                self.ended(&ask.command, output.status());
+                Ok(convert::output(&output))
+            }
         })
     }
 
@@ -102,7 +100,12 @@ impl HostLines for State {
     }
 
     async fn finish(&mut self, lines: Resource<LinesHandle>) -> wasmtime::Result<Result<i32, Error>> {
-        Ok(self.table.get_mut(&lines)?.running.finish().await.map_err(convert::for_guest))
+        let running = &mut self.table.get_mut(&lines)?.running;
+        let (finished, command) = (running.finish().await, running.command().to_owned());
+        if let Ok(status) = finished {
+            self.ended(&command, status);
+        }
+        Ok(finished.map_err(convert::for_guest))
     }
 
     async fn drop(&mut self, lines: Resource<LinesHandle>) -> wasmtime::Result<()> {
