@@ -213,7 +213,7 @@ pub struct Secret {
 /// What a host may execute.
 #[derive(Clone, Debug, Default)]
 pub struct Granted {
-    /// Each granted file, without links, and the variables that it may be given.
+    /// Each granted file, without links, and the variables that it may be given: `NAME`, or `NAME=VALUE` with this value alone.
     pub programs: BTreeMap<PathBuf, BTreeSet<String>>,
     /// The secrets of the one container.
     pub secrets: Vec<Secret>,
@@ -242,7 +242,8 @@ impl Granted {
         let mut wrong = Vec::new();
         for (name, value) in exec.variables() {
             let name = String::from_utf8_lossy(name);
-            let own = HOST_VARIABLES.contains(&&*name) || granted.contains(&*name);
+            let constant = || format!("{name}={}", String::from_utf8_lossy(value));
+            let own = HOST_VARIABLES.contains(&&*name) || granted.contains(&*name) || granted.contains(&constant());
             let secret = creates && is_secret(&name);
             if !own && !secret {
                 wrong.push(format!("its variable {name} was not granted"));
@@ -269,7 +270,7 @@ mod tests {
         "7 openat(5</usr/bin>, \"podman\", O_RDONLY|O_NOFOLLOW|O_CLOEXEC|O_PATH) = 9</usr/bin/podman>\n";
 
     fn granted() -> Granted {
-        let programs = [("/usr/bin/podman".into(), ["HOME".to_owned()].into())].into();
+        let programs = [("/usr/bin/podman".into(), ["HOME".to_owned(), "GOGC=400".to_owned()].into())].into();
         let secrets = vec![
             Secret { variable: Some("TOKEN".to_owned()), value: "tiger-lily".to_owned() },
             Secret { variable: None, value: "white-rose".to_owned() },
@@ -318,6 +319,8 @@ mod tests {
     #[test]
     fn a_variable_that_was_not_granted_is_found() {
         assert_eq!(complaints(&create(r#""ps""#, r#""LD_PRELOAD=x""#)), ["its variable LD_PRELOAD was not granted"]);
+        let constants = create(r#""ps""#, r#""GOGC=400", "GOGC=off""#);
+        assert_eq!(complaints(&constants), ["its variable GOGC was not granted"]);
         // A secret is for the command that creates alone.
         let early = complaints(&create(r#""ps""#, r#""TOKEN=tiger-lily""#));
         assert_eq!(early, ["its variable TOKEN was not granted", "a secret is in its variable TOKEN"]);

@@ -272,8 +272,11 @@ fn parse_rules(toml: &str, file: &str) -> Result<Vec<Rule>, RuleError> {
 
 fn rules_of(raw: Vec<Spanned<RawRule>>, toml: &str, file: &str) -> Result<Vec<Rule>, RuleError> {
     let mut rules: Vec<Rule> = Vec::with_capacity(raw.len());
+    let (mut line, mut counted) = (1, 0);
     for rule in raw {
-        let line = line_of(toml, rule.span().start);
+        // Rules come in the order of the file.
+        line += newlines(toml.get(counted..rule.span().start).unwrap_or_default());
+        counted = rule.span().start;
         let rule = Place { file, line }.rule(rule.into_inner())?;
         if rules.iter().any(|known| known.id == rule.id) {
             return Err(Place { file, line }
@@ -285,7 +288,11 @@ fn rules_of(raw: Vec<Spanned<RawRule>>, toml: &str, file: &str) -> Result<Vec<Ru
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count()
+    1 + newlines(text.get(..offset).unwrap_or(text))
+}
+
+fn newlines(text: &str) -> usize {
+    memchr::memchr_iter(b'\n', text.as_bytes()).count()
 }
 
 struct Place<'f> {

@@ -319,7 +319,7 @@ fn engine(folder: &Path) -> String {
 /// The Podman backend's own grant, for the rehearsal engine.
 fn grants(programs: &Path) -> String {
     let search = r#"search = ["/usr/bin/podman", "/usr/local/bin/podman"]"#;
-    let environment = r#"environment = ["HOME", "XDG_RUNTIME_DIR"]"#;
+    let environment = r#"environment = ["HOME", "XDG_RUNTIME_DIR", "GOGC=400"]"#;
     assert!(GRANTS.contains(search) && GRANTS.contains(environment));
     let text = GRANTS.replace(search, &format!("search = [{:?}]", programs.join("podman")));
     text.replace(environment, &format!("environment = [\"HOME\", \"XDG_RUNTIME_DIR\", \"{VARIABLE}\"]"))
